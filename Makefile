@@ -1,0 +1,48 @@
+# Nothing but CPython 3.11 is needed; `make demo` and `make test` install the rest into .venv and work again after that.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check protos bench clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    audit a real model on a real agent (first time: installs into $(VENV))"
+	@echo "make test    run the tests; PYTEST_ARGS='-m \"not slow\"' skips the long ones"
+	@echo "make check   ruff, mypy, import order, buf lint where npm is there"
+	@echo "make bench   the benchmarks, ours and the alternative in one run"
+	@echo "make protos  regenerate the stubs from protos/edgeleak/v1/agent.proto"
+	@echo "make clean   remove $(VENV), runs and caches"
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "make: CPython 3.11 is needed: $(PYTHON) was not found; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "make: $(PYTHON) is not CPython 3.11, for which constraints.txt is made" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/edgeleak demo
+
+test: $(READY)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@if command -v npm >/dev/null; then npm exec --yes --package=@bufbuild/buf@1.75.0 -- buf lint && echo "buf lint: clean"; \
+	else echo "buf lint: skipped, npm is not installed"; fi
+
+bench: $(READY)
+	$(BIN)/python -m pytest benchmarks --benchmark-only -s
+
+protos: $(READY)
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. protos/edgeleak/v1/agent.proto
+
+clean:
+	rm -rf $(VENV) .peers runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,169 @@
+"""The command `edgeleak-agent`: one line on standard output when it is ready, everything else on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+__all__ = ["main"]
+
+_EXIT_DEVICE = 3
+_EXIT_USAGE = 4
+# Room for a large audit's artifacts, and still a tenth of a small phone's storage.
+_STORE_BYTES = 2 * 1024**3
+# A batch that runs longer than this on the slowest emulator seen is a hang (batch 64 of a small net took 23 s there).
+_BATCH_SECONDS = 600.0
+# Calls in flight get this long to end when the agent is told to stop.
+_GRACE_SECONDS = 1.0
+
+_EPILOG = """\
+example:
+  edgeleak-agent --listen 127.0.0.1:50051
+  then, on the same machine or through a forwarded port:  edgeleak devices --device grpc://127.0.0.1:50051
+
+The agent prints one line, "listening on HOST:PORT", once it answers; it stops on SIGTERM or Ctrl-C.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(_EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
+        from device_agent.server import agent_version
+
+        print(f"{parser.prog} {agent_version()}")
+        parser.exit()
+
+
+def main() -> None:
+    """Run the agent until it is told to stop; the process's exit status is 0, 3 (device) or 4 (usage)."""
+    options = _parser().parse_args()
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="edgeleak-agent: %(message)s")
+    # gRPC's core reports a taken port in several lines of its own; ours is one.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    sys.exit(_serve(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="edgeleak-agent",
+        description="Run exported models on this device for an edgeleak host.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="loopback address; port 0 picks one (%(default)s)"
+    )
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="keep artifacts here (a private folder, removed at exit)"
+    )
+    parser.add_argument(
+        "--max-store-bytes", type=_positive, default=_STORE_BYTES, metavar="N", help="room for artifacts (%(default)s)"
+    )
+    parser.add_argument(
+        "--batch-seconds",
+        type=float,
+        default=_BATCH_SECONDS,
+        metavar="S",
+        help="longest one batch may run (%(default)s)",
+    )
+    parser.add_argument(
+        "--exit-on-stdin-eof",
+        action="store_true",
+        help="stop when standard input closes: end with the starting process",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    host = _loopback_host(options.listen)
+    if host is None:
+        return _fail(
+            _EXIT_USAGE,
+            f"--listen {options.listen}: only loopback addresses such as 127.0.0.1:50051; other networks need TLS and "
+            "a token, which this version does not have: forward the port (ssh -L, adb forward) instead",
+        )
+    try:
+        from device_agent.blobs import BlobStore
+        from device_agent.server import start
+        from device_agent.supervisor import Supervisor
+    except ImportError as error:
+        return _fail(_EXIT_USAGE, f'{error.name} is not installed; pip install "edgeleak[agent]"')
+    stop = _stop_event(options.exit_on_stdin_eof)
+    try:
+        store = BlobStore(options.store, max_bytes=options.max_store_bytes)
+    except OSError as error:
+        return _fail(_EXIT_DEVICE, f"the store cannot be written: {error}")
+    worker = Supervisor(limit_seconds=options.batch_seconds)
+    try:
+        try:
+            server, port = start(store, worker, address=options.listen)
+        except RuntimeError:
+            return _fail(_EXIT_DEVICE, f"{options.listen} cannot be bound; another agent may listen there, use port 0")
+        print(f"listening on {host}:{port}", flush=True)
+        stop.wait()
+        server.stop(_GRACE_SECONDS).wait()
+    finally:
+        worker.close()
+        store.close()
+    return 0
+
+
+def _stop_event(on_stdin_eof: bool) -> threading.Event:
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    if on_stdin_eof:
+
+        def wait_for_eof() -> None:
+            while os.read(0, 4096):
+                pass
+            stop.set()
+
+        threading.Thread(target=wait_for_eof, name="stdin", daemon=True).start()
+    return stop
+
+
+def _loopback_host(address: str) -> str | None:
+    """The host part as a client would dial it, None where it is not loopback."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        return None
+    if host == "localhost":
+        return "localhost"
+    try:
+        return host if ipaddress.ip_address(host.strip("[]")).is_loopback else None
+    except ValueError:
+        return None
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return number
+
+
+def _fail(code: int, message: str) -> int:
+    print(f"edgeleak-agent: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

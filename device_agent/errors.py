@@ -1,0 +1,33 @@
+"""The one error of the agent: a canonical status code and a message that says what to do."""
+
+from __future__ import annotations
+
+__all__ = ["AgentError", "WorkerDiedError"]
+
+
+class AgentError(Exception):
+    """A call that cannot be answered.
+
+    Args:
+        code: name of a canonical gRPC status, e.g. ``INVALID_ARGUMENT``. A name and not the enum, because the worker
+            that raises most of these must not import gRPC.
+        message: one line that names the artifact, the input or the limit.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class WorkerDiedError(AgentError):
+    """The worker's process ended while it ran something.
+
+    Args:
+        message: one line that names the artifacts.
+        crashed: it ended by a fault of the code it ran, and not because someone (or a full memory) killed it.
+    """
+
+    def __init__(self, message: str, *, crashed: bool) -> None:
+        super().__init__("INTERNAL", message)
+        self.crashed = crashed

@@ -1,0 +1,132 @@
+"""ExecuTorch: `.pte` programs through its own Python bindings, which bring torch into the worker."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device_agent.errors import AgentError
+from device_agent.runtimes._batching import Batcher, BatchSizeError
+from device_agent.runtimes._model import Array, InputSpec
+
+__all__ = ["ExecuTorchRuntime"]
+
+# The method that every export of a plain module has.
+_METHOD = "forward"
+# ExecuTorch's scalar types by their number in the file.
+_SCALAR_TYPES = {
+    0: "uint8",
+    1: "int8",
+    2: "int16",
+    3: "int32",
+    4: "int64",
+    5: "float16",
+    6: "float32",
+    7: "float64",
+    11: "bool",
+}
+
+
+class ExecuTorchRuntime:
+    """Loads `.pte` programs.
+
+    All programs of a process share one thread pool, and a program keeps the pool that it was loaded with: changing
+    the number of threads under a loaded program is a use after free. So the pool is set before a load, and the worker
+    drops every loaded program before another number is asked for (``shares_threads``).
+    """
+
+    name = "executorch"
+    shares_threads = True
+
+    def load(self, path: Path, *, threads: int) -> ExecuTorchModel:
+        """Load one program's ``forward``.
+
+        Raises:
+            AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
+        """
+        runtime, bindings, torch = _libraries()
+        if bindings._threadpool_get_thread_count() != threads:
+            bindings._unsafe_reset_threadpool(threads)
+        try:
+            method = runtime.load_program(path).load_method(_METHOD)
+        except KeyError as error:
+            raise AgentError("INVALID_ARGUMENT", f"the program has no method {_METHOD!r}") from error
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise AgentError("INVALID_ARGUMENT", f"the ExecuTorch loader refused the file: {reason}") from error
+        return ExecuTorchModel(method, torch)
+
+
+class ExecuTorchModel:
+    """One loaded method.
+
+    Args:
+        method: the bindings' method.
+        torch: the module, imported by the caller because it takes seconds.
+    """
+
+    def __init__(self, method: Any, torch: Any) -> None:
+        self._method = method
+        self._torch = torch
+        metadata = method.metadata
+        self.inputs = tuple(_input_spec(metadata, position) for position in range(metadata.num_inputs()))
+        # The bound of a dynamic batch axis, or the size of a static one: the file does not tell which.
+        bound = int(metadata.input_tensor_meta(0).sizes()[0]) if self.inputs else 1
+        self._batcher = Batcher(self._run_once, native=bound, limit=bound)
+
+    def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
+        """Feed one batch of any size."""
+        outputs, kernel_ns = self._batcher.run(inputs)
+        return [y.astype(np.float32, copy=False) if y.dtype.kind == "f" else y for y in outputs], kernel_ns
+
+    def _run_once(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
+        start = time.perf_counter_ns()
+        tensors = [self._torch.from_numpy(values) for values in inputs]
+        try:
+            # The next run overwrites the output's memory.
+            outputs = [output.clone() for output in self._method.execute(tensors)]
+        except RuntimeError as error:
+            raise BatchSizeError(" ".join(str(error).split())) from error
+        kernel_ns = time.perf_counter_ns() - start
+        return [_array(output, self._torch) for output in outputs], kernel_ns
+
+
+def _libraries() -> tuple[Any, Any, Any]:
+    try:
+        with warnings.catch_warnings(), contextlib.suppress(AttributeError):
+            # Import-time deprecation notes of the library's own dependencies are not the user's concern.
+            warnings.simplefilter("ignore")
+            import executorch.extension.pybindings.portable_lib as bindings
+            import torch
+            from executorch.runtime import Runtime
+
+            return Runtime.get(), bindings, torch
+    except ImportError as error:
+        raise AgentError(
+            "FAILED_PRECONDITION", 'this agent has no ExecuTorch; install "edgeleak[executorch]" where the agent runs'
+        ) from error
+    raise AgentError("FAILED_PRECONDITION", "this ExecuTorch lacks the Python runtime; install executorch 1.4")
+
+
+def _input_spec(metadata: Any, position: int) -> InputSpec:
+    try:
+        tensor = metadata.input_tensor_meta(position)
+    except RuntimeError as error:
+        raise AgentError("INVALID_ARGUMENT", f"input {position} of the program is not a tensor") from error
+    dtype = _SCALAR_TYPES.get(int(tensor.dtype()))
+    if dtype is None or not tensor.sizes():
+        raise AgentError("INVALID_ARGUMENT", f"input {position} of the program has a type or shape that cannot be fed")
+    return InputSpec((), np.dtype(dtype), tuple(int(axis) for axis in tensor.sizes()[1:]))
+
+
+def _array(output: Any, torch: Any) -> Array:
+    if not isinstance(output, torch.Tensor):
+        raise AgentError("INVALID_ARGUMENT", "an output of the program is not a tensor")
+    values: Array = output.to(torch.float32).numpy() if output.is_floating_point() else output.numpy()
+    return values

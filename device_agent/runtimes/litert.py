@@ -1,0 +1,146 @@
+"""LiteRT, formerly TensorFlow Lite: `.tflite` files through the interpreter with its default CPU delegate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device_agent.errors import AgentError
+from device_agent.runtimes._batching import Batcher, BatchSizeError
+from device_agent.runtimes._model import Array, InputSpec, Quantization
+
+__all__ = ["LiteRtRuntime"]
+
+
+class LiteRtRuntime:
+    """Loads `.tflite` files with ai-edge-litert, or with tflite-runtime on older boards."""
+
+    name = "litert"
+    shares_threads = False
+
+    def load(self, path: Path, *, threads: int) -> LiteRtModel:
+        """Load and allocate one file.
+
+        Raises:
+            AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
+        """
+        return LiteRtModel(path, threads=threads, interpreter_class=_interpreter_class())
+
+
+class LiteRtModel:
+    """One interpreter. It is re-allocated when the batch size changes, which takes microseconds: a second
+    interpreter per size would only cost memory.
+
+    Args:
+        path: the `.tflite` file.
+        threads: threads of the interpreter.
+        interpreter_class: the library's ``Interpreter``.
+    """
+
+    def __init__(self, path: Path, *, threads: int, interpreter_class: Any) -> None:
+        self._path = path
+        self._threads = threads
+        self._interpreter_class = interpreter_class
+        self._build()
+        details = self._interpreter.get_input_details()
+        self.inputs = tuple(_input_spec(d, self._signature_names()) for d in details)
+        self._input_indices = [int(d["index"]) for d in details]
+        self._native_shapes = [[int(axis) for axis in d["shape"]] for d in details]
+        self._native = self._native_shapes[0][0] if details and self._native_shapes[0] else 1
+        self._outputs = [(int(d["index"]), _quantization(d)) for d in self._interpreter.get_output_details()]
+        self._allocated = [tuple(shape) for shape in self._native_shapes]
+        self._batcher = Batcher(self._run_once, native=self._native)
+
+    def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
+        """Feed one batch of any size; quantized outputs come back as float32."""
+        outputs, kernel_ns = self._batcher.run(inputs)
+        return [
+            _real(values, quantization) for values, (_, quantization) in zip(outputs, self._outputs, strict=True)
+        ], kernel_ns
+
+    def _run_once(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
+        shapes = [values.shape for values in inputs]
+        if shapes != self._allocated:
+            self._allocate(shapes)
+        interpreter = self._interpreter
+        start = time.perf_counter_ns()
+        try:
+            for index, values in zip(self._input_indices, inputs, strict=True):
+                interpreter.set_tensor(index, values)
+            interpreter.invoke()
+            outputs = [interpreter.get_tensor(index) for index, _ in self._outputs]
+        except (RuntimeError, ValueError) as error:
+            raise self._refused(error) from error
+        return outputs, time.perf_counter_ns() - start
+
+    def _allocate(self, shapes: list[tuple[int, ...]]) -> None:
+        try:
+            for index, shape in zip(self._input_indices, shapes, strict=True):
+                self._interpreter.resize_tensor_input(index, shape)
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise self._refused(error) from error
+        self._allocated = shapes
+
+    def _refused(self, error: Exception) -> BatchSizeError:
+        # A delegate that failed half-way is not to be trusted with the next batch.
+        self._build()
+        return BatchSizeError(" ".join(str(error).split()))
+
+    def _build(self) -> None:
+        try:
+            interpreter = self._interpreter_class(model_path=str(self._path), num_threads=self._threads)
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise AgentError("INVALID_ARGUMENT", f"the LiteRT loader refused the file: {reason}") from error
+        self._interpreter: Any = interpreter
+        self._allocated = [tuple(int(a) for a in d["shape"]) for d in interpreter.get_input_details()]
+
+    def _signature_names(self) -> dict[str, str]:
+        """Tensor name -> the name that the model's author sees, from the file's first signature."""
+        names: dict[str, str] = {}
+        for key, signature in self._interpreter.get_signature_list().items():
+            details = self._interpreter.get_signature_runner(key).get_input_details()
+            names.update({str(details[name]["name"]): str(name) for name in signature["inputs"]})
+            break
+        return names
+
+
+def _interpreter_class() -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        try:
+            from tflite_runtime.interpreter import Interpreter
+        except ImportError as error:
+            raise AgentError(
+                "FAILED_PRECONDITION", 'this agent has no LiteRT; install "edgeleak[litert]" where the agent runs'
+            ) from error
+    return Interpreter
+
+
+def _input_spec(details: dict[str, Any], signature_names: dict[str, str]) -> InputSpec:
+    name = str(details["name"])
+    names = (signature_names[name], name) if name in signature_names else (name,)
+    signature = details.get("shape_signature", details["shape"])
+    shape = tuple(None if axis < 0 else int(axis) for axis in list(signature)[1:])
+    return InputSpec(names, np.dtype(details["dtype"]), shape, _quantization(details))
+
+
+def _quantization(details: dict[str, Any]) -> Quantization | None:
+    scale, zero_point = details["quantization"]
+    dtype = np.dtype(details["dtype"])
+    if scale == 0 or dtype.kind not in "iu":
+        return None
+    return Quantization(float(scale), int(zero_point), dtype)
+
+
+def _real(values: Array, quantization: Quantization | None) -> Array:
+    if quantization is not None:
+        return quantization.dequantize(values)
+    return values.astype(np.float32) if values.dtype.kind == "f" else values

@@ -1,0 +1,325 @@
+"""The gRPC service, thin: it checks what came, delegates to the store and the worker, and names failures by status."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from device_agent import telemetry
+from device_agent.blobs import Blob, BlobStore
+from device_agent.errors import AgentError, WorkerDiedError
+from device_agent.readahead import read_ahead
+from device_agent.runtimes import check_magic, providers
+from device_agent.supervisor import Supervisor
+from protos import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
+from protos.edgeleak.v1 import agent_pb2
+
+__all__ = ["AgentService", "agent_version", "start"]
+
+_SERVICE = agent_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
+_RUNTIMES = {"litert": agent_pb2.RUNTIME_LITERT, "executorch": agent_pb2.RUNTIME_EXECUTORCH}
+_RUNTIME_NAMES = {number: name for name, number in _RUNTIMES.items()}
+# Calls that may be open at once: a few hosts with a stream and a question each. Batches run one at a time anyway.
+_CALLS_MAX = 16
+# The size of a number of threads or runs beyond which the request is a mistake, not a measurement.
+_THREADS_MAX = 256
+_RUNS_MAX = 1_000_000
+_COOLDOWN_NS_MAX = 3600 * 10**9
+# How often a pause looks whether the caller is still there.
+_SLICE_SECONDS = 0.2
+
+_log = logging.getLogger("edgeleak.agent")
+
+
+class AgentService:
+    """Answers the calls of `edgeleak.v1.AgentService`.
+
+    Args:
+        store: where artifacts lie.
+        worker: what runs them.
+    """
+
+    def __init__(self, store: BlobStore, worker: Supervisor) -> None:
+        self._store = store
+        self._worker = worker
+
+    def GetDeviceInfo(  # noqa: N802
+        self,
+        request: agent_pb2.GetDeviceInfoRequest,  # noqa: ARG002
+        context: grpc.ServicerContext,
+    ) -> agent_pb2.GetDeviceInfoResponse:
+        """Say what this device is."""
+        with _statuses(context):
+            system = platform.uname()
+            return agent_pb2.GetDeviceInfoResponse(
+                protocol_version=PROTOCOL_VERSION,
+                agent_version=agent_version(),
+                pid=os.getpid(),
+                hostname=system.node,
+                operating_system=f"{system.system} {system.release}",
+                machine=system.machine,
+                cpu_model=telemetry.cpu_model(),
+                cpu_count=os.cpu_count() or 1,
+                memory_total_bytes=telemetry.memory_total_bytes(),
+                runtimes=[agent_pb2.RuntimeInfo(runtime=_RUNTIMES[r], provider=p) for r, p in providers().items()],
+                emulated=telemetry.emulated(),
+                telemetry=telemetry.read(self._worker.pid),
+                max_message_bytes=MAX_MESSAGE_BYTES,
+                max_store_bytes=self._store.max_bytes,
+            )
+
+    def QueryArtifact(  # noqa: N802
+        self, request: agent_pb2.QueryArtifactRequest, context: grpc.ServicerContext
+    ) -> agent_pb2.QueryArtifactResponse:
+        """How much of an artifact is held."""
+        with _statuses(context):
+            held, complete = self._store.held(request.sha256)
+            return agent_pb2.QueryArtifactResponse(held_bytes=held, complete=complete)
+
+    def UploadArtifact(  # noqa: N802
+        self, request_iterator: Iterator[agent_pb2.UploadArtifactRequest], context: grpc.ServicerContext
+    ) -> agent_pb2.UploadArtifactResponse:
+        """Store one file, then have the worker load it: a file that cannot run is refused now, not in mid-audit."""
+        with _statuses(context):
+            first = next(request_iterator, None)
+            if first is None or first.WhichOneof("part") != "header":
+                raise AgentError("INVALID_ARGUMENT", "an upload starts with its header")
+            header = first.header
+            runtime = _RUNTIME_NAMES.get(header.runtime)
+            if runtime is None:
+                raise AgentError("INVALID_ARGUMENT", f"runtime {header.runtime} is none that this agent knows")
+            if runtime not in providers():
+                hint = f'install "edgeleak[{runtime}]" where the agent runs'
+                raise AgentError("FAILED_PRECONDITION", f"this agent has no {runtime}; {hint}")
+            if not self._store.held(header.sha256)[1]:
+                blob = self._store.receive(
+                    header.sha256,
+                    runtime=runtime,
+                    size_bytes=header.size_bytes,
+                    offset_bytes=header.offset_bytes,
+                    chunks=_chunks(request_iterator),
+                )
+                self._verify(blob, context)
+            blob = self._store.require(header.sha256)
+            return agent_pb2.UploadArtifactResponse(sha256=blob.sha256, size_bytes=blob.size_bytes)
+
+    def ListArtifacts(  # noqa: N802
+        self,
+        request: agent_pb2.ListArtifactsRequest,  # noqa: ARG002
+        context: grpc.ServicerContext,
+    ) -> agent_pb2.ListArtifactsResponse:
+        """The complete artifacts."""
+        with _statuses(context):
+            return agent_pb2.ListArtifactsResponse(
+                artifacts=[
+                    agent_pb2.StoredArtifact(sha256=b.sha256, size_bytes=b.size_bytes, runtime=_RUNTIMES[b.runtime])
+                    for b in self._store.list()
+                ]
+            )
+
+    def DeleteArtifact(  # noqa: N802
+        self, request: agent_pb2.DeleteArtifactRequest, context: grpc.ServicerContext
+    ) -> agent_pb2.DeleteArtifactResponse:
+        """Remove one artifact and unload it."""
+        with _statuses(context):
+            deleted = self._store.delete(request.sha256)
+            if deleted:
+                header = json.dumps({"operation": "unload", "sha256": request.sha256}).encode()
+                self._worker.call(header, what=f"the removal of {request.sha256[:12]}", wanted=context.is_active)
+            return agent_pb2.DeleteArtifactResponse(deleted=deleted)
+
+    def Invoke(  # noqa: N802
+        self, request_iterator: Iterator[bytes], context: grpc.ServicerContext
+    ) -> Iterator[bytes]:
+        """Feed every batch to every named artifact; the batch lives only as long as its answer takes.
+
+        Batches and answers pass through unparsed: they are the worker's to read, and parsing would copy them.
+        """
+        with _statuses(context), contextlib.closing(read_ahead(request_iterator)) as requests:
+            first = _parsed_header(next(requests, b""))
+            blobs = [self._store.require(sha256) for sha256 in first.sha256s]
+            header = _request("load", blobs, threads=first.threads)
+            what = _named(blobs)
+            # Loading first: its time and its errors are not the first batch's.
+            self._worker.call(header, what=what, wanted=context.is_active)
+            for request in requests:
+                if not request:
+                    raise AgentError("INVALID_ARGUMENT", "after the header come batches")
+                yield self._worker.call(header, request, what=what, wanted=context.is_active)
+
+    def Benchmark(  # noqa: N802
+        self, request: agent_pb2.BenchmarkRequest, context: grpc.ServicerContext
+    ) -> Iterator[agent_pb2.BenchmarkResponse]:
+        """Time one artifact on generated input."""
+        with _statuses(context):
+            blob = self._store.require(request.sha256)
+            for name, value, limit in (
+                ("runs", request.runs, _RUNS_MAX),
+                ("batch_size", request.batch_size, _RUNS_MAX),
+                ("cooldown_ns", request.cooldown_ns + 1, _COOLDOWN_NS_MAX),
+            ):
+                if not 0 < value <= limit:
+                    raise AgentError("INVALID_ARGUMENT", f"{name} is {value}, outside 1..{limit}")
+            header = _request(
+                "benchmark",
+                [blob],
+                threads=request.threads,
+                warmup_runs=request.warmup_runs,
+                runs=request.runs,
+                batch_size=request.batch_size,
+            )
+            _pause(request.cooldown_ns / 1e9, context)
+            yield agent_pb2.BenchmarkResponse(telemetry=telemetry.read(self._worker.pid))
+            with contextlib.closing(
+                self._worker.stream(header, what=_named([blob]), wanted=context.is_active)
+            ) as groups:
+                for group in groups:
+                    yield agent_pb2.BenchmarkResponse(samples=agent_pb2.BenchmarkSamples.FromString(group))
+            yield agent_pb2.BenchmarkResponse(telemetry=telemetry.read(self._worker.pid))
+
+    def _verify(self, blob: Blob, context: grpc.ServicerContext) -> None:
+        """Refuse what is not of its runtime or cannot be loaded, and keep nothing of it."""
+        try:
+            check_magic(blob.path, runtime=blob.runtime)
+            self._worker.call(_request("load", [blob], threads=0), what=_named([blob]), wanted=context.is_active)
+        except AgentError as error:
+            if error.code == "CANCELLED":
+                raise
+            self._store.delete(blob.sha256)
+            if isinstance(error, WorkerDiedError) and error.crashed:
+                # The loader crashed on it: to the caller, that is a malformed file.
+                raise AgentError("INVALID_ARGUMENT", f"the file cannot be loaded: {error.message}") from error
+            raise
+
+
+def agent_version() -> str:
+    """Version of the installed distribution; ``unknown`` where the agent runs from a bare folder."""
+    try:
+        return version("edgeleak")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def start(store: BlobStore, worker: Supervisor, *, address: str) -> tuple[grpc.Server, int]:
+    """Serve on an address; returns the server and the port it got.
+
+    Raises:
+        RuntimeError: the address cannot be bound.
+    """
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers=_CALLS_MAX, thread_name_prefix="call"),
+        maximum_concurrent_rpcs=_CALLS_MAX,
+        options=[
+            # Two agents on one port would share its connections silently.
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            # Hosts ping to tell a hung agent from a slow model; the default would answer them with GOAWAY.
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
+            ("grpc.http2.max_ping_strikes", 0),
+        ],
+    )
+    server.add_generic_rpc_handlers((_handlers(AgentService(store, worker)),))
+    checks = health.HealthServicer()
+    for name in ("", _SERVICE):
+        checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    try:
+        from grpc_reflection.v1alpha import reflection
+    except ImportError:
+        _log.info("no reflection: grpcio-reflection is not installed")
+    else:
+        reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    port = server.add_insecure_port(address)
+    server.start()
+    return server, port
+
+
+def _handlers(service: AgentService) -> grpc.GenericRpcHandler[Any, Any]:
+    """The service's methods as gRPC wants them; by hand, because the generated table would parse the batches."""
+    kinds = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }
+    table = {}
+    for method in agent_pb2.DESCRIPTOR.services_by_name["AgentService"].methods:
+        make = kinds[method.client_streaming, method.server_streaming]
+        behavior = getattr(service, method.name)
+        if method.name == "Invoke":
+            table[method.name] = make(behavior)
+        else:
+            request = getattr(agent_pb2, method.input_type.name)
+            response = getattr(agent_pb2, method.output_type.name)
+            table[method.name] = make(
+                behavior, request_deserializer=request.FromString, response_serializer=response.SerializeToString
+            )
+    return grpc.method_handlers_generic_handler(_SERVICE, table)
+
+
+@contextlib.contextmanager
+def _statuses(context: grpc.ServicerContext) -> Iterator[None]:
+    try:
+        yield
+    except AgentError as error:
+        _abort(context, error)
+    except (grpc.RpcError, OSError) as error:
+        if not context.is_active():
+            # The caller went away; there is nobody to answer.
+            raise
+        _log.exception("call failed")
+        _abort(context, AgentError("INTERNAL", f"the agent failed: {error}"))
+
+
+def _abort(context: grpc.ServicerContext, error: AgentError) -> NoReturn:
+    context.abort(grpc.StatusCode[error.code], error.message)
+    raise AssertionError("abort raises")
+
+
+def _chunks(requests: Iterable[agent_pb2.UploadArtifactRequest]) -> Iterator[bytes]:
+    for request in requests:
+        if request.WhichOneof("part") != "chunk":
+            raise AgentError("INVALID_ARGUMENT", "after an upload's header come chunks")
+        yield request.chunk
+
+
+def _parsed_header(data: bytes) -> agent_pb2.InvokeHeader:
+    try:
+        request = agent_pb2.InvokeRequest.FromString(data)
+    except DecodeError as error:
+        raise AgentError("INVALID_ARGUMENT", f"malformed header: {error}") from error
+    if not request.header.sha256s:
+        raise AgentError("INVALID_ARGUMENT", "a stream of batches starts with a header that names its artifacts")
+    return request.header
+
+
+def _request(operation: str, blobs: list[Blob], *, threads: int, **options: int) -> bytes:
+    if threads > _THREADS_MAX:
+        raise AgentError("INVALID_ARGUMENT", f"{threads} threads are more than any device has")
+    artifacts = [{"sha256": b.sha256, "runtime": b.runtime, "path": str(b.path)} for b in blobs]
+    return json.dumps({"operation": operation, "artifacts": artifacts, "threads": threads or 1, **options}).encode()
+
+
+def _named(blobs: list[Blob]) -> str:
+    return "artifact " + ", ".join(blob.sha256[:12] for blob in blobs)
+
+
+def _pause(seconds: float, context: grpc.ServicerContext) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if not context.is_active():
+            raise AgentError("CANCELLED", "the caller left during the cooldown")
+        time.sleep(min(left, _SLICE_SECONDS))

@@ -1,0 +1,204 @@
+"""The child process that owns the interpreters: a model that crashes kills this process, not the agent.
+
+Started by the supervisor as ``python -m device_agent.worker FD``. A request's header is JSON, its payload is a protobuf
+message; so is the reply. The worker holds no state that the next worker would miss: every request names its artifacts
+with their paths, and what is not loaded is loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from device_agent.errors import AgentError
+from device_agent.frames import OK, FrameSocket
+from device_agent.runtimes import RUNTIMES, Array, InputSpec, Model, Runtime, arrange
+from protos.edgeleak.v1 import agent_pb2
+from protos.tensors import fill_tensor, from_tensor
+
+__all__ = ["Worker", "main"]
+
+# linux/prctl.h: the kernel signals this process when its parent dies, even while a kernel call hangs.
+_PR_SET_PDEATHSIG = 1
+# Benchmark samples go out this often, so that the host sees progress and a hang is told from a slow model.
+_GROUP_NS = 250_000_000
+# One message of samples stays far below the smallest default message limit (4 MiB) of any client.
+_GROUP_SAMPLES = 10_000
+# Artifacts and threads of one request, parsed once: a stream sends the same header with every batch.
+_Named = list[tuple[str, Model]]
+
+
+class Worker:
+    """Answers requests over one socket until the agent closes it.
+
+    Args:
+        frames: the connection to the agent.
+    """
+
+    def __init__(self, frames: FrameSocket) -> None:
+        self._frames = frames
+        self._runtimes: dict[str, Runtime] = {}
+        self._models: dict[tuple[str, int], tuple[str, Model]] = {}
+        self._by_header: dict[bytes, _Named] = {}
+        self._operations: dict[str, Callable[[dict[str, Any]], None]] = {
+            "load": self._load,
+            "unload": self._unload,
+            "benchmark": self._benchmark,
+        }
+
+    def serve(self) -> None:
+        """Answer until end of file."""
+        while True:
+            try:
+                header, payload = self._frames.receive()
+            except EOFError:
+                return
+            self._answer(header, payload)
+
+    def _answer(self, header: bytes, payload: bytes) -> None:
+        try:
+            if payload:
+                self._frames.send(OK, self._run(header, payload))
+            else:
+                request = json.loads(header)
+                self._operations[request["operation"]](request)
+        except AgentError as error:
+            self._refuse(error.code, error.message)
+        except MemoryError:
+            self._refuse("RESOURCE_EXHAUSTED", "the device ran out of memory; use a smaller batch")
+        except OSError:
+            raise
+        except Exception as error:  # the runtimes raise what they like; the agent and the next call must survive it
+            self._refuse("INTERNAL", f"the runtime failed: {type(error).__name__}: {' '.join(str(error).split())}")
+
+    def _refuse(self, code: str, message: str) -> None:
+        self._frames.send(json.dumps({"error": code, "message": message}).encode())
+
+    def _run(self, header: bytes, payload: bytes) -> bytes:
+        named = self._by_header.get(header)
+        if named is None:
+            named = self._by_header[header] = self._require(json.loads(header))
+        try:
+            request = agent_pb2.InvokeRequest.FromString(payload)
+            batch = request.batch
+            tensors = [(tensor.name, from_tensor(tensor)) for tensor in batch.inputs]
+        except (DecodeError, ValueError) as error:
+            raise AgentError("INVALID_ARGUMENT", f"malformed batch: {error}") from error
+        if request.WhichOneof("part") != "batch":
+            raise AgentError("INVALID_ARGUMENT", "after the header come batches")
+        response = agent_pb2.InvokeResponse(number=batch.number)
+        for sha256, model in named:
+            try:
+                outputs, kernel_ns = model.run(arrange(model.inputs, tensors))
+                answer = response.answers.add(sha256=sha256, kernel_time_ns=kernel_ns)
+                for output in outputs:
+                    fill_tensor(answer.outputs.add(), "", output)
+            except AgentError as error:
+                message = f"batch {batch.number}, artifact {sha256[:12]}: {error.message}"
+                raise AgentError(error.code, message) from error
+        return response.SerializeToString()
+
+    def _load(self, request: dict[str, Any]) -> None:
+        self._require(request)
+        self._frames.send(OK)
+
+    def _unload(self, request: dict[str, Any]) -> None:
+        self._by_header.clear()
+        for key in [key for key in self._models if key[0] == request["sha256"]]:
+            del self._models[key]
+        self._frames.send(OK)
+
+    def _benchmark(self, request: dict[str, Any]) -> None:
+        """Time one model; every group of samples is one reply, an empty one is the last."""
+        ((_, model),) = self._require(request)
+        inputs = [_generated(spec, position, request["batch_size"]) for position, spec in enumerate(model.inputs)]
+        for _ in range(request["warmup_runs"]):
+            model.run(inputs)
+        group: list[int] = []
+        sent = time.perf_counter_ns()
+        for _ in range(request["runs"]):
+            group.append(model.run(inputs)[1])
+            if time.perf_counter_ns() - sent > _GROUP_NS or len(group) >= _GROUP_SAMPLES:
+                self._send_samples(group)
+                group, sent = [], time.perf_counter_ns()
+        if group:
+            self._send_samples(group)
+        self._frames.send(OK)
+
+    def _send_samples(self, group: list[int]) -> None:
+        self._frames.send(OK, agent_pb2.BenchmarkSamples(kernel_time_ns=group).SerializeToString())
+
+    def _require(self, request: dict[str, Any]) -> _Named:
+        threads = request["threads"]
+        return [
+            (a["sha256"], self._model(a["sha256"], a["runtime"], Path(a["path"]), threads))
+            for a in request["artifacts"]
+        ]
+
+    def _model(self, sha256: str, runtime: str, path: Path, threads: int) -> Model:
+        found = self._models.get((sha256, threads))
+        if found is not None:
+            return found[1]
+        library = self._runtimes.setdefault(runtime, RUNTIMES[runtime]())
+        if library.shares_threads:
+            self._drop(lambda key, name: name == runtime and key[1] != threads)
+        try:
+            model = library.load(path, threads=threads)
+        except AgentError as error:
+            raise AgentError(error.code, f"artifact {sha256[:12]}: {error.message}") from error
+        self._models[sha256, threads] = (runtime, model)
+        return model
+
+    def _drop(self, wanted: Callable[[tuple[str, int], str], bool]) -> None:
+        for key in [key for key, (name, _) in self._models.items() if wanted(key, name)]:
+            del self._models[key]
+            self._by_header.clear()
+
+
+def _generated(spec: InputSpec, position: int, batch_size: int) -> Array:
+    """Input for timing: normal deviates, or zeros and ones, which are valid ids and masks of any text model."""
+    random = np.random.default_rng(position)
+    shape = (batch_size, *(1 if axis is None else axis for axis in spec.shape))
+    if spec.quantization is not None or spec.dtype.kind == "f":
+        values: Array = random.standard_normal(shape, dtype=np.float32)
+    else:
+        values = random.integers(0, 2, shape, dtype=np.int64)
+    return spec.prepare(values, position)
+
+
+def _die_with_parent(parent: int) -> None:
+    """End with the agent even where it had no time to say so; elsewhere than Linux the closed socket has to do."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def main() -> None:
+    """Serve the socket whose descriptor is the first argument; the second is the agent's process id."""
+    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
+    _die_with_parent(parent)
+    # Ctrl-C reaches the whole process group; the agent decides when its worker ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with socket.socket(fileno=descriptor) as sock:
+        try:
+            Worker(FrameSocket(sock)).serve()
+        except OSError:
+            # The agent went away in the middle of a frame: there is nobody left to tell.
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Membership-inference attacks: confidences in, membership scores out. No device, no disk, no model.
+
+:func:`evaluate` runs attacks on a target; :func:`register` adds one, here or from another package through the entry
+point group ``edgeleak.attacks``. NR, SR and MR are views of one ``Observations``: which variants are visible.
+"""
+
+# Importing an attack's file registers it; the order here is the order of `names()`.
+from harness.attacks import (  # noqa: F401, I001
+    _correctness,
+    _max_posterior,
+    _confidence,
+    _entropy,
+    _modified_entropy,
+    _posterior,
+    _gbt,
+    _samia,
+    _rmia,
+    _lira,
+    _sr,
+    _mr,
+    _mr_net,
+    _mr_gbt,
+    _lira_joint,
+    _rmia_joint,
+)
+from harness.attacks._base import Attack, BaseAttack
+from harness.attacks._evaluate import HEADLINE, evaluate
+from harness.attacks._registry import attack_class, names, register
+from harness.attacks._result import AttackResult, Evaluation, Skipped
+from harness.attacks.controls import permute_membership, with_copy
+
+__all__ = [
+    "HEADLINE",
+    "Attack",
+    "AttackResult",
+    "BaseAttack",
+    "Evaluation",
+    "Skipped",
+    "attack_class",
+    "evaluate",
+    "names",
+    "permute_membership",
+    "register",
+    "with_copy",
+]

@@ -1,0 +1,333 @@
+"""The face of this room: run attacks on a target, with shadows or cross-fitted over known members."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import joblib
+import numpy as np
+import threadpoolctl  # type: ignore[import-untyped]
+
+from harness import stats
+from harness.attacks._base import DEFAULT_FOLDS, Adversary, BaseAttack
+from harness.attacks._cache import Cache
+from harness.attacks._folds import fold_of_rows, membership_of
+from harness.attacks._registry import attack_class
+from harness.attacks._result import AttackResult, Evaluation, Skipped
+from harness.errors import InputError, UnresolvedError, UsageError
+from harness.types import FloatArray, IntArray, Observations
+
+__all__ = ["HEADLINE", "MIN_SIDE_RECORDS", "check_size", "evaluate"]
+
+# What an audit runs when nothing is named: the strongest of each family, and the one that every reader knows.
+HEADLINE = (
+    "confidence",
+    "modified-entropy-class",
+    "posterior-lr",
+    "posterior-rf",
+    "gbt",
+    "rmia",
+    "lira",
+    "sr",
+    "sr2-rf",
+    "mr-logistic",
+    "mr-net",
+    "mr-gbt",
+    "lira-joint",
+    "rmia-joint",
+)
+# Members, and non-members, below which five folds of training and an interval say nothing: at 25 + 25 records the
+# interval of an AUC of one half is still 0.16 to either side.
+MIN_SIDE_RECORDS = 25
+# Cross-fitting trains everything once per outer fold; fewer inner folds keep that affordable.
+INNER_FOLDS = 3
+
+# Below this, OpenMP's threads inside boosting and BLAS spend their time waiting for one another (forests, which use
+# threads of another kind, are not concerned): fifty times slower on a busy machine, never faster.
+MIN_ROWS_FOR_OPENMP = 20_000
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One attack on one view."""
+
+    name: str
+    attack: type[BaseAttack]
+    variants: tuple[str, ...]
+
+    def build(self, *, original: str, seed: int, n_jobs: int, folds: int, cache: Cache) -> BaseAttack:
+        return self.attack(self.variants, original=original, seed=seed, n_jobs=n_jobs, folds=folds, cache=cache)
+
+    def skipped(self, reason: str) -> Skipped:
+        return Skipped(self.name, self.attack.adversary, self.variants, reason)
+
+
+@dataclass
+class _Scored:
+    """A task's scores, and its cut for each record (folds may differ in it)."""
+
+    task: _Task
+    scores: FloatArray
+    cut: FloatArray
+    shadow_aucs: list[float] = field(default_factory=list)
+
+
+def evaluate(
+    target: Observations,
+    shadows: Sequence[Observations] = (),
+    *,
+    attacks: Sequence[str] | None = None,
+    variants: Sequence[str] | None = None,
+    original: str = "original",
+    controls: Sequence[str] = ("finetuned",),
+    level: float = 0.95,
+    fprs: Sequence[float] = (0.01, 0.001),
+    families: int = 1,
+    seed: int = 0,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Attack a target whose membership is known, and say how much it leaks.
+
+    With shadows every attack learns from them alone. Without any, it is cross-fitted over the target's own records:
+    five folds by record, each scored by an attack that was fitted on the other four, cuts included.
+
+    Args:
+        target: the audited model's answers, with membership.
+        shadows: the shadow models' answers to their own records, with membership.
+        attacks: registered names; None runs the headline set.
+        variants: what to look at; None takes all that the target has.
+        original: name of the uncompressed variant.
+        controls: variants that are controls; attacked by NR and SR, left out of MR.
+        level: nominal coverage of every interval.
+        fprs: false-positive rates at which the true-positive rate is reported.
+        families: evaluations whose simultaneous intervals shall hold together, e.g. the number of runtimes.
+        seed: of every random choice; the same seed gives the same bits.
+        n_jobs: threads; -1 takes every core.
+        progress: called as ``progress(text, done, total)``.
+
+    Returns:
+        Results, and the attacks that could not run with the reason.
+
+    Raises:
+        UsageError: an attack's name is unknown.
+        InputError: membership is missing or has one class only, or a named variant is not in the target.
+        UnresolvedError: there are too few records.
+    """
+    membership = check_size(target, needs_membership_of=shadows)
+    names = tuple(HEADLINE if attacks is None else dict.fromkeys(attacks))
+    seen = tuple(target.variants if variants is None else dict.fromkeys(variants))
+    for variant in seen:
+        if variant not in target.variants:
+            raise InputError(
+                f"{target.name}: variant {variant!r} is missing", hint=f"present: {', '.join(target.variants)}"
+            )
+    tasks, skipped = _plan(names, seen, original, controls)
+    n_jobs = joblib.effective_n_jobs(n_jobs)
+    rows = max(len(o) for o in (target, *shadows))
+    with threadpoolctl.threadpool_limits(limits=n_jobs if rows >= MIN_ROWS_FOR_OPENMP else 1):
+        run = _with_shadows if shadows else _cross_fitted
+        scored, failed = run(tasks, target, shadows, original, seed, n_jobs, progress or _silent)
+    return Evaluation(
+        results=tuple(
+            _measure(
+                scored,
+                membership,
+                original=original,
+                controls=controls,
+                level=level,
+                families=families,
+                fprs=fprs,
+                trained_on="shadows" if shadows else "members",
+            )
+        ),
+        skipped=(*skipped, *failed),
+    )
+
+
+def check_size(target: Observations, *, needs_membership_of: Sequence[Observations] = ()) -> IntArray:
+    """The target's membership, once it is sure that records of both kinds are there, and enough of them.
+
+    Raises:
+        InputError: membership is missing somewhere, or has one class only.
+        UnresolvedError: too few records; the message says how many are needed.
+    """
+    for one in (target, *needs_membership_of):
+        membership = membership_of(one)
+        members = int(membership.sum())
+        nonmembers = len(membership) - members
+        for count, side in ((members, "members"), (nonmembers, "non-members")):
+            if count == 0:
+                raise InputError(
+                    f"{one.name}/membership: there are no {side}",
+                    hint="leakage is a contrast; give records of both kinds",
+                )
+        if min(members, nonmembers) < MIN_SIDE_RECORDS:
+            raise UnresolvedError(
+                f"{one.name}: {members} members and {nonmembers} non-members are too few",
+                hint=f"needs at least {MIN_SIDE_RECORDS} of each, {2 * MIN_SIDE_RECORDS} records in all",
+            )
+    return membership_of(target)
+
+
+def _plan(
+    names: Sequence[str], seen: Sequence[str], original: str, controls: Sequence[str]
+) -> tuple[list[_Task], list[Skipped]]:
+    """The views of each attack: NR one variant, SR a pair with the original, MR all with and without the original."""
+    tasks: list[_Task] = []
+    skipped: list[Skipped] = []
+    compressed = tuple(v for v in seen if v != original)
+    shipped = tuple(v for v in compressed if v not in controls)
+    classes = {name: attack_class(name) for name in names}
+    for adversary in ("NR", "SR", "MR"):
+        for name, attack in classes.items():
+            if attack.adversary != adversary:
+                continue
+            if adversary == "NR":
+                views: list[tuple[str, ...]] = [(v,) for v in seen]
+                reason = "no variant is visible"
+            elif adversary == "SR":
+                views = [(original, v) for v in compressed] if original in seen else []
+                reason = f"needs {original!r} and one more variant"
+            else:
+                views = [(original, *shipped)] if original in seen and shipped else []
+                views += [shipped] if len(shipped) > 1 else []
+                # The original and a single variant are SR's view already.
+                views = [v for v in views if len(shipped) > 1]
+                reason = "needs at least two compressed variants"
+            tasks += [_Task(name, attack, view) for view in views]
+            if not views:
+                skipped.append(Skipped(name, attack.adversary, tuple(seen), reason))
+    return tasks, skipped
+
+
+def _with_shadows(
+    tasks: Sequence[_Task],
+    target: Observations,
+    shadows: Sequence[Observations],
+    original: str,
+    seed: int,
+    n_jobs: int,
+    progress: Progress,
+) -> tuple[list[_Scored], list[Skipped]]:
+    """Fit each task on the shadows and score the target."""
+    cache = Cache(target)
+    scored: list[_Scored] = []
+    failed: list[Skipped] = []
+    for done, task in enumerate(tasks):
+        progress(_text(task), done, len(tasks))
+        attack = task.build(original=original, seed=seed, n_jobs=n_jobs, folds=DEFAULT_FOLDS, cache=cache)
+        try:
+            scores = attack.fit(shadows).score(target)
+        except (UsageError, UnresolvedError) as error:
+            failed.append(task.skipped(str(error)))
+            continue
+        scored.append(_Scored(task, scores, np.full(len(target), attack.threshold), [attack.shadow_auc]))
+    progress("done", len(tasks), len(tasks))
+    return scored, failed
+
+
+def _cross_fitted(
+    tasks: Sequence[_Task],
+    target: Observations,
+    _: Sequence[Observations],
+    original: str,
+    seed: int,
+    n_jobs: int,
+    progress: Progress,
+) -> tuple[list[_Scored], list[Skipped]]:
+    """Fit each task on four fifths of the target and score the rest, for each fifth.
+
+    Two learned attacks are on slightly different scales, so a fold's scores are centred on their median, which looks
+    at no membership. Scores of a fixed formula are left alone.
+    """
+    n = len(target)
+    fold = fold_of_rows([target], folds=DEFAULT_FOLDS, seed=seed)
+    scored = {task: _Scored(task, np.empty(n), np.empty(n)) for task in tasks}
+    failed: dict[_Task, Skipped] = {}
+    for k in range(DEFAULT_FOLDS):
+        held = np.flatnonzero(fold == k)
+        train, test = target.take(np.flatnonzero(fold != k)), target.take(held)
+        cache = Cache(test)
+        for done, task in enumerate(tasks):
+            progress(_text(task), k * len(tasks) + done, DEFAULT_FOLDS * len(tasks))
+            if task in failed:
+                continue
+            attack = task.build(original=original, seed=seed, n_jobs=n_jobs, folds=INNER_FOLDS, cache=cache)
+            try:
+                scores = attack.fit([train]).score(test)
+            except (UsageError, UnresolvedError) as error:
+                failed[task] = task.skipped(str(error))
+                continue
+            centre = float(np.median(scores)) if attack.learned else 0.0
+            scored[task].scores[held] = scores - centre
+            scored[task].cut[held] = attack.threshold - centre
+            scored[task].shadow_aucs.append(attack.shadow_auc)
+    progress("done", DEFAULT_FOLDS * len(tasks), DEFAULT_FOLDS * len(tasks))
+    return [scored[t] for t in tasks if t not in failed], list(failed.values())
+
+
+def _measure(
+    scored: Sequence[_Scored],
+    membership: IntArray,
+    *,
+    original: str,
+    controls: Sequence[str],
+    level: float,
+    families: int,
+    fprs: Sequence[float],
+    trained_on: str,
+) -> Iterator[AttackResult]:
+    """Turn scores into estimates; one sort per score serves all of them."""
+    simultaneous = 1.0 - (1.0 - level) / max(1, families * len(scored))
+    on_original = {s.task.name: s for s in scored if s.task.variants == (original,)}
+    best = max(on_original.values(), key=lambda s: _mean(s.shadow_aucs, otherwise=-1.0), default=None)
+    for one in scored:
+        adversary: Adversary = one.task.attack.adversary
+        against = on_original.get(one.task.name) if adversary == "NR" else best
+        if against is one:
+            against = None
+        curve = stats.roc(one.scores, membership)
+        single_cut = bool((one.cut == one.cut[0]).all())
+        yield AttackResult(
+            adversary=adversary,
+            attack=one.task.name,
+            variants=one.task.variants,
+            trained_on=trained_on,
+            n_members=int(membership.sum()),
+            n_nonmembers=int(len(membership) - membership.sum()),
+            auc=stats.auc(curve, level=level),
+            auc_simultaneous=stats.auc(curve, level=simultaneous),
+            balanced_accuracy=stats.balanced_accuracy(_decided(one), membership, threshold=0.5, level=level),
+            tpr_at_fpr={str(f): stats.tpr_at_fpr(curve, f, level=level) for f in fprs},
+            epsilon_lower=stats.epsilon_lower(curve, level=level),
+            versus_original=None
+            if against is None
+            else stats.auc_difference(one.scores, against.scores, membership, level=level),
+            versus_attack=None if against is None else against.task.name,
+            is_control=any(v in controls for v in one.task.variants),
+            threshold=float(one.cut[0]) if single_cut else float("nan"),
+            shadow_auc=_mean(one.shadow_aucs, otherwise=float("nan")),
+            scores=one.scores,
+        )
+
+
+def _decided(one: _Scored) -> FloatArray:
+    """1.0 where the record is called a member: its score reaches the cut of its fold."""
+    return (one.scores >= one.cut).astype(np.float64)
+
+
+def _mean(values: Sequence[float], *, otherwise: float) -> float:
+    finite = [v for v in values if np.isfinite(v)]
+    return float(np.mean(finite)) if finite else otherwise
+
+
+def _text(task: _Task) -> str:
+    return f"{task.name} on {', '.join(task.variants)}"
+
+
+def _silent(_text: str, _done: int, _total: int) -> None:
+    """Report to nobody."""

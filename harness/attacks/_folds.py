@@ -1,0 +1,69 @@
+"""Folds by record: the same record never trains and is scored in one fold, in whichever shadow it occurs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.attacks._cache import Cache
+from harness.errors import InputError
+from harness.types import IntArray, Observations
+
+__all__ = ["fold_of_rows", "folds_of", "membership_of", "stacked_membership"]
+
+
+def membership_of(observations: Observations) -> IntArray:
+    """The known membership of a population.
+
+    Raises:
+        InputError: it is not known.
+    """
+    if observations.membership is None:
+        raise InputError(
+            f"{observations.name}/membership: missing", hint="give 1 for members and 0 for non-members, one per record"
+        )
+    return observations.membership.astype(np.int64)
+
+
+def stacked_membership(shadows: Sequence[Observations]) -> IntArray:
+    """The membership of all shadows' records, one after another, int64 ``[N]``."""
+    return np.concatenate([membership_of(s) for s in shadows])
+
+
+def folds_of(shadows: Sequence[Observations], *, folds: int, seed: int, cache: Cache) -> IntArray:
+    """The fold of every stacked shadow record, computed once per evaluation."""
+    return cache.get(("folds", folds, seed), shadows, lambda: fold_of_rows(shadows, folds=folds, seed=seed))
+
+
+def fold_of_rows(shadows: Sequence[Observations], *, folds: int, seed: int) -> IntArray:
+    """Assign each row of the stacked shadows to a fold, int64 ``[N]`` in ``0..folds-1``.
+
+    Rows of one record share a fold: by the observations' ids where every shadow has them, else by the position in its
+    shadow (shadows are usually asked about one pool in one order; where they are not, this costs nothing). Records
+    with the same memberships are dealt round-robin, so each fold has the members' share of the whole: an unequal
+    share would by itself correlate out-of-fold scores with membership.
+
+    Raises:
+        InputError: a fold would train on members or on non-members only.
+    """
+    ids = [getattr(s, "ids", None) for s in shadows]
+    known = [np.asarray(i) for i in ids if i is not None]
+    keys = np.concatenate(known if len(known) == len(shadows) else [np.arange(len(s)) for s in shadows])
+    membership = stacked_membership(shadows)
+    _, group = np.unique(keys, return_inverse=True)
+    members = np.bincount(group, weights=membership)
+    size = np.bincount(group)
+
+    order = np.random.default_rng(seed).permutation(len(size))
+    order = order[np.lexsort((members[order], size[order]))]
+    fold_of_group = np.empty(len(size), dtype=np.int64)
+    fold_of_group[order] = np.arange(len(size)) % folds
+    fold = fold_of_group[group]
+    for k in range(folds):
+        if len(np.unique(membership[fold != k])) < 2 or not (fold == k).any():
+            raise InputError(
+                f"{shadows[0].name}: {len(membership)} records are too few for {folds} folds of both kinds",
+                hint="give more records, or leave learned attacks out",
+            )
+    return np.asarray(fold)

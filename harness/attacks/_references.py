@@ -1,0 +1,97 @@
+"""What attacks with reference models need: the references' answers, and which records they were trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.attacks._cache import Cache
+from harness.attacks._signals import signals_of
+from harness.errors import InputError
+from harness.types import FloatArray, Observations
+
+__all__ = ["out_mask", "population_of", "reference_logits", "require_references", "usable_shadows"]
+
+
+def require_references(observations: Observations, variants: Sequence[str]) -> None:
+    """Make sure that references answered these records, for each of the variants.
+
+    Raises:
+        InputError: there are none, or one of them lacks a variant.
+    """
+    if not observations.references:
+        raise InputError(
+            f"{observations.name}/references: there are none",
+            hint="needs the answers of reference (shadow) models to the same records",
+        )
+    for r, reference in enumerate(observations.references):
+        for variant in variants:
+            if variant not in reference.variants:
+                raise InputError(f"{observations.name}/references/{r}: variant {variant!r} is missing")
+        if len(reference) != len(observations):
+            raise InputError(f"{observations.name}/references/{r}: {len(reference)} records for {len(observations)}")
+
+
+def population_of(observations: Observations, variants: Sequence[str]) -> Observations:
+    """The population Z outside every training set, answered by the model and by the same references.
+
+    Raises:
+        InputError: it, its references or a variant is missing.
+    """
+    z = observations.population
+    if z is None:
+        raise InputError(
+            f"{observations.name}/population: missing", hint="needs records outside every model's training set"
+        )
+    for variant in variants:
+        if variant not in z.variants:
+            raise InputError(f"{observations.name}/population: variant {variant!r} is missing")
+    require_references(z, variants)
+    if len(z.references) != len(observations.references):
+        raise InputError(
+            f"{observations.name}/population: answered by {len(z.references)} references, "
+            f"the records by {len(observations.references)}"
+        )
+    return z
+
+
+def out_mask(observations: Observations) -> NDArray[np.bool_]:
+    """Whether reference r was NOT trained on record i, bool ``[R, n]``; all true where nothing is said.
+
+    Raises:
+        InputError: ``reference_membership`` has another shape.
+    """
+    shape = (len(observations.references), len(observations))
+    if observations.reference_membership is None:
+        return np.ones(shape, dtype=np.bool_)
+    trained = np.asarray(observations.reference_membership)
+    if trained.shape != shape:
+        raise InputError(f"{observations.name}/reference_membership: shape {trained.shape}, expected {list(shape)}")
+    return np.asarray(trained == 0)
+
+
+def reference_logits(observations: Observations, variant: str, cache: Cache) -> FloatArray:
+    """Logit-scaled confidences of the references' answers, float64 ``[R, n]``."""
+    return np.stack([signals_of(r, variant, cache).logit for r in observations.references])
+
+
+def usable_shadows(
+    shadows: Sequence[Observations], variants: Sequence[str], *, with_population: bool
+) -> list[Observations]:
+    """The shadows that have references of their own, on which an attack with references can be tuned."""
+    usable = []
+    for shadow in shadows:
+        try:
+            require_references(shadow, variants)
+            if with_population:
+                population_of(shadow, variants)
+        except InputError:
+            continue
+        # Records that every reference was trained on say nothing about an offline attack.
+        rows = np.flatnonzero(out_mask(shadow).any(axis=0))
+        taken = shadow if len(rows) == len(shadow) else shadow.take(rows)
+        if taken.membership is not None and 0 < taken.membership.sum() < len(taken):
+            usable.append(taken)
+    return usable

@@ -1,0 +1,116 @@
+"""The label-aligned numbers of each record that most attacks look at, accurate near certainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy.special import log_softmax
+
+from harness.attacks._cache import Cache
+from harness.types import PROBABILITY_FLOOR, FloatArray, Observations
+
+__all__ = ["Signals", "signals", "signals_of"]
+
+# Rows handled at once: temporaries stay near 10 MB at 100 classes.
+CHUNK_ROWS = 16_384
+# Float32 softmax rows sum to one within this; rows of an 8-bit softmax do not, and are then taken as they are.
+NORMALISED_WITHIN = 1e-4
+
+
+@dataclass(frozen=True)
+class Signals:
+    """One float64 ``[n]`` array per signal; natural logarithms.
+
+    Near certainty ``1 - p`` is summed over the other classes instead of subtracted from one, so that records whose
+    confidence rounds to 1.0 are still told apart.
+
+    Args:
+        log_p: log-confidence of the true class (minus the cross-entropy loss).
+        logit: logit-scaled confidence ``log p_y - log(1 - p_y)``.
+        margin: log-confidence of the true class minus that of the best other class.
+        log_max: log of the largest confidence.
+        entropy: prediction entropy ``-sum_i p_i log p_i``.
+        modified_entropy: ``-(1-p_y) log p_y - sum_{i != y} p_i log(1-p_i)`` (Song and Mittal, 2021).
+        correct: 1.0 where the largest confidence is the true class's, else 0.0.
+    """
+
+    log_p: FloatArray
+    logit: FloatArray
+    margin: FloatArray
+    log_max: FloatArray
+    entropy: FloatArray
+    modified_entropy: FloatArray
+    correct: FloatArray
+
+
+def signals_of(observations: Observations, variant: str, cache: Cache) -> Signals:
+    """The signals of one variant, computed once per evaluation."""
+    return cache.get(("signals", variant), [observations], lambda: signals(observations, variant))
+
+
+def signals(observations: Observations, variant: str) -> Signals:
+    """Compute the signals of one variant in chunks of rows.
+
+    Raises:
+        InputError: the variant is not visible.
+    """
+    given_as_logits = variant in observations.logits
+    if not given_as_logits and variant not in observations.confidences:
+        observations.confidences_of(variant)  # raises the error that names the key
+    values = observations.logits[variant] if given_as_logits else observations.confidences[variant]
+    exact = given_as_logits or bool((np.abs(values.sum(axis=1, dtype=np.float64) - 1.0) <= NORMALISED_WITHIN).all())
+    n = len(observations)
+    out = {field.name: np.empty(n) for field in fields(Signals)}
+    for start in range(0, n, CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        block = values[rows].astype(np.float64)
+        log_p = log_softmax(block, axis=1) if given_as_logits else np.log(np.clip(block, PROBABILITY_FLOOR, None))
+        for name, column in _of_block(np.asarray(log_p), observations.labels[rows], exact=exact).items():
+            out[name][rows] = column
+    return Signals(**out)
+
+
+def _of_block(
+    log_p: FloatArray, labels: np.ndarray[tuple[int], np.dtype[np.int64]], *, exact: bool
+) -> dict[str, FloatArray]:
+    """The signals of one block of log-confidences ``[b, C]``; ``exact`` where its rows truly sum to one."""
+    row = np.arange(len(log_p))
+    top = log_p.argmax(axis=1)
+    log_others, best_other = _log_sum_without(log_p, labels)
+    log_rest, _ = _log_sum_without(log_p, top)
+    log_p_y, log_max = log_p[row, labels], log_p[row, top]
+    logit = log_p_y - log_others
+    margin = log_p_y - best_other
+
+    p = np.exp(log_p)
+    entropy = -(p * log_p).sum(axis=1)
+    remainder = 1.0 - p
+    if exact:
+        log_max = -np.logaddexp(0.0, log_rest - log_max)
+        log_p_y = -np.logaddexp(0.0, -logit)
+        remainder[row, top] = np.exp(log_rest)
+    terms = -p * np.log(np.clip(remainder, PROBABILITY_FLOOR, None))
+    terms[row, labels] = -remainder[row, labels] * log_p_y
+    return {
+        "log_p": log_p_y,
+        "logit": logit,
+        "margin": margin,
+        "log_max": log_max,
+        "entropy": entropy,
+        "modified_entropy": terms.sum(axis=1),
+        "correct": (top == labels).astype(np.float64),
+    }
+
+
+def _log_sum_without(
+    log_p: FloatArray, column: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> tuple[FloatArray, FloatArray]:
+    """Log of the summed confidence of every class but one, and the largest log-confidence among them."""
+    row = np.arange(len(log_p))
+    kept = log_p[row, column]
+    log_p[row, column] = -np.inf
+    best = log_p.max(axis=1)
+    total = best + np.log(np.exp(log_p - best[:, None]).sum(axis=1))
+    log_p[row, column] = kept
+    return total, best

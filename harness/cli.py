@@ -1,0 +1,232 @@
+"""The command line: verbs, no logic. Progress goes to stderr, results to stdout.
+
+Exit codes: 0 pass, 1 gate failed, 2 inconclusive, 3 internal or device error, 4 usage or configuration.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import sys
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from typer.exceptions import TyperException
+
+from harness import __version__, doctor
+from harness.audit import STAGES, Tools, audit_all, check, run_stage
+from harness.config import AuditConfig, load
+from harness.console import ProgressView
+from harness.errors import ConfigError, EdgeleakError, InterruptedRunError, StorageError, UsageError
+from harness.gate import exit_code
+from harness.report import summary
+from harness.run import Run
+
+__all__ = ["main"]
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+app = typer.Typer(
+    name="edgeleak",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="Measure what compressed on-device models tell about their training set, on the files and kernels that ship.",
+    epilog="Exit codes: 0 pass, 1 gate failed, 2 inconclusive, 3 internal or device error, 4 usage or configuration.",
+)
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="AUDIT.toml", help="The audit's configuration.")]
+RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder; default runs/NAME.", metavar="DIR")]
+DeviceOption = Annotated[str | None, typer.Option("--device", "-d", help="local, or grpc://host:port.", metavar="URL")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Replaces the configuration's seed.", metavar="N")]
+NullOption = Annotated[bool, typer.Option("--null", help="Run the null twin: nobody was trained on the audited pools.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Start over: delete the run folder first.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+DEFAULT_CONFIG = Path("audit.toml")
+# A disk that is full, over quota, read-only or not ours.
+STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS})
+# What typer makes of KeyboardInterrupt; it never reaches the shell.
+INTERRUPTED = 130
+
+
+@app.command(epilog="Example: edgeleak audit examples/digits.toml --device grpc://127.0.0.1:50051")
+def audit(
+    config: ConfigArgument = DEFAULT_CONFIG,
+    run: RunOption = None,
+    device: DeviceOption = None,
+    seed: SeedOption = None,
+    null: NullOption = False,
+    as_json: JsonOption = False,
+    fresh: FreshOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Do the whole audit and judge it: train, export, collect, bench, attack, mis, gate, report."""
+    _audit(_configure(config, device=device, seed=seed, null=null), run, as_json=as_json, fresh=fresh, quiet=quiet)
+
+
+@app.command(epilog="Example: edgeleak demo --json > demo.json")
+def demo(
+    run: RunOption = None,
+    device: DeviceOption = None,
+    seed: SeedOption = None,
+    null: NullOption = False,
+    as_json: JsonOption = False,
+    fresh: FreshOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Audit the bundled example: `edgeleak audit examples/digits.toml`, and nothing more."""
+    with resources.as_file(_example()) as path:
+        _audit(_configure(path, device=device, seed=seed, null=null), run, as_json=as_json, fresh=fresh, quiet=quiet)
+
+
+def _stage_command(stage: str, purpose: str) -> Callable[..., None]:
+    def command(
+        config: ConfigArgument = DEFAULT_CONFIG,
+        run: RunOption = None,
+        device: DeviceOption = None,
+        seed: SeedOption = None,
+        null: NullOption = False,
+        as_json: JsonOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
+        resolved = _configure(config, device=device, seed=seed, null=null)
+        with (
+            Run.open(_folder(run, resolved), resolved) as opened,
+            ProgressView(err, quiet=quiet) as view,
+            Tools(view, resolved.device.url) as tools,
+        ):
+            result = run_stage(stage, resolved, opened, tools)
+        if as_json:
+            out.print_json(json.dumps(result))
+        else:
+            out.print(f"{stage}: done, in {opened.folder}", soft_wrap=True)
+        if stage == "gate":
+            raise typer.Exit({"pass": 0, "fail": 1, "inconclusive": 2}[result["outcome"]])
+
+    command.__doc__ = purpose
+    return command
+
+
+for _name, _purpose in STAGES.items():
+    app.command(name=_name, help=_purpose[1], epilog=f"Example: edgeleak {_name} examples/digits.toml")(
+        _stage_command(_name, _purpose[1])
+    )
+
+
+@app.command(name="doctor", epilog="Example: edgeleak doctor --json")
+def doctor_command(as_json: JsonOption = False) -> None:
+    """Check this machine: interpreter, packages, runtimes, a real agent, disk."""
+    checks = doctor.examine()
+    if as_json:
+        out.print_json(json.dumps([check.to_json() for check in checks]))
+    else:
+        out.print(doctor.table(checks))
+    raise typer.Exit(0 if all(check.ok for check in checks) else 3)
+
+
+@app.command(epilog="Example: edgeleak init my-audit.toml")
+def init(path: Annotated[Path, typer.Argument(metavar="AUDIT.toml")] = DEFAULT_CONFIG) -> None:
+    """Write a commented audit.toml to start from."""
+    if path.exists():
+        raise UsageError(f"{path}: exists already", hint="give another name, or delete it")
+    try:
+        path.write_text(_example().read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    out.print(f"wrote {path}; next: edgeleak audit {path}", soft_wrap=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"edgeleak {__version__}")
+        raise typer.Exit(0)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> NoReturn:
+    """Run the command line; every foreseen failure becomes one message and its documented exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = app(standalone_mode=False)
+    except EdgeleakError as error:
+        sys.exit(_say(error))
+    except TyperException as error:
+        sys.exit(_say(UsageError(error.format_message(), hint="see edgeleak -h")))
+    except OSError as error:
+        if error.errno not in STORAGE_ERRORS:
+            raise
+        place = error.filename or "run folder"
+        sys.exit(
+            _say(
+                StorageError(
+                    f"{place}: {error.strerror}",
+                    hint="make room, or give another place with --run; the same command resumes",
+                )
+            )
+        )
+    if code == INTERRUPTED:
+        sys.exit(_say(InterruptedRunError("interrupted", hint="the same command resumes; finished work is kept")))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bool, quiet: bool) -> None:
+    place = _folder(folder, config)
+    if fresh:
+        Run.delete(place)
+    with (
+        Run.open(place, config) as run,
+        ProgressView(err, quiet=quiet) as view,
+        Tools(view, config.device.url) as tools,
+    ):
+        report, verdict = audit_all(config, run, tools)
+    if as_json:
+        out.print_json(json.dumps(report))
+    else:
+        out.print(summary(report, files=(place / "report.json", place / "report.html")))
+    raise typer.Exit(exit_code(verdict))
+
+
+def _configure(path: Path, *, device: str | None, seed: int | None, null: bool) -> AuditConfig:
+    config = load(path)
+    if device is not None:
+        config = config.with_changes(device=config.device.model_copy(update={"url": device}))
+    if seed is not None:
+        config = config.with_changes(seed=seed)
+    config = config.with_changes(null=True) if null else config
+    check(config)
+    return config
+
+
+def _folder(chosen: Path | None, config: AuditConfig) -> Path:
+    return chosen or Path("runs") / (config.name + ("-null" if config.null else ""))
+
+
+def _example() -> Any:
+    """The bundled example: beside the package in a checkout, inside it when installed."""
+    inside = resources.files("harness") / "examples" / "digits.toml"
+    return inside if inside.is_file() else Path(__file__).parent.parent / "examples" / "digits.toml"
+
+
+def _say(error: EdgeleakError) -> int:
+    err.print(f"edgeleak: {error}", markup=False, soft_wrap=True)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    main()

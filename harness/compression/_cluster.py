@@ -1,0 +1,40 @@
+"""Weight clustering: a few shared values a tensor, trained together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from harness.compression._fuse import fuse
+from harness.compression._kmeans import kmeans_line
+from harness.compression._layers import weights_of
+from harness.training import Clusters
+
+__all__ = ["cluster"]
+
+
+def cluster(
+    model: nn.Module, *, k: int, finetune: Callable[..., None], sample_shape: tuple[int, ...]
+) -> tuple[nn.Module, dict[str, object]]:
+    """Share k values in each convolution's and linear layer's weight, then fine-tune the values (Han et al. 2016).
+
+    Batch norm is folded first: folded later, it would scale each output channel by its own factor and the file would
+    hold up to k values a channel. The assignment is computed once and kept; in fine-tuning a shared value's gradient
+    is the sum over its weights.
+
+    Args:
+        model: the trained original; a folded copy is changed.
+        k: shared values a tensor; a tensor with fewer distinct values keeps those.
+        finetune: called as ``finetune(model, clusters=...)``.
+        sample_shape: shape of one record, to verify the folding.
+    """
+    folded, difference = fuse(model, sample_shape=sample_shape)
+    clusters = {}
+    for name, weight in weights_of(folded).items():
+        ids, codebook = kmeans_line(weight.detach().numpy(), k=k)
+        clusters[name] = Clusters(torch.from_numpy(ids), torch.from_numpy(codebook))
+    finetune(folded, clusters=clusters)
+    values = {name: len(torch.unique(weight.detach())) for name, weight in weights_of(folded).items()}
+    return folded, {"distinct_values": values, "folding_max_difference": difference}

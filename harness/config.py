@@ -1,0 +1,301 @@
+"""`audit.toml` as frozen models: unknown keys are refused and the bad field is named."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from harness.errors import ConfigError
+
+__all__ = [
+    "AttackConfig",
+    "AuditConfig",
+    "BenchConfig",
+    "CollectConfig",
+    "CompressionConfig",
+    "DataConfig",
+    "DeviceConfig",
+    "ExportConfig",
+    "GateConfig",
+    "GateRule",
+    "MisConfig",
+    "ModelConfig",
+    "TrainingConfig",
+    "load",
+    "parse",
+]
+
+# Sections that say how results are judged or where they are computed: changing them keeps a run valid.
+VOLATILE_SECTIONS = frozenset({"gate", "device", "jobs"})
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, lt=1)]
+Runtime = Literal["litert", "executorch"]
+Adversary = Literal["NR", "SR", "MR"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataConfig(_Section):
+    """Which data set, and how many records play which role."""
+
+    name: str = "digits"
+    data_dir: str | None = None
+    members: Count = 400
+    nonmembers: Count = 400
+    population: Count = 200
+    calibration: Count = 64
+
+
+class ModelConfig(_Section):
+    """The architecture; target and shadows share it."""
+
+    name: str = "cnn"
+    width: Count = 32
+
+
+class TrainingConfig(_Section):
+    """How target and shadow models are trained: fixed epochs, nothing is selected on audited records."""
+
+    epochs: Count = 60
+    batch_size: Count = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    shadows: Count = 2
+
+
+class CompressionConfig(_Section):
+    """Which variants are made of every model, and how they are fine-tuned."""
+
+    variants: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "original",
+        "finetuned",
+        "prune-0.6",
+        "prune-0.9",
+        "cluster-16",
+        "int8",
+        "fp16",
+    )
+    finetune_epochs: Count = 15
+    finetune_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+
+    @field_validator("variants")
+    @classmethod
+    def _has_original(cls, variants: tuple[str, ...]) -> tuple[str, ...]:
+        if "original" not in variants:
+            raise ValueError("must contain 'original': every change is measured against it")
+        if len(set(variants)) != len(variants):
+            raise ValueError("names a variant twice")
+        return variants
+
+
+class ExportConfig(_Section):
+    """Which runtimes every variant is exported for."""
+
+    runtimes: Annotated[tuple[Runtime, ...], Field(min_length=1)] = ("litert", "executorch")
+
+
+class CollectConfig(_Section):
+    """How records travel to the device."""
+
+    batch_size: Annotated[int, Field(ge=1, le=256)] = 64
+
+
+class AttackConfig(_Section):
+    """Which attacks, and how their results are reported; None means the default set."""
+
+    names: tuple[str, ...] | None = None
+    level: Rate = 0.95
+    fprs: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.05, 0.01)
+
+
+class MisConfig(_Section):
+    """The MIS indicator: the same candidates for every quantizer, run on the device."""
+
+    enabled: bool = True
+    quantizers: Annotated[tuple[str, ...], Field(min_length=1)] = ("fp32", "fp16", "int8", "int4")
+    candidates: Annotated[int, Field(ge=2)] = 12
+    runtime: Runtime = "litert"
+
+
+class BenchConfig(_Section):
+    """How latency is measured on the device."""
+
+    batch_size: Count = 1
+    warmup: Annotated[int, Field(ge=0)] = 10
+    runs: Count = 100
+    threads: Count = 1
+    cooldown_s: Annotated[float, Field(ge=0)] = 0.0
+
+
+class DeviceConfig(_Section):
+    """Where artifacts run: `local`, or `grpc://host:port`."""
+
+    url: str = "local"
+
+
+class GateRule(_Section):
+    """One condition on attack results.
+
+    Passes when every upper bound stays within `max`; fails when some lower bound, corrected for the number of results
+    the rule looks at, exceeds it; otherwise the records cannot tell and the rule is inconclusive.
+    """
+
+    metric: Literal["auc", "balanced_accuracy", "tpr_at_fpr", "epsilon_lower"] = "auc"
+    adversary: Annotated[tuple[Adversary, ...], Field(min_length=1)] = ("NR", "SR", "MR")
+    variants: tuple[str, ...] | None = None
+    at_fpr: Rate | None = None
+    max: float | None = None
+    max_increase: float | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.max is None) == (self.max_increase is None):
+            raise ValueError("needs exactly one of 'max' and 'max_increase'")
+        if (self.metric == "tpr_at_fpr") != (self.at_fpr is not None):
+            raise ValueError("'at_fpr' goes with metric = \"tpr_at_fpr\", and only with it")
+        if self.max_increase is not None and self.metric != "auc":
+            raise ValueError("'max_increase' compares AUCs: use metric = \"auc\"")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The rule as a short sentence."""
+        metric = self.metric if self.at_fpr is None else f"tpr_at_fpr[{self.at_fpr:g}]"
+        limit = f"<= {self.max:g}" if self.max is not None else f"<= original + {self.max_increase:g}"
+        return f"{'/'.join(self.adversary)} {metric} {limit}"
+
+
+class GateConfig(_Section):
+    """The release policy. No rules: the audit reports and passes nothing."""
+
+    rules: tuple[GateRule, ...] = ()
+    max_flip_share: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class AuditConfig(_Section):
+    """One audit, wholly described."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: Annotated[int, Field(ge=0)] = 0
+    null: bool = False
+    jobs: Annotated[int, Field(ge=1)] | None = None
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    compression: CompressionConfig = CompressionConfig()
+    export: ExportConfig = ExportConfig()
+    collect: CollectConfig = CollectConfig()
+    attack: AttackConfig = AttackConfig()
+    mis: MisConfig = MisConfig()
+    bench: BenchConfig = BenchConfig()
+    device: DeviceConfig = DeviceConfig()
+    gate: GateConfig = GateConfig()
+
+    @model_validator(mode="after")
+    def _has_candidates(self) -> Self:
+        if self.mis.enabled and self.mis.candidates > self.training.epochs:
+            raise ValueError(
+                f"mis.candidates: {self.mis.candidates} checkpoints, one an epoch, do not fit in "
+                f"training.epochs = {self.training.epochs}"
+            )
+        return self
+
+    def to_json(self) -> dict[str, object]:
+        """The resolved configuration as JSON types."""
+        return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """SHA-256 over everything that determines the results: all but the gate, the device's address and the jobs."""
+        kept = {key: value for key, value in self.to_json().items() if key not in VOLATILE_SECTIONS}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+    def with_changes(self, **changes: object) -> AuditConfig:
+        """The same audit with some top-level fields replaced, e.g. `seed` or `null`."""
+        return self.model_copy(update=changes)
+
+
+def load(path: Path) -> AuditConfig:
+    """Read and validate an `audit.toml`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The frozen configuration; `data.data_dir` is made relative to the file's folder.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or a field is unknown or wrong; the field is named.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file", hint="`edgeleak init` writes one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    config = parse(table, source=str(path))
+    if config.data.data_dir is not None:
+        folder = str((path.parent / Path(config.data.data_dir).expanduser()).resolve())
+        config = config.with_changes(data=config.data.model_copy(update={"data_dir": folder}))
+    return config
+
+
+def parse(table: dict[str, object], *, source: str = "configuration") -> AuditConfig:
+    """Validate a table that was read from TOML.
+
+    Args:
+        table: the parsed TOML.
+        source: how error messages call it.
+
+    Raises:
+        ConfigError: a field is unknown or wrong; the message names every such field on one line.
+    """
+    try:
+        return AuditConfig.model_validate(_tuples(table))
+    except ValidationError as error:
+        raise ConfigError(f"{source}: " + "; ".join(_explain(item) for item in error.errors())) from None
+
+
+def _explain(item: object) -> str:
+    assert isinstance(item, dict)  # noqa: S101 - pydantic's own contract, for the type checker
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(item["loc"][-1]), _fields_at(item["loc"][:-1]), n=1)
+        return f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    message = re.sub(r"^Value error, ", "", item["msg"])
+    given = item.get("input")
+    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return f"{where or 'file'}: {message[:1].lower()}{message[1:]}{shown}"
+
+
+def _fields_at(loc: tuple[object, ...]) -> list[str]:
+    model: type[BaseModel] = AuditConfig
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        annotation = GateRule if part == "rules" else model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def _tuples(value: object) -> object:
+    """TOML arrays become tuples: frozen models hold nothing that can change."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    return value

@@ -1,0 +1,302 @@
+"""A device behind an agent: the only client of the contract."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+import grpc
+import numpy as np
+
+from harness.devices._answers import checked_answer
+from harness.devices._statuses import code_of, lost, translate, unavailable
+from harness.devices._stream import Sender, Watch
+from harness.devices._types import BatchAnswer, BenchmarkResult, DeviceInfo, Telemetry, Timeouts
+from harness.devices._upload import RUNTIMES, upload, verify_file
+from harness.errors import ArtifactError, DeviceError, EdgeleakError, InputError, ProtocolError
+from harness.types import Artifact, Records
+from protos import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
+from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
+from protos.tensors import fill_tensor
+
+__all__ = ["GrpcDevice"]
+
+# Batches on their way at once: one being built here, one on the wire, one waiting at the agent, one in the kernel.
+_WINDOW = 4
+# A ping when nothing comes, and how long its echo may take: a hung agent (or a pulled cable) is told from a slow model,
+# whose agent still echoes.
+_PING_MS = 10_000
+_PING_TIMEOUT_MS = 10_000
+_OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # A device is reached directly; the proxy of the user's environment is for the web.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.keepalive_time_ms", _PING_MS),
+    ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+]
+_RUNTIME_NAMES = {number: name for name, number in RUNTIMES.items()}
+_OPTIONAL_TELEMETRY = (
+    "temperature_celsius",
+    "cpu_frequency_hz",
+    "cpu_governor",
+    "memory_available_bytes",
+    "worker_resident_bytes",
+)
+
+
+class GrpcDevice:
+    """One connected agent.
+
+    Args:
+        url: the device as the user named it.
+        target: ``host:port`` of the agent.
+        timeouts: how long to wait for what.
+        alive: whether the agent's process still runs, where this side can tell.
+        purge_on_close: whether to remove what was deployed; pointless where the agent ends too.
+        on_close: called last by `close`.
+
+    Raises:
+        DeviceUnavailableError: nothing answers.
+        ProtocolError: it speaks another version of the contract.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        target: str,
+        *,
+        timeouts: Timeouts,
+        alive: Callable[[], bool] = lambda: True,
+        purge_on_close: bool = True,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._url = url
+        self._timeouts = timeouts
+        self._alive = alive
+        self._purge_on_close = purge_on_close
+        self._on_close = on_close
+        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._stub = agent_pb2_grpc.AgentServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        # Uploaded by this session: what lay there before is not ours to remove.
+        self._deployed: dict[str, Artifact] = {}
+        self._closed = False
+        try:
+            self._connect(target)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """The device as the user named it."""
+        return self._url
+
+    def info(self) -> DeviceInfo:
+        """What the device says about itself, now.
+
+        Raises:
+            DeviceLostError: it stopped answering.
+        """
+        try:
+            return self._info()
+        except grpc.RpcError as error:
+            raise self._translated(error, "asking for its description") from error
+
+    def deploy(self, artifact: Artifact) -> None:
+        """Put an artifact on the device, or find it there; see `Device.deploy`."""
+        if artifact.runtime not in RUNTIMES:
+            raise ArtifactError(f"{artifact.path}: runtime {artifact.runtime!r} is none of {', '.join(RUNTIMES)}")
+        verify_file(artifact)
+        if upload(self._stub, artifact, device=self._url, seconds=self._timeouts.upload):
+            self._deployed[artifact.sha256] = artifact
+
+    def invoke(
+        self, artifacts: Sequence[Artifact], batches: Iterable[tuple[int, Records]], *, threads: int = 1
+    ) -> Iterator[BatchAnswer]:
+        """Feed every numbered batch to every artifact, a few batches ahead of the answers; see `Device.invoke`."""
+        # Two variants may be one file: the device is asked once, and the answer is given to both.
+        digests = list(dict.fromkeys(artifact.sha256 for artifact in artifacts))
+        sender = Sender()
+        sender.send(agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=digests, threads=threads)))
+        call = self._stub.Invoke(iter(sender), timeout=self._timeouts.invoke)
+        under_way: deque[tuple[int, int]] = deque()
+        source = iter(batches)
+        watch = Watch(call, idle_seconds=self._timeouts.idle, alive=self._alive)
+        try:
+            with watch:
+                while True:
+                    while len(under_way) < _WINDOW and (batch := next(source, None)) is not None:
+                        under_way.append((batch[0], len(batch[1])))
+                        sender.send(_batch_request(*batch, artifacts))
+                    if not under_way:
+                        break
+                    number, records = under_way.popleft()
+                    response = watch.wait_for(call)
+                    if response is None:
+                        raise ProtocolError(f"the agent ended the stream before batch {number}", device=self._url)
+                    yield checked_answer(
+                        response, number=number, records=records, artifacts=artifacts, device=self._url
+                    )
+                sender.end()
+                if watch.wait_for(call) is not None:
+                    raise ProtocolError("the agent answered a batch that was not sent", device=self._url)
+        except grpc.RpcError as error:
+            raise self._stream_failure(error, watch, "a stream of batches") from error
+        finally:
+            sender.end()
+            call.cancel()
+
+    def benchmark(
+        self,
+        artifact: Artifact,
+        *,
+        warmup: int = 10,
+        runs: int = 100,
+        batch_size: int = 1,
+        threads: int = 1,
+        cooldown_s: float = 0.0,
+    ) -> BenchmarkResult:
+        """Time a deployed artifact on generated input; see `Device.benchmark`."""
+        request = agent_pb2.BenchmarkRequest(
+            sha256=artifact.sha256,
+            warmup_runs=warmup,
+            runs=runs,
+            batch_size=batch_size,
+            threads=threads,
+            cooldown_ns=int(cooldown_s * 1e9),
+        )
+        call = self._stub.Benchmark(request, timeout=self._timeouts.invoke)
+        watch = Watch(call, idle_seconds=self._timeouts.idle + cooldown_s, alive=self._alive)
+        samples: list[int] = []
+        telemetry: list[Telemetry] = []
+        try:
+            with watch:
+                while (response := watch.wait_for(call)) is not None:
+                    if response.WhichOneof("part") == "telemetry":
+                        telemetry.append(_telemetry(response.telemetry))
+                    else:
+                        samples.extend(response.samples.kernel_time_ns)
+        except grpc.RpcError as error:
+            raise self._stream_failure(error, watch, f"benchmark of {artifact.key}") from error
+        finally:
+            call.cancel()
+        if len(samples) != runs or len(telemetry) != 2 or min(samples) < 0:
+            message = f"benchmark of {artifact.key}: {len(samples)} samples of {runs} runs came"
+            raise ProtocolError(message, device=self._url)
+        return BenchmarkResult(np.asarray(samples, dtype=np.int64), telemetry[0], telemetry[1])
+
+    def purge(self, artifacts: Sequence[Artifact]) -> None:
+        """Remove artifacts from the device; see `Device.purge`."""
+        self._purge(artifacts, seconds=self._timeouts.upload)
+
+    def _purge(self, artifacts: Sequence[Artifact], *, seconds: float) -> None:
+        for artifact in artifacts:
+            request = agent_pb2.DeleteArtifactRequest(sha256=artifact.sha256)
+            try:
+                self._stub.DeleteArtifact(request, timeout=seconds)
+            except grpc.RpcError as error:
+                raise self._translated(error, f"removal of {artifact.key}") from error
+            self._deployed.pop(artifact.sha256, None)
+
+    def close(self) -> None:
+        """Remove what this session deployed, and let the device go; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._purge_on_close:
+                # Not the upload's patience: whoever leaves after Ctrl-C must not wait for a slow model.
+                self._purge(list(self._deployed.values()), seconds=self._timeouts.connect)
+        except DeviceError:
+            # It is gone, and with it its store; the error that matters was raised where it happened.
+            self._deployed.clear()
+        finally:
+            self._channel.close()
+            self._on_close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _connect(self, target: str) -> None:
+        try:
+            self._info()
+        except grpc.RpcError as error:
+            if code_of(error) is grpc.StatusCode.UNIMPLEMENTED:
+                message = f"what answers at {target} is not an edgeleak agent"
+                raise ProtocolError(message, device=self._url, hint="check the address") from error
+            within = f"nothing answers at {target} within {self._timeouts.connect:g} s"
+            raise unavailable(self._url, within) from error
+
+    def _info(self) -> DeviceInfo:
+        said = self._stub.GetDeviceInfo(agent_pb2.GetDeviceInfoRequest(), timeout=self._timeouts.connect)
+        if said.protocol_version != PROTOCOL_VERSION:
+            older = "the agent" if said.protocol_version < PROTOCOL_VERSION else "this host"
+            raise ProtocolError(
+                f"the agent speaks protocol version {said.protocol_version}, this host {PROTOCOL_VERSION}",
+                device=self._url,
+                hint=f"upgrade edgeleak on {older}",
+            )
+        return DeviceInfo(
+            url=self._url,
+            agent_version=said.agent_version,
+            pid=said.pid,
+            hostname=said.hostname,
+            operating_system=said.operating_system,
+            machine=said.machine,
+            cpu_model=said.cpu_model,
+            cpu_count=said.cpu_count,
+            memory_total_bytes=said.memory_total_bytes,
+            runtimes={_RUNTIME_NAMES[r.runtime]: r.provider for r in said.runtimes if r.runtime in _RUNTIME_NAMES},
+            emulated=said.emulated,
+            telemetry=_telemetry(said.telemetry),
+            max_message_bytes=said.max_message_bytes,
+            max_store_bytes=said.max_store_bytes,
+        )
+
+    def _stream_failure(self, error: grpc.RpcError, watch: Watch, doing: str) -> EdgeleakError:
+        if watch.verdict is not None:
+            return lost(self._url, f"{watch.verdict} during {doing}")
+        if code_of(error) is grpc.StatusCode.INVALID_ARGUMENT:
+            return InputError(f"{self._url}: {error.details()}")
+        return self._translated(error, doing)
+
+    def _translated(self, error: grpc.RpcError, doing: str) -> EdgeleakError:
+        if not self._alive():
+            return lost(self._url, f"the agent's process ended during {doing}")
+        return translate(error, device=self._url, doing=doing)
+
+
+def _batch_request(number: int, records: Records, artifacts: Sequence[Artifact]) -> agent_pb2.InvokeRequest:
+    request = agent_pb2.InvokeRequest()
+    request.batch.number = number
+    for name in _input_order(records, artifacts):
+        try:
+            fill_tensor(request.batch.inputs.add(), name, np.asarray(records.inputs[name]))
+        except ValueError as error:
+            raise InputError(f"records: {error}") from error
+    if request.ByteSize() > MAX_MESSAGE_BYTES:
+        message = f"batch {number} takes {request.ByteSize()} bytes, more than a message's {MAX_MESSAGE_BYTES}"
+        raise InputError(message, hint="use a smaller batch size")
+    return request
+
+
+def _input_order(records: Records, artifacts: Sequence[Artifact]) -> list[str]:
+    """The order of the model's own inputs where the records have those names; files of some formats know no names."""
+    for artifact in artifacts:
+        names = [spec.name for spec in artifact.inputs]
+        if set(names) == set(records.inputs):
+            return names
+    return list(records.inputs)
+
+
+def _telemetry(said: agent_pb2.Telemetry) -> Telemetry:
+    present = {name: getattr(said, name) for name in _OPTIONAL_TELEMETRY if said.HasField(name)}
+    return Telemetry(time_unix_ns=said.time_unix_ns, **present)

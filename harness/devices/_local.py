@@ -1,0 +1,110 @@
+"""An agent on this machine, as its own process: started, watched, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import subprocess
+import sys
+import tempfile
+import time
+
+from harness.devices._statuses import unavailable
+
+__all__ = ["LocalAgent"]
+
+_READY = re.compile(r"listening on (\S+:\d+)")
+# The agent's own grace for calls in flight is one second; a worker in a native call is killed.
+_STOP_SECONDS = 5.0
+# How often the start looks whether the process still lives.
+_SLICE_SECONDS = 0.1
+# The end of a log that fits one line of an error message.
+_TAIL_BYTES = 4096
+
+
+class LocalAgent:
+    """One `edgeleak-agent` process.
+
+    It ends with this object, and with this process however that dies: its standard input closes then. Whatever it
+    writes lies in a private folder that is removed even where the agent was killed.
+
+    Args:
+        url: how error messages name the device.
+        start_seconds: until its line must have come.
+
+    Raises:
+        DeviceUnavailableError: it did not start.
+    """
+
+    def __init__(self, url: str, *, start_seconds: float) -> None:
+        self._url = url
+        # Ended by close(), which the device calls: an object that outlives this function cannot be a with block.
+        self._folder = tempfile.TemporaryDirectory(prefix="edgeleak-local-", ignore_cleanup_errors=True)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            # -P: a folder of the user's that happens to be called device_agent is not run.
+            [sys.executable, "-P", "-m", "device_agent.cli", "--exit-on-stdin-eof"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**os.environ, "TMPDIR": self._folder.name},
+            # Ctrl-C is for the host, which then ends the agent in order.
+            start_new_session=True,
+        )
+        try:
+            self.target = self._await_line(start_seconds)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Process id of the agent."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the process and remove its files; a second call does nothing."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+        self._folder.cleanup()
+
+    def _await_line(self, seconds: float) -> str:
+        until = time.monotonic() + seconds
+        stdout = self._process.stdout
+        assert stdout is not None, "started with a pipe"  # noqa: S101
+        line = b""
+        while not line.endswith(b"\n"):
+            ready, _, _ = select.select([stdout], [], [], _SLICE_SECONDS)
+            piece = os.read(stdout.fileno(), 4096) if ready else b""
+            line += piece
+            if ready and not piece:
+                self._process.wait(_STOP_SECONDS)
+                raise unavailable(self._url, f"the local agent ended at its start: {self._last_words()}")
+            if time.monotonic() > until:
+                raise unavailable(self._url, f"the local agent was not ready within {seconds:g} s")
+        found = _READY.fullmatch(line.decode(errors="replace").strip())
+        if found is None:
+            raise unavailable(self._url, f"the local agent printed {line[:80]!r} and not where it listens")
+        return found[1]
+
+    def _last_words(self) -> str:
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - _TAIL_BYTES))
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"exit status {self._process.returncode}"

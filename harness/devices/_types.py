@@ -1,0 +1,188 @@
+"""What a device is to the rest of the harness: facts, answers, timings and the limits of waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.types import Artifact, Records
+
+__all__ = ["BatchAnswer", "BenchmarkResult", "Device", "DeviceInfo", "Telemetry", "Timeouts"]
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long to wait, in seconds, before a device is taken for unavailable or lost.
+
+    Args:
+        connect: until the first answer of an agent, its own start included where it is local. Ten seconds cover the
+            start of a Python process on a busy machine; an emulated phone needs more.
+        upload: for one artifact, besides one second per MiB, which is slower than adb over USB 2.
+        invoke: for one whole stream of batches or one benchmark. A day: the bound that every call needs, not a
+            prediction.
+        idle: between two answers, or two groups of samples. A batch of 64 small images took 23 s in an emulator, and
+            one batch feeds several artifacts.
+    """
+
+    connect: float = 10.0
+    upload: float = 60.0
+    invoke: float = 86_400.0
+    idle: float = 120.0
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What the board could tell at one moment; None where it does not say.
+
+    Args:
+        time_unix_ns: wall clock of the device.
+        temperature_celsius: of the hottest zone.
+        cpu_frequency_hz: of the fastest core.
+        cpu_governor: scaling governor of the first core.
+        memory_available_bytes: as the kernel estimates it.
+        worker_resident_bytes: of the process that owns the interpreters.
+    """
+
+    time_unix_ns: int
+    temperature_celsius: float | None = None
+    cpu_frequency_hz: int | None = None
+    cpu_governor: str | None = None
+    memory_available_bytes: int | None = None
+    worker_resident_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What a device says about itself. Its strings come from an untrusted agent: escape them before display.
+
+    Args:
+        url: the device as the user named it.
+        agent_version: version of the agent's distribution.
+        pid: the agent's process id on the device.
+        runtimes: runtime -> package and version that provides it there.
+        emulated: latency there says nothing about a phone.
+    """
+
+    url: str
+    agent_version: str
+    pid: int
+    hostname: str
+    operating_system: str
+    machine: str
+    cpu_model: str
+    cpu_count: int
+    memory_total_bytes: int
+    runtimes: Mapping[str, str]
+    emulated: bool
+    telemetry: Telemetry
+    max_message_bytes: int
+    max_store_bytes: int
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class BatchAnswer:
+    """What every artifact said to one batch.
+
+    Args:
+        number: the batch's own number.
+        outputs: artifact key -> float32 ``[b, C]``, finite, read-only.
+        kernel_ns: artifact key -> nanoseconds inside the runtime.
+    """
+
+    number: int
+    outputs: Mapping[str, NDArray[np.float32]]
+    kernel_ns: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkResult:
+    """Raw timings of one artifact.
+
+    Args:
+        samples_ns: nanoseconds inside the runtime, one per run, int64 ``[runs]``, in the order run.
+        telemetry_before: of the board before the warm-up.
+        telemetry_after: of the board after the last run.
+    """
+
+    samples_ns: NDArray[np.int64]
+    telemetry_before: Telemetry
+    telemetry_after: Telemetry
+
+
+class Device(Protocol):
+    """A place where artifacts run. Use it as a context manager: leaving it removes what it deployed."""
+
+    @property
+    def url(self) -> str:
+        """The device as the user named it."""
+        ...
+
+    def info(self) -> DeviceInfo:
+        """What the device says about itself, now."""
+        ...
+
+    def deploy(self, artifact: Artifact) -> None:
+        """Put an artifact on the device, or find it there.
+
+        Raises:
+            ArtifactError: the file is missing, truncated or altered, or the device's runtime refuses it.
+            DeviceError: the device lacks the runtime or the room.
+        """
+        ...
+
+    def invoke(
+        self, artifacts: Sequence[Artifact], batches: Iterable[tuple[int, Records]], *, threads: int = 1
+    ) -> Iterator[BatchAnswer]:
+        """Feed every numbered batch to every artifact; one answer a batch, in order.
+
+        Args:
+            artifacts: deployed before.
+            batches: number and records; read a few ahead of the answers.
+            threads: of each interpreter.
+
+        Raises:
+            InputError: the model does not take such records.
+            DeviceOutputError: an answer is not finite, or has the wrong shape or type.
+            DeviceLostError: the device stopped answering.
+        """
+        ...
+
+    def benchmark(
+        self,
+        artifact: Artifact,
+        *,
+        warmup: int = 10,
+        runs: int = 100,
+        batch_size: int = 1,
+        threads: int = 1,
+        cooldown_s: float = 0.0,
+    ) -> BenchmarkResult:
+        """Time a deployed artifact on generated input.
+
+        Raises:
+            DeviceLostError: the device stopped answering.
+        """
+        ...
+
+    def purge(self, artifacts: Sequence[Artifact]) -> None:
+        """Remove artifacts from the device; what is not there is no error."""
+        ...
+
+    def close(self) -> None:
+        """Remove what was deployed, and let the device go."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...

@@ -1,0 +1,102 @@
+"""Putting an artifact on a device: checked here first, resumed where an earlier upload stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+
+from harness.devices._statuses import code_of, translate
+from harness.errors import ArtifactError, EdgeleakError
+from harness.types import Artifact
+from protos import CHUNK_BYTES
+from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
+
+__all__ = ["RUNTIMES", "upload", "verify_file"]
+
+RUNTIMES = {"litert": agent_pb2.RUNTIME_LITERT, "executorch": agent_pb2.RUNTIME_EXECUTORCH}
+_EXPORT_HINT = "export it again with: edgeleak export"
+# The slowest link that is still one: adb through an emulator reached 7.9 MiB/s.
+_MIN_BYTES_PER_SECOND = 1024 * 1024
+# What the agent held was damaged, or someone else's upload moved on: one more try, from what it now holds.
+_ONCE_MORE = (grpc.StatusCode.DATA_LOSS, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ABORTED)
+
+
+def verify_file(artifact: Artifact) -> None:
+    """Whether the file still is what was exported.
+
+    Raises:
+        ArtifactError: it is missing, truncated or altered.
+    """
+    try:
+        size = artifact.path.stat().st_size
+        with artifact.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ArtifactError(f"{artifact.path}: {error.strerror}", hint=_EXPORT_HINT) from error
+    if size != artifact.size_bytes:
+        how = "truncated" if size < artifact.size_bytes else "longer than exported"
+        raise ArtifactError(
+            f"{artifact.path}: {how}: {size} bytes, {artifact.size_bytes} were exported", hint=_EXPORT_HINT
+        )
+    if digest != artifact.sha256:
+        raise ArtifactError(
+            f"{artifact.path}: altered: its SHA-256 starts {digest[:12]}, that of the export {artifact.sha256[:12]}",
+            hint=_EXPORT_HINT,
+        )
+
+
+def upload(stub: agent_pb2_grpc.AgentServiceStub, artifact: Artifact, *, device: str, seconds: float) -> bool:
+    """Send what the agent lacks of a verified file; False where it held all of it.
+
+    Args:
+        stub: the agent.
+        artifact: the file.
+        device: named in errors.
+        seconds: besides those that the size takes.
+
+    Raises:
+        ArtifactError: the agent's runtime refuses the file.
+        DeviceError: no room, no such runtime, or the device was lost.
+    """
+    try:
+        return _upload_once(stub, artifact, seconds=seconds)
+    except grpc.RpcError as error:
+        if code_of(error) not in _ONCE_MORE:
+            raise _failure(error, artifact, device) from error
+    try:
+        return _upload_once(stub, artifact, seconds=seconds)
+    except grpc.RpcError as error:
+        raise _failure(error, artifact, device) from error
+
+
+def _upload_once(stub: agent_pb2_grpc.AgentServiceStub, artifact: Artifact, *, seconds: float) -> bool:
+    held = stub.QueryArtifact(agent_pb2.QueryArtifactRequest(sha256=artifact.sha256), timeout=seconds)
+    if held.complete:
+        return False
+    limit = seconds + artifact.size_bytes / _MIN_BYTES_PER_SECOND
+    stub.UploadArtifact(_requests(artifact, artifact.path, int(held.held_bytes)), timeout=limit)
+    return True
+
+
+def _requests(artifact: Artifact, path: Path, offset: int) -> Iterator[agent_pb2.UploadArtifactRequest]:
+    yield agent_pb2.UploadArtifactRequest(
+        header=agent_pb2.UploadHeader(
+            sha256=artifact.sha256,
+            size_bytes=artifact.size_bytes,
+            runtime=RUNTIMES[artifact.runtime],
+            offset_bytes=offset,
+        )
+    )
+    with path.open("rb") as file:
+        file.seek(offset)
+        while chunk := file.read(CHUNK_BYTES):
+            yield agent_pb2.UploadArtifactRequest(chunk=chunk)
+
+
+def _failure(error: grpc.RpcError, artifact: Artifact, device: str) -> EdgeleakError:
+    if code_of(error) is grpc.StatusCode.INVALID_ARGUMENT:
+        return ArtifactError(f"{artifact.path}: {device} refuses it: {error.details()}", hint=_EXPORT_HINT)
+    return translate(error, device=device, doing=f"upload of {artifact.key}")

@@ -1,0 +1,50 @@
+"""The MIS indicator: how fast a quantizer's membership leakage dies with the size of the training set.
+
+Arrays only: the candidates (what a quantizer makes of several trainings) come from elsewhere. :func:`estimate` is the
+face; the rest are its parts. The formulas are derived here, consistent with "Membership Inference Attack against
+Quantized Models" (arXiv 2502.06567), and tested against exact enumeration and closed forms.
+"""
+
+from harness.mis._attack import lr_attack
+from harness.mis._bootstrap import Bootstrap, bootstrap_ci
+from harness.mis._chernoff import Chernoff, chernoff
+from harness.mis._estimate import estimate
+from harness.mis._exact import exact_delta
+from harness.mis._indicator import Indicator, indicator
+from harness.mis._local import local_log_delta
+from harness.mis._losses import loss_matrix, losses_from_confidences, losses_from_regression
+from harness.mis._matrix import dedupe
+from harness.mis._monte_carlo import mc_delta
+from harness.mis._pairs import PairStats, pair_stats
+from harness.mis._predict import LogDelta, predict_log_delta
+from harness.mis._rank import RankRow, rank, ranked
+from harness.mis._result import QuantizerMis
+from harness.mis._saddle import gauss_log_delta, saddle_log_delta
+
+__all__ = [
+    "Bootstrap",
+    "Chernoff",
+    "Indicator",
+    "LogDelta",
+    "PairStats",
+    "QuantizerMis",
+    "RankRow",
+    "bootstrap_ci",
+    "chernoff",
+    "dedupe",
+    "estimate",
+    "exact_delta",
+    "gauss_log_delta",
+    "indicator",
+    "local_log_delta",
+    "loss_matrix",
+    "losses_from_confidences",
+    "losses_from_regression",
+    "lr_attack",
+    "mc_delta",
+    "pair_stats",
+    "predict_log_delta",
+    "rank",
+    "ranked",
+    "saddle_log_delta",
+]

@@ -1,0 +1,196 @@
+"""The face of the room: losses of every quantizer's candidates in, indicators with intervals and ranks out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import InputError
+from harness.mis._bootstrap import Bootstrap, bootstrap_of, checked_all, streams
+from harness.mis._crossfit import measured
+from harness.mis._indicator import DEFAULT_SPLITS, Probe, check_splits, finite_or_inf, floor_of, probe_of
+from harness.mis._predict import LogDelta, local_of, pair_log_deltas, saddle_of
+from harness.mis._result import QuantizerMis, best_log_delta, regime_of
+from harness.mis._statistic import fold_value
+from harness.mis._units import Units, split_masks
+from harness.types import Array, FloatArray
+
+__all__ = ["estimate"]
+
+# Two-sided 5% point of a standard normal.
+SIGNIFICANT = 1.96
+# The exact exponent below this share of the Gaussian one means that the latter overstates security.
+OPTIMISTIC_SHARE = 0.8
+# The largest of N Gaussian squares is about 2 log N / N of their sum; a tenth is far outside from 100 records on.
+HEAVY_SHARE, HEAVY_MIN_N = 0.1, 100
+
+
+@dataclass(frozen=True, eq=False)
+class _Draft:
+    """One quantizer before the resamples: everything that needs its whole matrix."""
+
+    probe: Probe
+    r_chernoff: float
+    log_delta: LogDelta
+    flags: tuple[str, ...]
+
+
+def estimate(
+    losses: Mapping[str, Array],
+    *,
+    n: int,
+    method: str = "gauss",
+    draws: int = 1000,
+    level: float = 0.95,
+    splits: int = DEFAULT_SPLITS,
+    seed: int = 0,
+    strata: Array | None = None,
+    clusters: Array | None = None,
+    deployed: Mapping[str, int] | None = None,
+) -> tuple[QuantizerMis, ...]:
+    """Estimate the MIS indicator of several quantizers on the same records, with paired intervals and ranks.
+
+    A derivation consistent with "Membership Inference Attack against Quantized Models" (arXiv 2502.06567); the formulas
+    are ours, not quoted from it. Compare only at the same n, records, loss, candidate budget and seeds.
+
+    Args:
+        losses: quantizer -> ``[K, N]``: loss of each of its candidates on N records that were used neither for training
+            nor for calibration; float32 or float64, the same N and order for all.
+        n: training-set size that ``r`` is read against, at least 2.
+        method: ``gauss`` (default) or ``chernoff``, the exact exponent; slower, better where gaps are large and skewed.
+        draws: bootstrap resamples of the records, the same for all quantizers.
+        level: coverage of the intervals. Simulated: 0.93 to 0.96 with one close rival, up to 1 with many equal ones.
+        splits: random two-fold splits of the cross-fit.
+        seed: the same seed gives the same bits.
+        strata: e.g. classes of the records ``[N]``; resamples keep their sizes.
+        clusters: e.g. source items of the records ``[N]``; drawn and split as one.
+        deployed: quantizer -> row of the candidate that ships, to be tested against the best one.
+
+    Returns:
+        One result a quantizer, in the order given.
+
+    Raises:
+        InputError: nothing to estimate, NaN or infinity, too few records, shapes that disagree (the key is named), or
+            an option out of range.
+    """
+    if n < 2:
+        raise InputError(f"n={n}: the training set needs at least 2 records")
+    matrices, units = checked_all(losses, strata=strata, clusters=clusters)
+    shipped = _checked_deployed(deployed or {}, matrices)
+    split_rng, draw_rng, local_seed = streams(seed)
+    masks = split_masks(units, check_splits(splits), split_rng)
+    drafts = {
+        name: _draft(matrix, masks, n=n, method=method, units=units, seed=local_seed, deployed=shipped.get(name))
+        for name, matrix in matrices.items()
+    }
+    probes = {name: draft.probe for name, draft in drafts.items()}
+    sampled = bootstrap_of(probes, masks, method=method, draws=draws, level=level, units=units, rng=draw_rng)
+    unequal = len({len(m) for m in matrices.values()}) > 1
+    n_eval = next(iter(matrices.values())).shape[1]
+    return tuple(
+        _result(name, draft, sampled, n=n, n_eval=n_eval, method=method, units=units, unequal=unequal)
+        for name, draft in drafts.items()
+    )
+
+
+def _checked_deployed(deployed: Mapping[str, int], matrices: Mapping[str, FloatArray]) -> Mapping[str, int]:
+    for name, row in deployed.items():
+        if name not in matrices:
+            raise InputError(f"deployed: {name!r} is none of the quantizers", hint=f"known: {', '.join(matrices)}")
+        if not 0 <= row < len(matrices[name]):
+            raise InputError(f"deployed/{name}: {row} is none of its {len(matrices[name])} candidates")
+    return deployed
+
+
+def _draft(
+    matrix: FloatArray,
+    masks: NDArray[np.bool_],
+    *,
+    n: int,
+    method: str,
+    units: Units,
+    seed: int,
+    deployed: int | None,
+) -> _Draft:
+    probe = probe_of(matrix, masks, method=method, units=units)
+    fit, stats = probe.fit, probe.stats
+    if fit is None or stats is None:
+        return _Draft(probe, math.inf, LogDelta(-math.inf, -math.inf), ())
+    # Distinct rows again, in the numbering of the pair statistics; a view where there were no duplicates.
+    distinct = matrix if probe.indicator.k_eff == len(matrix) else matrix[probe.firsts]
+    log_delta = saddle_of(pair_log_deltas(distinct, stats, n=n)[0])
+    if regime_of(n * max(probe.indicator.r, 0.0)) != "tail":
+        log_delta = replace(log_delta, local=local_of(distinct, stats, n=n, seed=seed))
+    exact = fit
+    if method != "chernoff":
+        exact = measured(probe.rows, masks, fit.ref, fit.rival, method="chernoff", units=units)
+    flags = []
+    if deployed is not None and _worse(matrix[deployed] - probe.base, probe, masks, units):
+        flags.append("not_erm")
+    squares = (probe.closest - probe.closest.mean()) ** 2
+    if len(squares) >= HEAVY_MIN_N and squares.max() > HEAVY_SHARE * squares.sum():
+        flags.append("heavy_tails")
+    return _Draft(probe.trimmed(), finite_or_inf(max(exact.r, 0.0)), log_delta, tuple(flags))
+
+
+def _worse(shipped: FloatArray, probe: Probe, masks: NDArray[np.bool_], units: Units) -> bool:
+    """Whether the shipped candidate's loss exceeds the best one's, the best one having been chosen on other records."""
+    if probe.fit is None:
+        return False
+    roots = [
+        np.mean(
+            [
+                fold_value(shipped[kept] - probe.rows[probe.fit.ref[j, fold], kept], method="gauss", units=1).root
+                for fold, kept in enumerate((~mask, mask))
+            ]
+        )
+        for j, mask in enumerate(masks)
+    ]
+    return bool(np.median(roots) * math.sqrt(units.count) > SIGNIFICANT)
+
+
+def _result(
+    name: str,
+    draft: _Draft,
+    sampled: Bootstrap,
+    *,
+    n: int,
+    n_eval: int,
+    method: str,
+    units: Units,
+    unequal: bool,
+) -> QuantizerMis:
+    found, r = draft.probe.indicator, sampled.intervals[name]
+    regime = regime_of(n * r.value)
+    flags = list(draft.flags)
+    if method == "gauss" and draft.r_chernoff < OPTIMISTIC_SHARE * r.value and found.status != "single_candidate":
+        flags.append("gauss_optimistic")
+    if r.resolvable and {regime_of(n * r.low), regime_of(n * r.high)} != {regime}:
+        flags.append("regime_uncertain")
+    if n * floor_of(units) > 2.0:
+        flags.append("few_points")
+    if unequal:
+        flags.append("unequal_candidates")
+    return QuantizerMis(
+        quantizer=name,
+        n=n,
+        method=method,
+        r=r,
+        r_naive=found.r_naive,
+        r_chernoff=draft.r_chernoff,
+        r_floor=found.r_floor,
+        log_delta=draft.log_delta,
+        mis_predicted=-math.expm1(best_log_delta(draft.log_delta, regime)),
+        k=found.k,
+        k_eff=found.k_eff,
+        n_eval=n_eval,
+        regime=regime,
+        status=found.status,
+        flags=tuple(flags),
+        rank_probabilities=sampled.ranks[name],
+        differences={b: d for (a, b), d in sampled.differences.items() if a == name},
+    )

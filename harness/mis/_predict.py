@@ -1,0 +1,137 @@
+"""The leakage that the losses predict at a training-set size: a bracket from the pairs, the joint limit near ties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from harness.errors import InputError
+from harness.mis._local import local_log_delta
+from harness.mis._matrix import checked, dedupe
+from harness.mis._monte_carlo import mc_delta
+from harness.mis._pairs import PairStats, pair_stats
+from harness.mis._saddle import gauss_log_delta, saddle_log_delta
+from harness.types import Array, FloatArray
+
+__all__ = ["HOW", "LogDelta", "local_of", "pair_log_deltas", "predict_log_delta", "saddle_of"]
+
+HOW = ("saddle_max", "saddle_sum", "local", "bootstrap")
+# Rivals whose leakage is computed from their losses' law; the others' share is taken from the Gaussian formula.
+MAX_SADDLE = 32
+# A rival this many nats behind the closest one adds less than 1e-5 of its leakage.
+NEGLIGIBLE_NATS = 12.0
+# Rivals in the joint limit: beyond 8 standard deviations of the summed loss they win once in 1e15 trainings.
+MAX_LOCAL = 128
+LOCAL_T = 8.0
+# Trainings simulated for either half of the two-sided estimate, and target records that are tried in each.
+SIMULATED = 2000
+TARGETS = 512
+
+
+@dataclass(frozen=True)
+class LogDelta:
+    """Predicted ``log Delta_n``, plug-in from all records, hence pessimistic where many rivals are close.
+
+    Args:
+        saddle_max: of the worst single rival.
+        saddle_sum: of all rivals added, at most ``log(1 - 1/K)``. With ``saddle_max`` a heuristic bracket, no bound.
+        local: all rivals jointly, in the limit of near-ties; None where ``n r`` is too large for it.
+    """
+
+    saddle_max: float
+    saddle_sum: float
+    local: float | None = None
+
+    def to_json(self) -> dict[str, float | None]:
+        """A JSON object; minus infinity (no leakage that the candidates could show) becomes null."""
+        values = {"saddle_max": self.saddle_max, "saddle_sum": self.saddle_sum, "local": self.local}
+        return {key: v if v is not None and math.isfinite(v) else None for key, v in values.items()}
+
+
+def predict_log_delta(
+    losses: Array, *, n: int, how: str = "saddle_sum", seed: int = 0
+) -> tuple[float, Mapping[str, float]]:
+    """Predict ``log Delta_n`` of one quantizer; ``MIS_n = 1 - Delta_n``. Derived.
+
+    Args:
+        losses: ``[K, N]`` on held-out records.
+        n: size of the training set, at least 2.
+        how: ``saddle_max`` or ``saddle_sum`` (the pairs' saddle-point approximations), ``local`` (joint Gaussian
+            limit, for near-ties) or ``bootstrap`` (trainings simulated by resampling the records; lower estimate).
+        seed: of the draws of ``local`` and ``bootstrap``.
+
+    Returns:
+        The logarithm (minus infinity for a single candidate), and diagnostics: ``rivals``, ``computed``, and for
+        ``bootstrap`` the estimates ``lower`` and ``upper``.
+
+    Raises:
+        InputError: the matrix, ``n`` or ``how`` cannot be used.
+    """
+    if how not in HOW:
+        raise InputError(f"how={how!r} is unknown", hint=f"one of {', '.join(HOW)}")
+    if n < 2:
+        raise InputError(f"n={n}: the training set needs at least 2 records")
+    matrix, _ = dedupe(checked(losses, min_points=2))
+    rivals = len(matrix) - 1
+    if rivals == 0:
+        return -math.inf, {"rivals": 0.0, "computed": 0.0}
+    stats = pair_stats(matrix)
+    if how in ("saddle_max", "saddle_sum"):
+        logs, computed = pair_log_deltas(matrix, stats, n=n)
+        found = saddle_of(logs)
+        value = found.saddle_max if how == "saddle_max" else found.saddle_sum
+        return value, {"rivals": float(rivals), "computed": float(computed)}
+    rows = _near_rows(matrix, stats, n)
+    diagnostics = {"rivals": float(rivals), "computed": float(len(rows) - 1)}
+    if how == "local":
+        return local_log_delta(rows, n=n, seed=seed), diagnostics
+    lower, upper = _simulated(rows, n=n, seed=seed)
+    return (math.log(lower) if lower > 0 else -math.inf), diagnostics | {"lower": lower, "upper": upper}
+
+
+def pair_log_deltas(matrix: FloatArray, stats: PairStats, *, n: int) -> tuple[FloatArray, int]:
+    """``log Delta_n`` of every pair, by saddle point for the rivals that can matter; and how many those are."""
+    logs = gauss_log_delta(np.maximum(stats.snr, 0.0), n=n)
+    order = np.argsort(stats.snr, kind="stable")
+    closest = max(float(stats.snr[order[0]]), 0.0)
+    reach = 0.5 * n * (np.maximum(stats.snr[order], 0.0) ** 2 - closest**2) <= NEGLIGIBLE_NATS
+    near = order[reach][:MAX_SADDLE]
+    base = np.asarray(matrix[stats.ref], dtype=np.float64)
+    for i in near:
+        logs[i] = saddle_log_delta(matrix[stats.idx[i]] - base, n=n)
+    return logs, len(near)
+
+
+def saddle_of(logs: FloatArray) -> LogDelta:
+    """Maximum and sum over rivals; no K candidates leak more than ``1 - 1/K`` (derived, exact)."""
+    cap = math.log1p(-1.0 / (len(logs) + 1))
+    largest = float(logs.max())
+    total = float(logsumexp(logs)) if largest > -math.inf else -math.inf
+    return LogDelta(saddle_max=min(largest, cap), saddle_sum=min(total, cap))
+
+
+def local_of(matrix: FloatArray, stats: PairStats, *, n: int, seed: int) -> float:
+    """``log Delta_n`` of the joint limit over the rivals that can win at this n."""
+    return local_log_delta(_near_rows(matrix, stats, n), n=n, seed=seed)
+
+
+def _near_rows(matrix: FloatArray, stats: PairStats, n: int) -> FloatArray:
+    order = np.argsort(stats.snr, kind="stable")
+    near = order[math.sqrt(n) * stats.snr[order] <= LOCAL_T][: MAX_LOCAL - 1]
+    rows = np.concatenate([[stats.ref], stats.idx[near if len(near) else order[:1]]])
+    return np.asarray(matrix[np.sort(rows)])  # in the order given: ties go to the lowest row
+
+
+def _simulated(rows: FloatArray, *, n: int, seed: int) -> tuple[float, float]:
+    rng = np.random.default_rng(seed)
+    points = rows.shape[1]
+    # What all candidates share moves no argmin, and small numbers add up with less rounding.
+    relative = (rows - rows[0]).astype(np.float64)
+    law = np.full(points, 1.0 / points)
+    sums = np.stack([relative @ rng.multinomial(n - 1, law) for _ in range(2 * SIMULATED)])
+    targets = relative[:, rng.choice(points, size=min(TARGETS, points), replace=False)].T
+    return mc_delta(sums[:SIMULATED], sums[SIMULATED:], targets)

@@ -1,0 +1,120 @@
+"""What is known of one quantizer: its indicator with interval, the leakage predicted, and how far to trust both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.mis._predict import LogDelta
+from harness.stats import Estimate
+
+__all__ = ["QuantizerMis", "regime_of"]
+
+# Above: leakage falls like exp(-n r) and r orders quantizers. Below two: prefactors dominate and r does not.
+TAIL = 10.0
+LOCAL = 2.0
+
+
+@dataclass(frozen=True)
+class QuantizerMis:
+    """The MIS indicator of one quantizer, against a training set of ``n`` records. Larger ``r`` is safer.
+
+    It compares quantizers; it is no bound for one record and no differential privacy, and candidates that were never
+    generated are invisible to it.
+
+    Args:
+        quantizer: its name.
+        n: training-set size that ``r`` is read against.
+        method: ``gauss`` or ``chernoff``.
+        r: nats per training record: debiased cross-fitted minimum, clipped at 0, with its interval. Infinite and not
+            resolvable for a single candidate.
+        r_naive: plug-in minimum on all records (biased down by the choice of the closest rival).
+        r_chernoff: exact exponent of the same selected pairs, cross-fitted; below ``r`` where losses are skewed.
+        r_floor: ``1.92 / N``; below it the records cannot tell r from a tie.
+        log_delta: predicted ``log Delta_n``.
+        mis_predicted: ``1 - Delta_n``, from the joint limit in the ``local`` regime, else from ``saddle_sum``.
+        k: candidates given.
+        k_eff: distinct candidates.
+        n_eval: evaluation records N.
+        regime: ``tail`` (n r > 10), ``moderate`` or ``local`` (n r < 2; rank by Delta there, not by r).
+        status: ``ok``; ``single_candidate`` (not probed, never a privacy claim); ``tie`` (equal mean losses, r = 0);
+            ``ref_not_minimiser`` (the choice of the best candidate does not hold up on fresh records: r = 0);
+            ``unresolved`` (below ``r_floor``); ``never_beaten`` (no record prefers the rival; r is conservative);
+            ``extrapolated`` (fewer than 30 effective records carry the exact exponent).
+        flags: ``not_erm`` (the deployed candidate is significantly worse than the best: r is a proxy, no bound),
+            ``gauss_optimistic`` (exact exponent below 80% of r), ``heavy_tails`` (one record carries over a tenth of
+            the spread), ``regime_uncertain`` (the interval reaches into another regime), ``few_points`` (N too small
+            to certify n r >= 2), ``unequal_candidates`` (K differs between quantizers).
+        rank_probabilities: chance of being the safest, second, ... of the probed quantizers; empty if unprobed.
+        differences: other quantizer -> ``r - r_other``, paired interval.
+    """
+
+    quantizer: str
+    n: int
+    method: str
+    r: Estimate
+    r_naive: float
+    r_chernoff: float
+    r_floor: float
+    log_delta: LogDelta
+    mis_predicted: float
+    k: int
+    k_eff: int
+    n_eval: int
+    regime: str
+    status: str
+    flags: tuple[str, ...] = ()
+    rank_probabilities: tuple[float, ...] = ()
+    differences: Mapping[str, Estimate] = field(default_factory=dict)
+
+    @property
+    def n_r(self) -> float:
+        """``n * r``, nats: leakage falls like ``exp(-n r)``."""
+        return self.n * self.r.value
+
+    @property
+    def best_log_delta(self) -> float:
+        """The logarithm behind ``mis_predicted``."""
+        return best_log_delta(self.log_delta, self.regime)
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object; numbers that are not finite become null."""
+        return {
+            "quantizer": self.quantizer,
+            "r": _finite(self.r.value),
+            "ci": [_finite(self.r.low), _finite(self.r.high)],
+            "level": self.r.level,
+            "r_naive": _finite(self.r_naive),
+            "r_chernoff": _finite(self.r_chernoff),
+            "r_floor": self.r_floor,
+            "n_r": _finite(self.n_r),
+            "log_delta": self.log_delta.to_json(),
+            "mis_predicted": self.mis_predicted,
+            "k": self.k,
+            "k_eff": self.k_eff,
+            "n": self.n,
+            "n_eval": self.n_eval,
+            "method": self.method,
+            "regime": self.regime,
+            "status": self.status,
+            "flags": list(self.flags),
+            "rank_probabilities": list(self.rank_probabilities),
+            "differences": {other: d.to_json() for other, d in self.differences.items()},
+        }
+
+
+def regime_of(n_r: float) -> str:
+    """Which approximation holds at this ``n r``."""
+    return "tail" if n_r > TAIL else "moderate" if n_r >= LOCAL else "local"
+
+
+def best_log_delta(log_delta: LogDelta, regime: str) -> float:
+    """The joint limit where candidates nearly tie, else the sum over rivals."""
+    if regime == "local" and log_delta.local is not None:
+        return log_delta.local
+    return log_delta.saddle_sum
+
+
+def _finite(x: float) -> float | None:
+    return float(x) if math.isfinite(x) else None

@@ -1,0 +1,110 @@
+"""Numbers as people read them: a value never goes without its interval, its unit, or the reason why it is missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from harness.report._read import NOT_AVAILABLE
+from harness.stats import Estimate
+
+__all__ = [
+    "at_least",
+    "bytes_text",
+    "duration",
+    "hint",
+    "interval",
+    "percent",
+    "ratio",
+    "seconds",
+    "share",
+    "short",
+    "signed",
+    "whole",
+]
+
+KIBIBYTE = 1024
+# Below one per cent one decimal would hide differences that a low false-positive rate is all about.
+FINE_PERCENT = 1.0
+
+
+def ratio(value: float) -> str:
+    """Three decimals: AUCs differ by a few thousandths at most at the sizes that audits have."""
+    return f"{value:.3f}"
+
+
+def signed(value: float) -> str:
+    """Three decimals with the sign, for differences."""
+    return f"{value:+.3f}"
+
+
+def percent(value: float) -> str:
+    """A share as per cent."""
+    scaled = 100 * value
+    return f"{scaled:.2f}%" if 0 < scaled < FINE_PERCENT else f"{scaled:.1f}%"
+
+
+def short(value: float) -> str:
+    """Three significant digits, for numbers without a natural scale."""
+    return f"{value:.3g}"
+
+
+def duration(value: float) -> str:
+    """Nanoseconds in the unit that suits them."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} ns"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds of a stage."""
+    return NOT_AVAILABLE if value is None else duration(value * 1e9)
+
+
+def bytes_text(value: float | None) -> str:
+    """A size in bytes, KiB or MiB."""
+    if value is None:
+        return NOT_AVAILABLE
+    for unit, size in (("GiB", KIBIBYTE**3), ("MiB", KIBIBYTE**2), ("KiB", KIBIBYTE)):
+        if abs(value) >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value:.0f} B"
+
+
+def whole(value: float | None) -> str:
+    """A count."""
+    return NOT_AVAILABLE if value is None else f"{value:.0f}"
+
+
+def share(value: float | None) -> str:
+    """A share without an interval, such as the zeros that were counted in a file."""
+    return NOT_AVAILABLE if value is None else percent(value)
+
+
+def interval(estimate: Estimate | None, style: Callable[[float], str] = ratio) -> str:
+    """``value [low, high]`` in the given style; ``needs n ≥ ...`` where n cannot answer, ``n/a`` for nothing."""
+    if estimate is None:
+        return NOT_AVAILABLE
+    if not estimate.resolvable:
+        return "not resolvable" if estimate.needed_n is None else f"needs n ≥ {estimate.needed_n}"
+    if not math.isfinite(estimate.value):
+        return NOT_AVAILABLE
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return style(estimate.value)
+    return f"{style(estimate.value)} [{style(estimate.low)}, {style(estimate.high)}]"
+
+
+def at_least(estimate: Estimate | None) -> str:
+    """A lower bound: only the end that is guaranteed is shown, for the value above it is a guess."""
+    if estimate is None or not estimate.resolvable:
+        return interval(estimate)
+    bound = estimate.low if math.isfinite(estimate.low) else estimate.value
+    return f"≥ {bound:.2f}" if math.isfinite(bound) else NOT_AVAILABLE
+
+
+def hint(estimate: Estimate | None) -> str:
+    """How an estimate was made, for a tooltip: method, number of records, level."""
+    if estimate is None or estimate.n == 0:
+        return ""
+    return f"{estimate.method}, n = {estimate.n}, level {100 * estimate.level:.4g}%"

@@ -1,0 +1,101 @@
+"""Stage `collect`: artifacts onto the device, records through them, answers into the run; then parity."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from harness import collection
+from harness.config import AuditConfig
+from harness.devices import DeviceInfo
+from harness.run import Run
+from harness.stages.export import artifacts_of
+from harness.stages.material import TARGET, Material
+from harness.stages.tools import Tools
+from harness.stages.train import reference_path
+from harness.types import Artifact, Records
+
+__all__ = ["collect", "gather", "origin_of"]
+
+
+def collect(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
+    """Ask every artifact of every model about its populations; what was answered before is not asked again.
+
+    Returns:
+        The device, each target artifact's accuracy and parity with torch eager, and how the time was spent.
+    """
+    material = Material.load(config)
+    run.require("export")
+    info = tools.device.info()
+    artifacts = artifacts_of(run, config, material)
+    wall = kernel = answered = 0
+    for model in material.models:
+        mine = [artifact for artifact in artifacts if artifact.model == model]
+        for name in material.populations(model):
+            times = gather(config, run, tools, mine, name, material.population(name), info=info)
+            wall, kernel, answered = wall + times.wall_ns, kernel + times.kernel_ns, answered + times.records
+    return {
+        "device": {"url": config.device.url, **info.to_json()},
+        "times": {"answers": answered, "wall_ns": wall, "kernel_ns": kernel},
+        "artifacts": [_checked(run, material, artifact) for artifact in artifacts if artifact.model == TARGET],
+    }
+
+
+def gather(
+    config: AuditConfig,
+    run: Run,
+    tools: Tools,
+    artifacts: list[Artifact],
+    name: str,
+    records: Records,
+    *,
+    info: DeviceInfo,
+) -> collection.CollectionTimes:
+    """Collect one population's answers from some artifacts; deploys only what still has something to say."""
+    batch = config.collect.batch_size
+    sinks = {
+        artifact.key: run.answers(name, artifact, n=len(records), batch=batch, origin=origin_of(info, artifact.runtime))
+        for artifact in artifacts
+    }
+    total = -(-len(records) // batch)
+    if min(sink.batches_done() for sink in sinks.values()) >= total:
+        return collection.CollectionTimes(0, 0, 0)
+    for artifact in artifacts:
+        tools.device.deploy(artifact)
+    return collection.collect(
+        tools.device,
+        artifacts,
+        records,
+        sinks,
+        batch_size=batch,
+        clock_ns=time.perf_counter_ns,
+        progress=tools.progress,
+        label=f"collect {artifacts[0].model} {name}",
+    )
+
+
+def origin_of(info: DeviceInfo, runtime: str) -> str:
+    """The kind of device that answers: machine, processor and runtime decide the bits of an answer."""
+    return f"{info.machine} {info.cpu_model} {info.runtimes.get(runtime, runtime)}"
+
+
+def _checked(run: Run, material: Material, artifact: Artifact) -> dict[str, object]:
+    records = material.population("audit")
+    answers = run.read_answers("audit", artifact.key)
+    member = material.membership(TARGET, records.ids) == 1
+    reference = np.load(reference_path(run, artifact.variant), allow_pickle=False)
+    found = collection.parity(answers, reference)
+    level = material.config.attack.level
+    return {
+        "variant": artifact.variant,
+        "runtime": artifact.runtime,
+        "accuracy_members": collection.accuracy(answers[member], records.labels[member], level=level).to_json(),
+        "accuracy_nonmembers": collection.accuracy(answers[~member], records.labels[~member], level=level).to_json(),
+        "parity": {
+            "max_abs_difference": found.max_abs_difference,
+            "flips": found.flips,
+            "n": found.n,
+            "reference": "torch eager, the float weights that the file was made from",
+        },
+    }

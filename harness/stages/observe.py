@@ -1,0 +1,106 @@
+"""What an adversary sees: a run's collected answers as observations, one runtime at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.run import Run
+from harness.stages.material import TARGET, Material
+from harness.types import IntArray, Observations, Records
+
+__all__ = ["observe"]
+
+
+def observe(run: Run, material: Material, runtime: str) -> tuple[Observations, list[Observations]]:
+    """The target on the audited records, and each shadow on the shadow pool.
+
+    Each population carries the answers of its reference models: the shadows for the target, the other shadows for a
+    shadow. Which reference was trained on which record is stated where it is not "none of them".
+
+    Returns:
+        The target's observations and the shadows'.
+    """
+    return _Observer(run, material, runtime).all()
+
+
+class _Observer:
+    def __init__(self, run: Run, material: Material, runtime: str) -> None:
+        self._run, self._material, self._runtime = run, material, runtime
+        self._shadows = material.models[1:]
+
+    def all(self) -> tuple[Observations, list[Observations]]:
+        audit = self._material.population("audit")
+        target = self._of(
+            TARGET, "audit", audit, self._shadows, membership=self._material.membership(TARGET, audit.ids)
+        )
+        if not self._shadows:
+            return target, []
+        pool = self._material.population("shadow")
+        shadows = [
+            self._of(
+                shadow,
+                "shadow",
+                pool,
+                [other for other in self._shadows if other != shadow],
+                membership=self._material.membership(shadow, pool.ids),
+            )
+            for shadow in self._shadows
+        ]
+        return target, shadows
+
+    def _of(
+        self,
+        model: str,
+        population: str,
+        records: Records,
+        others: list[str] | tuple[str, ...],
+        *,
+        membership: IntArray,
+    ) -> Observations:
+        references, trained = self._references(others, population, records)
+        return self._plain(
+            model, population, records, membership=membership, references=references, trained=trained, with_z=True
+        )
+
+    def _plain(
+        self,
+        model: str,
+        population: str,
+        records: Records,
+        *,
+        membership: IntArray | None = None,
+        references: tuple[Observations, ...] = (),
+        trained: IntArray | None = None,
+        with_z: bool = False,
+    ) -> Observations:
+        variants = self._material.config.compression.variants
+        return Observations(
+            labels=records.labels,
+            logits={
+                variant: self._run.read_answers(population, f"{model}/{variant}/{self._runtime}")
+                for variant in variants
+                if self._run.has_answers(population, f"{model}/{variant}/{self._runtime}")
+            },
+            membership=membership,
+            references=references,
+            reference_membership=trained,
+            population=self._z(model, [reference.name for reference in references]) if with_z else None,
+            ids=records.ids,
+            name=model,
+        )
+
+    def _references(
+        self, others: list[str] | tuple[str, ...], population: str, records: Records
+    ) -> tuple[tuple[Observations, ...], IntArray | None]:
+        found = tuple(self._plain(other, population, records) for other in others)
+        if not found:
+            return (), None
+        trained = np.stack(
+            [np.isin(records.ids, self._material.training_records(other).ids).astype(np.int64) for other in others]
+        )
+        return found, trained if trained.any() else None
+
+    def _z(self, model: str, others: list[str]) -> Observations:
+        records = self._material.population("population")
+        references = tuple(self._plain(other, "population", records) for other in others)
+        return self._plain(model, "population", records, references=references)

@@ -1,0 +1,35 @@
+"""Statistics: arrays in, numbers with intervals out. numpy and scipy only.
+
+One sort per attack: :func:`roc` counts true and false positives at every distinct score, and :func:`auc`,
+:func:`tpr_at_fpr`, :func:`balanced_accuracy`, :func:`best_threshold` and :func:`epsilon_lower` read the counts.
+"""
+
+from harness.stats._auc import auc, auc_difference
+from harness.stats._bootstrap import bootstrap
+from harness.stats._epsilon import epsilon_lower
+from harness.stats._estimate import Estimate
+from harness.stats._intervals import clopper_pearson, wilson
+from harness.stats._null import NullCalibration, PooledNull, null_calibration, pool_null
+from harness.stats._roc import Roc, roc
+from harness.stats._threshold import balanced_accuracy, best_threshold
+from harness.stats._tpr import TprEstimate, tpr_at_fpr
+
+__all__ = [
+    "Estimate",
+    "NullCalibration",
+    "PooledNull",
+    "Roc",
+    "TprEstimate",
+    "auc",
+    "auc_difference",
+    "balanced_accuracy",
+    "best_threshold",
+    "bootstrap",
+    "clopper_pearson",
+    "epsilon_lower",
+    "null_calibration",
+    "pool_null",
+    "roc",
+    "tpr_at_fpr",
+    "wilson",
+]

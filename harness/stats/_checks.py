@@ -1,0 +1,74 @@
+"""What every function of this room asks of its input, and the one message for each way of being wrong."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.errors import InputError
+
+__all__ = ["as_level", "as_membership", "as_scores", "check_counts"]
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+def as_scores(scores: ArrayLike, *, name: str = "scores") -> FloatArray:
+    """Scores as float64 ``[n]``.
+
+    Raises:
+        InputError: not one-dimensional, empty, or holds NaN or infinity.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1:
+        raise InputError(f"{name}: shape {values.shape}, expected [n]")
+    if len(values) == 0:
+        raise InputError(f"{name}: there are none")
+    finite = np.isfinite(values)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise InputError(f"{name}: row {row} is {values[row]}", hint="an attack must give every record a finite score")
+    return values
+
+
+def as_membership(membership: ArrayLike | None, n: int, *, name: str = "membership", of: str = "scores") -> BoolArray:
+    """Membership as booleans ``[n]``, with at least one record on each side.
+
+    Raises:
+        InputError: missing, another length than ``n``, values other than 0 and 1, or one class only.
+    """
+    if membership is None:
+        raise InputError(f"{name}: missing; needed wherever {of} are given as an array")
+    values = np.asarray(membership)
+    if values.shape != (n,):
+        raise InputError(f"{name}: shape {values.shape} for {n} {of}")
+    member = values.astype(np.bool_)
+    if values.dtype != np.bool_ and not (values == member).all():
+        raise InputError(f"{name}: holds values other than 0 and 1")
+    if member.all() or not member.any():
+        side = "non-members" if member.all() else "members"
+        raise InputError(f"{name}: there are no {side}", hint="leakage is a contrast; give records of both kinds")
+    return member
+
+
+def as_level(level: float) -> float:
+    """A nominal coverage strictly between 0 and 1.
+
+    Raises:
+        InputError: outside.
+    """
+    if not (math.isfinite(level) and 0.0 < level < 1.0):
+        raise InputError(f"level: {level}, expected a number between 0 and 1, e.g. 0.95")
+    return float(level)
+
+
+def check_counts(successes: int, trials: int) -> None:
+    """Successes out of trials must be counts that fit each other.
+
+    Raises:
+        InputError: negative, or more successes than trials.
+    """
+    if not 0 <= successes <= trials:
+        raise InputError(f"counts: {successes} of {trials}; expected 0 <= successes <= trials")

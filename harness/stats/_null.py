@@ -1,0 +1,340 @@
+"""Does the tool cry wolf? The share of intervals that miss "no leakage", against label permutations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, ndtri
+
+from harness.errors import InputError
+from harness.stats._auc import delong
+from harness.stats._checks import as_level, as_membership, as_scores
+from harness.stats._intervals import two_sided_z
+from harness.stats._roc import roc
+
+__all__ = ["NullCalibration", "PooledNull", "null_calibration", "pool_null"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+# Elements worked on at a time: permutations x records that stay in a core's cache.
+CHUNK = 1 << 16
+# Sums of squares of rates lose this much; below it a variance is zero.
+ZERO_VARIANCE = 1e-13
+# Draws of the pooled null distribution; its p-value is then known to 1 in 10000.
+POOL_DRAWS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class NullCalibration:
+    """How a family of attacks on the same records stands against shuffled membership.
+
+    Args:
+        names: the attacks.
+        n_members: number of members.
+        n_nonmembers: number of non-members.
+        level: nominal coverage of the pointwise intervals, and of the simultaneous ones.
+        z: what decides whether an attack's AUC interval misses 0.5, ``[attacks]``: the interval of any level holds
+            0.5 exactly where ``abs(z)`` does not exceed that level's normal quantile.
+        null_misses: number of pointwise intervals that miss 0.5 under each permutation, ``[permutations]``.
+        null_max_z: largest ``abs(z)`` over the attacks under each permutation, ``[permutations]``.
+    """
+
+    names: tuple[str, ...]
+    n_members: int
+    n_nonmembers: int
+    level: float
+    z: FloatArray
+    null_misses: IntArray
+    null_max_z: FloatArray
+
+    @property
+    def tests(self) -> int:
+        """Number of attacks."""
+        return len(self.names)
+
+    @property
+    def permutations(self) -> int:
+        """Number of permutations."""
+        return len(self.null_misses)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The attacks whose pointwise interval misses 0.5."""
+        cut = two_sided_z(self.level)
+        return tuple(name for name, z in zip(self.names, self.z, strict=True) if abs(z) > cut)
+
+    @property
+    def misses(self) -> int:
+        """Number of pointwise intervals that miss 0.5."""
+        return len(self.missing)
+
+    @property
+    def miss_share(self) -> float:
+        """Share of pointwise intervals that miss 0.5; about ``1 - level`` where nothing leaks."""
+        return self.misses / self.tests
+
+    @property
+    def null_share(self) -> float:
+        """Mean share of misses over the permutations: what pointwise intervals do on no-leak data of this size."""
+        return float(self.null_misses.mean()) / self.tests
+
+    @property
+    def null_quantile(self) -> float:
+        """Share of misses that permutations exceed with probability ``1 - level`` at most.
+
+        Attacks on the same records miss together, so this lies far above ``1 - level``.
+        """
+        return _upper_quantile(self.null_misses.astype(np.float64), self.level) / self.tests
+
+    @property
+    def p_value(self) -> float:
+        """Probability of this many misses or more where membership is shuffled."""
+        return _p_value(self.null_misses, self.misses)
+
+    @property
+    def max_z(self) -> float:
+        """Largest ``abs(z)`` over the attacks."""
+        return float(np.abs(self.z).max())
+
+    @property
+    def max_z_p_value(self) -> float:
+        """Family-wise p-value of the strongest attack."""
+        return _p_value(self.null_max_z, self.max_z)
+
+    @property
+    def critical_z(self) -> float:
+        """Normal quantile that all attacks' intervals must use to hold 0.5 together with probability ``level``."""
+        return _upper_quantile(self.null_max_z, self.level)
+
+    @property
+    def simultaneous_level(self) -> float:
+        """The level to pass to :func:`auc` so that all intervals hold together with probability ``level``."""
+        return float(1.0 - 2.0 * ndtr(-self.critical_z))
+
+    @property
+    def holds(self) -> bool:
+        """Whether every attack's simultaneous interval holds 0.5."""
+        return self.max_z <= self.critical_z
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object of the summary; the permutations themselves stay out."""
+        return {
+            "attacks": self.tests,
+            "n_members": self.n_members,
+            "n_nonmembers": self.n_nonmembers,
+            "level": self.level,
+            "permutations": self.permutations,
+            "missing": list(self.missing),
+            "miss_share": self.miss_share,
+            "null_share": self.null_share,
+            "null_quantile": self.null_quantile,
+            "p_value": self.p_value,
+            "max_z": self.max_z if math.isfinite(self.max_z) else None,
+            "critical_z": self.critical_z if math.isfinite(self.critical_z) else None,
+            "max_z_p_value": self.max_z_p_value,
+            "holds": self.holds,
+        }
+
+
+@dataclass(frozen=True)
+class PooledNull:
+    """Several audits' misses together, against chance.
+
+    Args:
+        audits: number of audits.
+        tests: number of intervals in all.
+        misses: intervals that miss 0.5.
+        level: nominal coverage of the pointwise intervals.
+        null_share: mean share of misses by chance.
+        null_quantile: share that chance exceeds with probability ``1 - level`` at most.
+        p_value: probability of this many misses or more by chance.
+    """
+
+    audits: int
+    tests: int
+    misses: int
+    level: float
+    null_share: float
+    null_quantile: float
+    p_value: float
+
+    @property
+    def miss_share(self) -> float:
+        """Share of intervals that miss 0.5."""
+        return self.misses / self.tests
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        return {
+            "audits": self.audits,
+            "tests": self.tests,
+            "misses": self.misses,
+            "miss_share": self.miss_share,
+            "level": self.level,
+            "null_share": self.null_share,
+            "null_quantile": self.null_quantile,
+            "p_value": self.p_value,
+        }
+
+
+def null_calibration(
+    scores: Mapping[str, ArrayLike],
+    membership: ArrayLike,
+    *,
+    permutations: int = 500,
+    level: float = 0.95,
+    seed: int = 0,
+) -> NullCalibration:
+    """Compare the attacks' AUC intervals with those of the same scores under shuffled membership.
+
+    The permutations keep the scores, and with them the attacks' correlation: on the same records they miss together.
+    Valid on its own for scores that were made without these records' membership (attacks trained on shadows); for
+    attacks cross-fitted over the membership itself, shuffle before fitting and pool those audits instead.
+
+    Westfall & Young, Resampling-Based Multiple Testing, 1993 (the simultaneous critical value).
+
+    Args:
+        scores: attack -> scores of the same records, ``[n]``.
+        membership: 1 for members, 0 for non-members, ``[n]``.
+        permutations: number of shuffles; at least ``1 / (1 - level)``.
+        level: nominal coverage of the intervals.
+        seed: the same seed gives the same answer.
+
+    Raises:
+        InputError: no attack, unusable arrays (the attack is named), or too few permutations for the level.
+    """
+    level = as_level(level)
+    if not scores:
+        raise InputError("scores: there is no attack")
+    if (permutations + 1) * (1.0 - level) < 1.0 - 1e-9:
+        raise InputError(f"permutations: {permutations}, a level of {level} needs {math.ceil(1 / (1 - level))}")
+    arrays = {name: as_scores(values, name=f"scores/{name}") for name, values in scores.items()}
+    first = next(iter(arrays.values()))
+    for name, values in arrays.items():
+        if len(values) != len(first):
+            raise InputError(f"scores/{name}: {len(values)} entries, the other attacks have {len(first)}")
+    member = as_membership(membership, len(first))
+    m = int(member.sum())
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permuted(np.broadcast_to(member, (permutations, len(member))), axis=1)
+    misses, largest = np.zeros(permutations, dtype=np.int64), np.zeros(permutations)
+    cut = two_sided_z(level)
+    for values in arrays.values():
+        z = np.abs(_permuted(values, shuffled, m))
+        misses += z > cut
+        np.maximum(largest, z, out=largest)
+    return NullCalibration(
+        names=tuple(arrays),
+        n_members=m,
+        n_nonmembers=len(member) - m,
+        level=level,
+        z=np.array([_observed(values, member) for values in arrays.values()]),
+        null_misses=misses,
+        null_max_z=largest,
+    )
+
+
+def pool_null(calibrations: Sequence[NullCalibration], *, seed: int = 0) -> PooledNull:
+    """Whether the misses of several independent audits together are within chance.
+
+    Chance is drawn by adding up one permutation of each audit, chosen independently, so that audits that were given
+    the same seed do not shuffle in step. The audits must be of different target models.
+
+    Args:
+        calibrations: one a seed; of one level.
+        seed: the same seed gives the same answer.
+
+    Raises:
+        InputError: there are none, or their levels differ.
+    """
+    if not calibrations:
+        raise InputError("calibrations: there are none")
+    level = calibrations[0].level
+    if any(c.level != level for c in calibrations):
+        raise InputError("calibrations: their levels differ", hint="calibrate all audits at one level")
+    rng = np.random.default_rng(seed)
+    null = np.zeros(POOL_DRAWS, dtype=np.int64)
+    for c in calibrations:
+        null += rng.choice(c.null_misses, size=POOL_DRAWS)
+    tests, misses = sum(c.tests for c in calibrations), sum(c.misses for c in calibrations)
+    return PooledNull(
+        audits=len(calibrations),
+        tests=tests,
+        misses=misses,
+        level=level,
+        null_share=float(null.mean()) / tests,
+        null_quantile=_upper_quantile(null.astype(np.float64), level) / tests,
+        p_value=_p_value(null, misses),
+    )
+
+
+def _observed(scores: FloatArray, member: BoolArray) -> float:
+    curve = roc(scores, member)
+    value, variance = delong(curve)
+    return float(_pivot(np.array([value]), np.array([variance]), min(curve.n_members, curve.n_nonmembers))[0])
+
+
+def _permuted(scores: FloatArray, shuffled: BoolArray, m: int) -> FloatArray:
+    """The pivot of one attack under every permutation, ``[permutations]``."""
+    n = len(scores) - m
+    order = np.argsort(scores)
+    ranked = scores[order]
+    starts = np.concatenate(([0], np.flatnonzero(ranked[1:] != ranked[:-1]) + 1))
+    sizes = np.diff(np.append(starts, len(ranked))).astype(np.float64)
+    value, variance = np.empty(len(shuffled)), np.empty(len(shuffled))
+    step = max(1, CHUNK // len(scores))
+    for at in range(0, len(shuffled), step):
+        part = slice(at, at + step)
+        members = shuffled[part][:, order].astype(np.float64)
+        if len(starts) < len(ranked):
+            members = np.add.reduceat(members, starts, axis=1)
+        value[part], variance[part] = _delong_rows(members, sizes, starts.astype(np.float64), m, n)
+    return _pivot(value, variance, min(m, n))
+
+
+def _delong_rows(
+    members: FloatArray, sizes: FloatArray, starts: FloatArray, m: int, n: int
+) -> tuple[FloatArray, FloatArray]:
+    """AUC and variance of every row of member counts; the columns are groups of ties in ascending order.
+
+    The same placement values as :func:`delong`, for many memberships of the same scores at once.
+    """
+    nonmembers = sizes - members
+    above = m - np.cumsum(members, axis=1) + 0.5 * members  # members above a non-member of the group
+    below = (starts - m) + above + 0.5 * sizes  # non-members below a member of the group
+    value = np.einsum("ij,ij->i", members, below) / (m * n)
+    if min(m, n) < 2:
+        return value, np.full(len(value), np.nan)
+    s10 = (np.einsum("ij,ij,ij->i", members, below, below) / (m * n**2) - value**2) / (m - 1)
+    s01 = (np.einsum("ij,ij,ij->i", nonmembers, above, above) / (n * m**2) - value**2) / (n - 1)
+    variance = s10 + s01
+    return value, np.where(variance < ZERO_VARIANCE / min(m, n), 0.0, variance)
+
+
+def _pivot(value: FloatArray, variance: FloatArray, pairs: int) -> FloatArray:
+    """The z for which the interval of :func:`auc` just touches 0.5, whatever the interval's kind."""
+    z = np.zeros(len(value))
+    inside = (variance > 0.0) & (value > 0.0) & (value < 1.0)
+    a = value[inside]
+    z[inside] = (np.log(a) - np.log1p(-a)) * a * (1.0 - a) / np.sqrt(variance[inside])
+    # Perfect separation: the bound from disjoint pairs touches 0.5 where alpha / 2 is 0.5 to the power of the pairs.
+    z[value == 1.0] = -ndtri(0.5**pairs)
+    z[value == 0.0] = ndtri(0.5**pairs)
+    return z
+
+
+def _p_value(null: FloatArray | IntArray, observed: float) -> float:
+    """Share of the null at or above the observed value, the observed one counted among them: never zero."""
+    return float((1 + np.count_nonzero(null >= observed)) / (1 + len(null)))
+
+
+def _upper_quantile(null: FloatArray, level: float) -> float:
+    """The order statistic that a further draw exceeds with probability ``1 - level`` at most."""
+    rank = min(len(null), math.ceil(level * (len(null) + 1) - 1e-9))
+    return float(np.sort(null)[rank - 1])

@@ -1,0 +1,81 @@
+"""Balanced accuracy at a threshold fixed elsewhere, and the threshold that maximises it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.errors import InputError
+from harness.stats._checks import as_level
+from harness.stats._estimate import Estimate
+from harness.stats._intervals import wilson
+from harness.stats._roc import Roc, as_roc
+
+__all__ = ["balanced_accuracy", "best_threshold"]
+
+
+def balanced_accuracy(
+    scores: Roc | ArrayLike, membership: ArrayLike | None, threshold: float, *, level: float = 0.95
+) -> Estimate:
+    """Mean of the true-positive and the true-negative rate of the rule "member iff score >= threshold".
+
+    The threshold must come from other records (shadows, or the other folds): the interval does not pay for a search.
+    The two rates are independent; Wilson's interval of each is combined by the square-and-add rule of
+    Newcombe, Interval estimation for the difference between independent proportions, Statistics in Medicine 1998,
+    method 10, which keeps the interval inside [0, 1] and sound at rates of 0 and 1.
+
+    Args:
+        scores: a curve, or scores ``[n]``.
+        membership: 1 for members, 0 for non-members, ``[n]``; only beside scores (None beside a curve).
+        threshold: the cut, +-inf allowed.
+        level: nominal coverage of the interval.
+
+    Raises:
+        InputError: the arrays or the level are unusable, or the threshold is NaN.
+    """
+    curve = as_roc(scores, membership)
+    level = as_level(level)
+    if math.isnan(threshold):
+        raise InputError("threshold: NaN")
+    at = curve.index_of(threshold)
+    tp, tn = int(curve.tp[at]), curve.n_nonmembers - int(curve.fp[at])
+    tpr, tnr = tp / curve.n_members, tn / curve.n_nonmembers
+    tpr_low, tpr_high = wilson(tp, curve.n_members, level=level)
+    tnr_low, tnr_high = wilson(tn, curve.n_nonmembers, level=level)
+    value = (tpr + tnr) / 2.0
+    low = value - math.hypot(tpr - tpr_low, tnr - tnr_low) / 2.0
+    high = value + math.hypot(tpr_high - tpr, tnr_high - tnr) / 2.0
+    return Estimate(value, max(0.0, low), min(1.0, high), curve.n, "newcombe-wilson", level)
+
+
+def best_threshold(scores: Roc | ArrayLike, membership: ArrayLike | None = None) -> float:
+    """The cut with the largest balanced accuracy, midway between two observed scores.
+
+    A midpoint, not an observed score, so that the cut does not depend on which side of it a record happens to tie.
+    Among equally good cuts it is the middle one. Where calling everybody (nobody) a member is best, the cut is the
+    smallest score (the next number above the largest).
+
+    Use it on shadow data or on the other folds only; on the audited records it is the oracle's.
+
+    Args:
+        scores: a curve, or scores ``[n]``.
+        membership: 1 for members, 0 for non-members, ``[n]``; only beside scores.
+
+    Raises:
+        InputError: the arrays are unusable.
+    """
+    curve = as_roc(scores, membership)
+    # Whole numbers: two cuts that are equally good must compare equal.
+    gain = curve.tp * curve.n_nonmembers - curve.fp * curve.n_members
+    best = np.flatnonzero(gain == gain.max())
+    at = int(best[(len(best) - 1) // 2])
+    if at == 0:
+        return float(np.nextafter(curve.thresholds[1], np.inf))
+    above = float(curve.thresholds[at])
+    if at == len(curve) - 1:
+        return above
+    below = float(curve.thresholds[at + 1])
+    middle = above / 2.0 + below / 2.0
+    return middle if below < middle <= above else above

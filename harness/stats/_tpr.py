@@ -1,0 +1,175 @@
+"""True-positive rate at a low false-positive rate, with an interval that knows where the threshold came from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+from scipy.special import betainc, betaincinv
+from scipy.stats import binom
+
+from harness.errors import InputError
+from harness.stats._checks import as_level
+from harness.stats._estimate import Estimate
+from harness.stats._intervals import clopper_pearson
+from harness.stats._roc import Roc, as_roc
+
+__all__ = ["TprEstimate", "tpr_at_fpr"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# Fewer expected false positives than this do not fix a threshold: at 10 its false-positive rate is known to a factor
+# of two or so, at 3 to a factor of five.
+MIN_FALSE_POSITIVES = 10
+# fpr * n is a whole number in most audits (0.001 * 10000); rounding must not turn it into 9.99.
+ROUNDING = 1e-9
+# False-positive counts that the population's threshold has with less probability than this are left out.
+NEGLIGIBLE = 1e-6
+# Counts to sum over; wider ranges (large n) are thinned evenly, which changes the interval by less than 0.1%.
+MAX_COUNTS = 64
+
+
+@dataclass(frozen=True)
+class TprEstimate(Estimate):
+    """The highest TPR whose FPR does not exceed the wanted one.
+
+    Args:
+        fpr: the wanted false-positive rate, a fraction.
+        false_positives: non-members at or above the threshold.
+        threshold: the realised threshold; +inf where no score may be called a member.
+        at_threshold: exact (Clopper-Pearson) interval of the TPR of this very threshold, whatever its own FPR is. It
+            is too short for the TPR at the wanted FPR.
+    """
+
+    fpr: float = math.nan
+    false_positives: int = 0
+    threshold: float = math.inf
+    at_threshold: tuple[float, float] = (math.nan, math.nan)
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object; numbers that are not finite become null."""
+        return super().to_json() | {
+            "fpr": self.fpr,
+            "false_positives": self.false_positives,
+            "threshold": self.threshold if math.isfinite(self.threshold) else None,
+            "at_threshold": [x if math.isfinite(x) else None for x in self.at_threshold],
+        }
+
+
+def tpr_at_fpr(
+    scores: Roc | ArrayLike, fpr: float, membership: ArrayLike | None = None, *, level: float = 0.95
+) -> TprEstimate:
+    """The ROC curve's step function at ``fpr``: the highest TPR over thresholds whose FPR is at most ``fpr``.
+
+    Not interpolated: between two thresholds there is no attack (with ties the interpolated value can be far above
+    what any threshold reaches).
+
+    **The interval** is for the TPR of the population's curve at ``fpr``. Clopper-Pearson on the true positives takes
+    the realised threshold as given, but that comes from a handful of non-members. The law of the missing part is
+    known exactly: the number of non-members at or above the population's threshold is Binomial(n, fpr). So the
+    interval takes the quantiles of a mixture: for every possible count j of false positives, with its binomial
+    probability, the Jeffreys distribution of a TPR with the true positives that the curve has at j. The curve's
+    counts are first smoothed by a straight line fitted with the same probabilities, else their own jitter is counted
+    twice (coverage 96 to 98%).
+
+    Share of 1000 simulated audits per cell whose 95% interval holds the population's TPR (binormal scores with n
+    members and n non-members; standard error 0.7; ``tests/stats/test_coverage.py`` repeats and prints it)::
+
+        AUC                        .50    .55    .60    .70
+        n = 1000, FPR 1%          96.5   96.1   95.6   94.9    Clopper-Pearson alone: 89.3  79.5  78.5  66.3
+        n = 10000, FPR 1%         95.3   94.7   94.3   95.0                           85.8  81.8  76.6  67.8
+        n = 10000, FPR 0.1%       95.2   95.3   95.5   94.7                           88.1  80.8  73.1  55.0
+
+    With 10% of the members exposed, with AUC .96, and with 3000 to 10000 members against 1000 non-members it stays
+    between 93.3% and 95.6%; with 200 members, whose counts are coarse, between 94.9% and 98.5%.
+    Clopper-Pearson for the realised threshold is kept as ``at_threshold``; for that rate it covers 95 to 96%.
+
+    Args:
+        scores: a curve, or scores ``[n]``.
+        fpr: the wanted false-positive rate, a fraction in (0, 1).
+        membership: 1 for members, 0 for non-members, ``[n]``; only beside scores.
+        level: nominal coverage of the interval.
+
+    Returns:
+        The estimate. ``resolvable`` is False, ``value`` NaN and ``needed_n`` the number of non-members needed, where
+        fewer than 10 false positives are expected; the interval is then wide, and still honest.
+
+    Raises:
+        InputError: the arrays, the level or fpr are unusable.
+    """
+    curve = as_roc(scores, membership)
+    level = as_level(level)
+    if not 0.0 < fpr < 1.0:
+        raise InputError(f"fpr: {fpr}, expected a fraction between 0 and 1, e.g. 0.01")
+    expected = fpr * curve.n_nonmembers + ROUNDING
+    at = int(np.searchsorted(curve.fp, math.floor(expected), side="right")) - 1
+    value = float(curve.tp[at]) / curve.n_members
+    low, high = _interval(curve, fpr, level)
+    resolvable = expected >= MIN_FALSE_POSITIVES
+    return TprEstimate(
+        value=value if resolvable else math.nan,
+        low=min(low, value),
+        high=max(high, value),
+        n=curve.n,
+        method="binomial-mixture",
+        level=level,
+        resolvable=resolvable,
+        needed_n=None if resolvable else math.ceil(MIN_FALSE_POSITIVES / fpr - ROUNDING),
+        fpr=fpr,
+        false_positives=int(curve.fp[at]),
+        threshold=float(curve.thresholds[at]),
+        at_threshold=clopper_pearson(int(curve.tp[at]), curve.n_members, level=level),
+    )
+
+
+def _interval(curve: Roc, fpr: float, level: float) -> tuple[float, float]:
+    """Quantiles of the mixture over the false positives that the population's threshold may have here."""
+    n, m, tail = curve.n_nonmembers, curve.n_members, (1.0 - level) / 2.0
+    first, last = _count_range(n, fpr, tail * NEGLIGIBLE)
+    counts = np.unique(np.linspace(first, last, MAX_COUNTS).round().astype(np.int64))
+    # Each count kept stands for its neighbours up to half way.
+    edges = np.concatenate(([-1.0], (counts[1:] + counts[:-1]) // 2, [float(n)]))
+    weights = np.diff(binom.cdf(edges, n, fpr))
+    bottom, top = _true_positives(curve, counts)
+    smooth = np.clip(_line(counts, (bottom + top) / 2.0, weights), 0.0, m)
+    lowest, highest = _count_range(n, fpr, tail)
+    # Jeffreys' distribution never reaches 0 or 1, the truth may.
+    nothing = _true_positives(curve, np.array([lowest]))[0][0] == 0
+    everything = _true_positives(curve, np.array([highest]))[1][0] == m
+    low = 0.0 if nothing else _mixture_quantile(smooth, m, weights, tail)
+    high = 1.0 if everything else _mixture_quantile(smooth, m, weights, 1.0 - tail)
+    return low, high
+
+
+def _count_range(n: int, share: float, tail: float) -> tuple[int, int]:
+    """The counts that Binomial(n, share) leaves only with probability ``tail`` on either side."""
+    return int(binom.ppf(tail, n, share)), int(binom.isf(tail, n, share))
+
+
+def _true_positives(curve: Roc, counts: IntArray) -> tuple[IntArray, IntArray]:
+    """Lower and upper end of the curve's vertical step at (the last reached) false-positive ``counts``."""
+    top = np.searchsorted(curve.fp, counts, side="right") - 1
+    bottom = np.searchsorted(curve.fp, curve.fp[top], side="left")
+    return curve.tp[bottom], curve.tp[top]
+
+
+def _line(x: IntArray, y: FloatArray, weights: FloatArray) -> FloatArray:
+    """Values at ``x`` of the straight line through ``y``, by weighted least squares."""
+    centred = x - weights @ x
+    spread = float(weights @ centred**2)
+    slope = float(weights @ (centred * y)) / spread if spread > 0.0 else 0.0
+    return np.asarray(weights @ y + slope * centred)
+
+
+def _mixture_quantile(positives: FloatArray, trials: int, weights: FloatArray, q: float) -> float:
+    """Quantile of the mixture of Beta(positives + 1/2, trials - positives + 1/2)."""
+    a, b = positives + 0.5, trials - positives + 0.5
+    each = betaincinv(a, b, q)
+    lowest, highest = float(each.min()), float(each.max())
+    if highest - lowest <= 1e-12:
+        return lowest
+    return float(brentq(lambda x: float(weights @ betainc(a, b, x)) - q, lowest, highest, xtol=1e-12, rtol=1e-9))

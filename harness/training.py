@@ -1,0 +1,377 @@
+"""Training and fine-tuning: fixed epochs, no selection, and the same weights for the same seed.
+
+Nothing here looks at a record that is audited: choosing the best epoch on the non-members, as common code does, would
+itself move the attack. Torch is imported when a function is called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import ArtifactError, ConfigError, InputError, InterruptedRunError
+from harness.models import require
+from harness.types import IntArray
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+__all__ = ["Clusters", "Trained", "finetune", "load_weights", "predict", "save_weights", "train"]
+
+StateDict = dict[str, "Tensor"]
+Progress = Callable[[int, int, float], None]
+
+OPTIMIZERS = ("adam", "sgd")
+# Momentum of the sgd option, as in the papers' recipes.
+SGD_MOMENTUM = 0.9
+# An augmented image moves by at most this share of its side, 4 pixels of 32.
+SHIFT_SHARE = 8
+# Records a prediction pass takes at once; bounds memory, does not change the answers beyond rounding.
+PREDICT_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training leaves behind.
+
+    Args:
+        state_dict: the weights after the last epoch.
+        checkpoints: the weights after each of the last epochs, oldest first; the last one is ``state_dict``.
+        losses: mean training loss of each epoch.
+    """
+
+    state_dict: StateDict
+    checkpoints: tuple[StateDict, ...]
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Weight sharing of one tensor: which codebook entry each weight is.
+
+    Args:
+        ids: int64, the tensor's shape, values ``0..k - 1``.
+        codebook: float32 ``[k]``, the shared values to start from.
+    """
+
+    ids: Tensor
+    codebook: Tensor
+
+
+def train(
+    model: nn.Module,
+    inputs: NDArray[np.float32],
+    labels: IntArray,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    threads: int = 1,
+    optimizer: str = "adam",
+    weight_decay: float = 0.0,
+    augment: bool = False,
+    checkpoints: int = 0,
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Trained:
+    """Train a model in place with cross-entropy and a cosine learning rate, for a fixed number of epochs.
+
+    Bit-identical on one machine for equal arguments, the number of threads among them.
+
+    Args:
+        model: maps ``[b, ...]`` to logits ``[b, n_classes]``; its weights are changed.
+        inputs: float32 ``[n, ...]``.
+        labels: int64 ``[n]``.
+        epochs: passes over the records.
+        batch_size: records a step; the last batches are evened out, so none is tiny.
+        learning_rate: at the first step; it falls to zero along a half cosine.
+        seed: seed of the order of the records, of augmentation and of dropout.
+        threads: torch's threads while training.
+        optimizer: ``adam`` or ``sgd`` (momentum 0.9).
+        weight_decay: as the optimizer has it.
+        augment: flip and shift images while training (never elsewhere: a transform on one pool only fakes an attack).
+        checkpoints: how many of the last epochs' weights to keep.
+        progress: called with (epoch from 1, epochs, mean loss) after each epoch.
+        should_stop: asked before each epoch.
+
+    Raises:
+        ConfigError: a number is impossible or the optimizer is not known.
+        InputError: the arrays do not fit each other, or training diverged.
+        InterruptedRunError: ``should_stop`` said so.
+    """
+    kept: list[StateDict] = []
+    losses: list[float] = []
+
+    def after_epoch(epoch: int, loss: float) -> None:
+        losses.append(loss)
+        if epoch > epochs - checkpoints:
+            kept.append(_copy_weights(model))
+        if progress is not None:
+            progress(epoch, epochs, loss)
+
+    _fit(
+        model,
+        inputs,
+        labels,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        threads=threads,
+        optimizer=optimizer,
+        weight_decay=weight_decay,
+        augment=augment,
+        after_epoch=after_epoch,
+        should_stop=should_stop,
+    )
+    return Trained(_copy_weights(model), tuple(kept), tuple(losses))
+
+
+def finetune(
+    model: nn.Module,
+    inputs: NDArray[np.float32],
+    labels: IntArray,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    threads: int = 1,
+    optimizer: str = "adam",
+    mask: Mapping[str, Tensor] | None = None,
+    clusters: Mapping[str, Clusters] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> None:
+    """Fine-tune a model in place, holding its compression.
+
+    Args:
+        mask: parameter name -> 0/1 tensor; the parameter is multiplied by it before the first and after every step.
+        clusters: parameter name -> sharing; the codebook is trained in the parameter's place. Its gradient is the
+            sum of its weights' gradients, so shared weights stay bit-equal.
+        model: see :func:`train`, as the other arguments.
+
+    Raises:
+        ConfigError, InputError, InterruptedRunError: as :func:`train`; ConfigError also for an unknown parameter.
+    """
+    parameters = dict(model.named_parameters())
+    unknown = sorted({*(mask or ()), *(clusters or ())} - parameters.keys())
+    if unknown:
+        raise ConfigError(f"fine-tuning: the model has no parameter {unknown[0]!r}")
+    ties = _Ties({parameters[name]: shared for name, shared in (clusters or {}).items()})
+    masked = [(parameters[name], keep) for name, keep in (mask or {}).items()]
+
+    def hold() -> None:
+        for parameter, keep in masked:
+            parameter.data.mul_(keep)
+        ties.spread()
+
+    hold()
+    _fit(
+        model,
+        inputs,
+        labels,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        threads=threads,
+        optimizer=optimizer,
+        ties=ties,
+        after_step=hold,
+        should_stop=should_stop,
+    )
+
+
+def predict(model: nn.Module, inputs: NDArray[np.float32], *, threads: int = 1) -> NDArray[np.float32]:
+    """Logits of a model in evaluation mode, float32 ``[n, n_classes]``; the mode is put back afterwards."""
+    require("torch")
+    import torch
+
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), _reproducible(seed=0, threads=threads):
+            batches = torch.split(torch.from_numpy(np.ascontiguousarray(inputs)), PREDICT_BATCH)
+            answers: NDArray[np.float32] = torch.cat([model(batch) for batch in batches]).numpy()
+            return answers
+    finally:
+        model.train(was_training)
+
+
+def save_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
+    """Write weights as safetensors: no pickle, so a file from elsewhere cannot run code. Replaced atomically."""
+    require("torch", "safetensors")
+    from safetensors.torch import save
+
+    draft = path.with_name(path.name + ".part")
+    draft.write_bytes(save({name: tensor.contiguous() for name, tensor in state_dict.items()}))
+    draft.replace(path)
+
+
+def load_weights(path: Path) -> StateDict:
+    """Read weights written by :func:`save_weights`.
+
+    Raises:
+        ArtifactError: the file is missing, truncated or not safetensors.
+    """
+    require("torch", "safetensors")
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return dict(load(path.read_bytes()))
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(f"{path}: the weights cannot be read: {error}", hint="train again") from error
+
+
+def _fit(
+    model: nn.Module,
+    inputs: NDArray[np.float32],
+    labels: IntArray,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    threads: int,
+    optimizer: str,
+    weight_decay: float = 0.0,
+    augment: bool = False,
+    ties: _Ties | None = None,
+    after_step: Callable[[], None] | None = None,
+    after_epoch: Callable[[int, float], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> None:
+    require("torch")
+    import torch
+    from torch.nn import functional
+
+    _check(inputs, labels, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, optimizer=optimizer)
+    x = torch.from_numpy(np.ascontiguousarray(inputs))
+    y = torch.from_numpy(np.ascontiguousarray(labels))
+    ties = ties or _Ties({})
+    steps = math.ceil(len(x) / batch_size)
+    model.train()
+    with _reproducible(seed=seed, threads=threads):
+        step = _optimizer(ties.trainable(model), optimizer, learning_rate=learning_rate, weight_decay=weight_decay)
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(step, T_max=max(1, epochs * steps))
+        for epoch in range(1, epochs + 1):
+            if should_stop is not None and should_stop():
+                raise InterruptedRunError("training was stopped", hint="the same command resumes")
+            total = torch.zeros(())
+            # Evened-out slices of tensors: no loader processes, and no last batch of one record to upset batch norm.
+            for rows in torch.randperm(len(x)).tensor_split(steps):
+                batch = _augmented(x[rows]) if augment else x[rows]
+                model.zero_grad(set_to_none=True)
+                loss = functional.cross_entropy(model(batch), y[rows])
+                loss.backward()  # type: ignore[no-untyped-call]
+                ties.gather()
+                step.step()
+                cosine.step()
+                if after_step is not None:
+                    after_step()
+                total += loss.detach() * len(rows)
+            mean = float(total) / len(x)
+            if not math.isfinite(mean):
+                raise InputError(f"training diverged in epoch {epoch}", hint="lower the learning rate")
+            if after_epoch is not None:
+                after_epoch(epoch, mean)
+    model.eval()
+
+
+class _Ties:
+    """Codebooks trained in the place of the tensors that share them."""
+
+    def __init__(self, shared: Mapping[nn.Parameter, Clusters]) -> None:
+        self._shared = [(p, c.ids.reshape(-1), c.codebook.clone().requires_grad_()) for p, c in shared.items()]
+
+    def trainable(self, model: nn.Module) -> list[Tensor]:
+        tied = {id(parameter) for parameter, _, _ in self._shared}
+        free = [p for p in model.parameters() if id(p) not in tied and p.requires_grad]
+        return [*free, *(codebook for _, _, codebook in self._shared)]
+
+    def gather(self) -> None:
+        """Give each codebook entry the sum of its weights' gradients (index_add: one pass, in a fixed order)."""
+        for parameter, ids, codebook in self._shared:
+            if parameter.grad is not None:
+                codebook.grad = codebook.new_zeros(len(codebook)).index_add_(0, ids, parameter.grad.reshape(-1))
+
+    def spread(self) -> None:
+        """Write every codebook entry to its weights."""
+        for parameter, ids, codebook in self._shared:
+            parameter.data.copy_(codebook.detach()[ids].view_as(parameter))
+
+
+@contextmanager
+def _reproducible(*, seed: int, threads: int) -> Iterator[None]:
+    """A seeded generator, a fixed number of threads and deterministic kernels; all put back afterwards."""
+    import torch
+
+    threads_before = torch.get_num_threads()
+    deterministic_before = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(deterministic_before)
+            torch.set_num_threads(threads_before)
+
+
+def _optimizer(
+    parameters: list[Tensor], name: str, *, learning_rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    import torch
+
+    if name == "sgd":
+        return torch.optim.SGD(parameters, lr=learning_rate, momentum=SGD_MOMENTUM, weight_decay=weight_decay)
+    return torch.optim.Adam(parameters, lr=learning_rate, weight_decay=weight_decay)
+
+
+def _augmented(images: Tensor) -> Tensor:
+    """Flip each image with probability 1/2 and shift it by up to an eighth of its side, zeros moving in."""
+    import torch
+    from torch.nn import functional
+
+    n, _, height, width = images.shape
+    flip = torch.rand(n) < 0.5
+    images = torch.where(flip[:, None, None, None], images.flip(3), images)
+    pad_y, pad_x = height // SHIFT_SHARE, width // SHIFT_SHARE
+    padded = functional.pad(images, (pad_x, pad_x, pad_y, pad_y))
+    top = torch.randint(0, 2 * pad_y + 1, (n, 1)) + torch.arange(height)
+    left = torch.randint(0, 2 * pad_x + 1, (n, 1)) + torch.arange(width)
+    rows = torch.arange(n)[:, None, None]
+    # [n, H, W, C] -> [n, C, H, W]: advanced indices around the channel slice put the channels last.
+    return padded[rows, :, top[:, :, None], left[:, None, :]].permute(0, 3, 1, 2).contiguous()
+
+
+def _copy_weights(model: nn.Module) -> StateDict:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _check(
+    inputs: NDArray[np.float32],
+    labels: IntArray,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    optimizer: str,
+) -> None:
+    if len(inputs) == 0 or len(inputs) != len(labels):
+        raise InputError(f"training: {len(inputs)} inputs and {len(labels)} labels")
+    if epochs < 0 or batch_size < 1 or not learning_rate > 0:
+        raise ConfigError(f"training: epochs {epochs}, batch_size {batch_size}, learning_rate {learning_rate}")
+    if optimizer not in OPTIMIZERS:
+        raise ConfigError(f"training: optimizer {optimizer!r} is not known", hint=f"one of: {', '.join(OPTIMIZERS)}")

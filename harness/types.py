@@ -1,0 +1,234 @@
+"""The few types that every room speaks: artifacts, records and what an adversary observes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from harness.errors import InputError
+
+__all__ = ["Artifact", "Observations", "Records", "TensorSpec"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Array = NDArray[np.generic]
+
+# Rows of confidences must sum to one within this; int8 softmax steps of 1/256 over many classes stay inside it.
+SUM_TOLERANCE = 0.02
+# Smallest probability that is told apart from zero when only confidences are known (the reference code's clip).
+PROBABILITY_FLOOR = 1e-30
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a model, without its batch axis.
+
+    Args:
+        name: the tensor's name in the file.
+        dtype: numpy name of the element type the model's author feeds, e.g. ``float32``.
+        shape: shape of one record.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One exported file of one variant for one runtime, known by its SHA-256.
+
+    Args:
+        model: whose weights these are: ``target``, ``shadow-0``, ...
+        variant: the compressed version, e.g. ``prune-0.6``; ``original`` is the uncompressed one.
+        runtime: ``litert`` or ``executorch``.
+        path: where the file lies on the host.
+        sha256: lower-case hexadecimal digest of the whole file.
+        size_bytes: size of the file.
+        inputs: what one record looks like.
+        output: what one answer looks like; ``output.shape == (n_classes,)``.
+        output_kind: ``logits`` or ``confidences``.
+        provenance: how the file was made: recipe, versions, sparsity and distinct values read back from it.
+    """
+
+    model: str
+    variant: str
+    runtime: str
+    path: Path
+    sha256: str
+    size_bytes: int
+    inputs: tuple[TensorSpec, ...]
+    output: TensorSpec
+    output_kind: str = "logits"
+    provenance: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The artifact's place in a run, ``model/variant/runtime``."""
+        return f"{self.model}/{self.variant}/{self.runtime}"
+
+
+@dataclass(frozen=True)
+class Records:
+    """One materialised, deterministic set of records; every variant sees the same bytes.
+
+    Args:
+        inputs: name -> ``[n, ...]`` in the dtype that the model's author feeds.
+        labels: true class of each record, int64 ``[n]``.
+        ids: stable id of each record in its data set, int64 ``[n]``.
+
+    Raises:
+        InputError: lengths differ, an array is empty or an input holds NaN or infinity.
+    """
+
+    inputs: Mapping[str, Array]
+    labels: IntArray
+    ids: IntArray
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        if n == 0:
+            raise InputError("records: there are none")
+        if len(self.ids) != n:
+            raise InputError(f"records: {len(self.ids)} ids for {n} labels")
+        for name, values in self.inputs.items():
+            if len(values) != n:
+                raise InputError(f"records: input {name!r} has {len(values)} rows for {n} labels")
+            if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+                raise InputError(f"records: input {name!r} holds NaN or infinity")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: IntArray | slice) -> Records:
+        """The records at ``rows``, in that order."""
+        return Records({k: v[rows] for k, v in self.inputs.items()}, self.labels[rows], self.ids[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """What an adversary sees of one population: the answers of one model's variants to the same records.
+
+    Give each variant's answers as ``confidences`` or, better, as ``logits`` (no ties by saturation), not both.
+
+    Args:
+        labels: true class, int64 ``[n]``.
+        confidences: variant -> ``[n, C]``, rows sum to one.
+        logits: variant -> ``[n, C]``.
+        membership: 1 for members, 0 for non-members, int64 ``[n]``; None where it is not known.
+        references: one entry per reference model: its answers to these same records, variant -> Observations-like
+            ``[n, C]`` arrays wrapped as Observations without membership.
+        reference_membership: ``[R, n]``, whether reference r was trained on the record; None means never (offline).
+        population: the same model (and the same references) on records outside every model's training set (RMIA's Z).
+        ids: stable id of each record, int64 ``[n]``, where known: the same record in two populations has the same id.
+        name: how error messages call this population, e.g. ``target`` or ``shadow/0``.
+
+    Raises:
+        InputError: shapes disagree, an answer is not finite, rows do not sum to one, a label is out of range,
+            or membership holds anything but 0 and 1.
+    """
+
+    labels: IntArray
+    confidences: Mapping[str, Array] = field(default_factory=dict)
+    logits: Mapping[str, Array] = field(default_factory=dict)
+    membership: IntArray | None = None
+    references: tuple[Observations, ...] = ()
+    reference_membership: IntArray | None = None
+    population: Observations | None = None
+    ids: IntArray | None = None
+    name: str = "target"
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        if n == 0:
+            raise InputError(f"{self.name}/labels: there are no records")
+        for kind, table in (("confidences", self.confidences), ("logits", self.logits)):
+            for variant, values in table.items():
+                key = f"{self.name}/{kind}/{variant}"
+                if values.ndim != 2 or len(values) != n or values.shape[1] < 2:
+                    raise InputError(f"{key}: shape {values.shape}, expected [{n}, classes >= 2]")
+                if not np.isfinite(values).all():
+                    raise InputError(
+                        f"{key}: row {int(np.argmin(np.isfinite(values).all(axis=1)))} holds NaN or infinity"
+                    )
+                if self.labels.min() < 0 or self.labels.max() >= values.shape[1]:
+                    raise InputError(f"{self.name}/labels: outside 0..{values.shape[1] - 1}, the classes of {key}")
+        for variant, values in self.confidences.items():
+            key = f"{self.name}/confidences/{variant}"
+            if variant in self.logits:
+                raise InputError(f"{key}: logits of this variant are given too; keep one of them")
+            sums = values.sum(axis=1, dtype=np.float64)
+            bad = np.flatnonzero((np.abs(sums - 1.0) > SUM_TOLERANCE) | (values.min(axis=1) < 0))
+            if len(bad):
+                raise InputError(
+                    f"{key}: row {bad[0]} sums to {sums[bad[0]]:.4g} or is negative; rows of confidences sum to one",
+                    hint="logits go under the key logits/<variant>",
+                )
+        if self.ids is not None and len(self.ids) != n:
+            raise InputError(f"{self.name}/ids: {len(self.ids)} entries for {n} labels")
+        if len({v.shape[1] for v in (*self.confidences.values(), *self.logits.values())}) > 1:
+            raise InputError(f"{self.name}: the variants differ in their number of classes")
+        if self.membership is not None:
+            if len(self.membership) != n:
+                raise InputError(f"{self.name}/membership: {len(self.membership)} entries for {n} labels")
+            if not np.isin(self.membership, (0, 1)).all():
+                raise InputError(f"{self.name}/membership: holds values other than 0 and 1")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The visible variants, in the order given."""
+        return (*self.logits, *self.confidences)
+
+    @cached_property
+    def n_classes(self) -> int:
+        """Number of classes C."""
+        return int(next(iter((*self.logits.values(), *self.confidences.values()))).shape[1])
+
+    def log_confidences_of(self, variant: str) -> FloatArray:
+        """Natural logarithm of the confidence vectors, float64 ``[n, C]``.
+
+        Raises:
+            InputError: the variant is not visible here.
+        """
+        if variant in self.logits:
+            return np.asarray(log_softmax(self.logits[variant].astype(np.float64), axis=1))
+        return np.asarray(np.log(np.clip(self._require(variant).astype(np.float64), PROBABILITY_FLOOR, None)))
+
+    def confidences_of(self, variant: str) -> FloatArray:
+        """Confidence vectors, float64 ``[n, C]``.
+
+        Raises:
+            InputError: the variant is not visible here.
+        """
+        if variant in self.logits:
+            return np.asarray(np.exp(self.log_confidences_of(variant)))
+        return self._require(variant).astype(np.float64)
+
+    def take(self, rows: IntArray) -> Observations:
+        """The same view of a subset of the records; the population stays whole."""
+        return replace(
+            self,
+            labels=self.labels[rows],
+            confidences={k: v[rows] for k, v in self.confidences.items()},
+            logits={k: v[rows] for k, v in self.logits.items()},
+            membership=None if self.membership is None else self.membership[rows],
+            references=tuple(r.take(rows) for r in self.references),
+            ids=None if self.ids is None else self.ids[rows],
+            reference_membership=None if self.reference_membership is None else self.reference_membership[:, rows],
+        )
+
+    def _require(self, variant: str) -> Array:
+        try:
+            return self.confidences[variant]
+        except KeyError:
+            known = ", ".join(self.variants) or "none"
+            raise InputError(f"{self.name}/confidences/{variant}: missing; present: {known}") from None

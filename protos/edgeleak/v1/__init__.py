@@ -1,0 +1,1 @@
+"""Generated stubs of `edgeleak.v1`; `make protos` regenerates them from `agent.proto`."""

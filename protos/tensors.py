@@ -1,0 +1,54 @@
+"""Tensors between numpy and the wire: the one place where a dtype becomes a `DataType` and back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protos.edgeleak.v1 import agent_pb2
+
+__all__ = ["fill_tensor", "from_tensor"]
+
+# The wire is little-endian whatever the machine is.
+_DTYPES: dict[int, np.dtype[np.generic]] = {
+    agent_pb2.DATA_TYPE_FLOAT32: np.dtype("<f4"),
+    agent_pb2.DATA_TYPE_INT32: np.dtype("<i4"),
+    agent_pb2.DATA_TYPE_INT64: np.dtype("<i8"),
+    agent_pb2.DATA_TYPE_INT8: np.dtype("i1"),
+    agent_pb2.DATA_TYPE_UINT8: np.dtype("u1"),
+}
+_DATA_TYPES = {dtype: data_type for data_type, dtype in _DTYPES.items()}
+
+
+def fill_tensor(tensor: agent_pb2.Tensor, name: str, array: NDArray[np.generic]) -> None:
+    """Pack an array into a tensor where it stands: building it elsewhere would copy a batch once more.
+
+    Raises:
+        ValueError: the contract has no such dtype.
+    """
+    data_type = _DATA_TYPES.get(array.dtype.newbyteorder("<"))
+    if data_type is None:
+        known = ", ".join(dtype.name for dtype in _DATA_TYPES)
+        raise ValueError(f"tensor {name!r} is {array.dtype}; the contract carries {known}")
+    tensor.name = name
+    tensor.data_type = data_type
+    tensor.shape.extend(array.shape)
+    tensor.data = array.astype(_DTYPES[data_type], copy=False).tobytes()
+
+
+def from_tensor(tensor: agent_pb2.Tensor) -> NDArray[np.generic]:
+    """Unpack a tensor into a read-only array that shares the message's bytes.
+
+    Raises:
+        ValueError: unknown dtype, a negative axis, or a number of bytes that does not fit dtype and shape.
+    """
+    dtype = _DTYPES.get(tensor.data_type)
+    if dtype is None:
+        raise ValueError(f"tensor {tensor.name!r} has data type {tensor.data_type}, which the contract does not know")
+    shape = tuple(tensor.shape)
+    data = tensor.data
+    if any(axis < 0 for axis in shape) or len(data) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"tensor {tensor.name!r} holds {len(data)} bytes, not those of {dtype.name} {list(shape)}")
+    return np.frombuffer(data, dtype=dtype).reshape(shape)

@@ -1,0 +1,120 @@
+"""Defects of published audit code that must not come back: each test fails if it does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness import stats
+from harness.attacks import evaluate
+from harness.attacks._cache import Cache
+from harness.attacks._class_thresholds import class_thresholds
+from harness.attacks._classifiers import make_classifier, sklearn_trainer
+from harness.attacks._folds import fold_of_rows
+from harness.attacks._mr import MrLogistic
+from harness.attacks._signals import signals
+from harness.types import Observations
+from tests.attacks.worlds import World, make_world
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return make_world(leak=1.5, n=200, n_shadow=200, n_population=60)
+
+
+def test_each_column_of_losses_is_its_own_shadows_and_variants(world: World) -> None:
+    """D2: one leftover variable fed the last model's loss into every column and every shadow."""
+    attack = MrLogistic(["original", "prune-0.6", "int8-ptq"])
+    for shadow in world.shadows:
+        losses = attack._losses(shadow)
+        assert losses.shape == (len(shadow), 2)
+        for column, variant in zip(losses.T, ("prune-0.6", "int8-ptq"), strict=True):
+            np.testing.assert_array_equal(column, -signals(shadow, variant).log_p)
+        assert not np.allclose(losses[:, 0], losses[:, 1])
+    assert not np.allclose(attack._losses(world.shadows[0]), attack._losses(world.shadows[1]))
+
+
+def test_the_stack_learns_from_out_of_fold_scores(world: World) -> None:
+    """D5: in-sample first-level scores look far better than they are."""
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.arange(400) % 2)
+    x = rng.normal(size=(400, 30))
+    fold = np.arange(400) % 5
+    out_of_fold, scorer = sklearn_trainer("rf", seed=0, n_jobs=1)(x, y, fold)
+    assert stats.auc(scorer(x), y).value > 0.8  # the trap
+    assert stats.auc(out_of_fold, y).holds(0.5)
+    stack = MrLogistic(["original", "prune-0.6", "int8-ptq"]).fit(world.shadows)
+    first = stack._first_level(world.shadows)
+    for fit in first:
+        again = np.concatenate([fit.scores_on(s) for s in world.shadows])
+        y_all = np.concatenate([s.membership for s in world.shadows])
+        assert stats.auc(again, y_all).value > stats.auc(fit.out_of_fold, y_all).value + 0.02
+
+
+def test_a_record_of_two_shadows_is_in_one_fold() -> None:
+    """D5: folds are by record, whichever shadow it occurs in and wherever."""
+
+    class Known(Observations):
+        ids: np.ndarray
+
+    rng = np.random.default_rng(1)
+    shadows = []
+    for _ in range(2):
+        one = Known(labels=np.zeros(100, dtype=np.int64), membership=rng.permutation(np.arange(100) % 2))
+        object.__setattr__(one, "ids", rng.permutation(150)[:100])
+        shadows.append(one)
+    fold = fold_of_rows(shadows, folds=5, seed=0)
+    ids = np.concatenate([s.ids for s in shadows])
+    for record in np.unique(ids):
+        assert len(set(fold[ids == record])) == 1
+
+
+def test_scaling_is_learned_on_shadow_rows_only() -> None:
+    """D6: the reference code refits its scaler on the rows that it scores."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(5.0, 3.0, (200, 3))
+    y = (x[:, 0] > 5).astype(np.int64)
+    model = make_classifier("lr", seed=0, n_jobs=1)
+    model.fit(x, y)
+    far = np.array([[50.0, 5.0, 5.0]])
+    assert model.predict_proba(far)[0, 1] > 0.99
+    np.testing.assert_allclose(model.predict_proba(np.repeat(far, 9, axis=0))[:, 1], model.predict_proba(far)[0, 1])
+
+
+def test_rates_are_fractions_for_every_classifier(world: World) -> None:
+    """D7: some rates were per cent, some not, all printed with a per-cent sign."""
+    names = ("posterior-label-lr", "posterior-label-rf", "sr2-dt", "sr2-mlp", "gbt")
+    for r in evaluate(world.target, world.shadows, attacks=names, fprs=(0.1,)).results:
+        for estimate in (r.auc, r.balanced_accuracy, r.tpr_at_fpr["0.1"]):
+            assert 0.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0
+
+
+def test_a_class_without_records_takes_the_global_cut() -> None:
+    """D12: a cut that starts at 0 never calls a member where scores are negative, as entropies are."""
+    rng = np.random.default_rng(3)
+    scores = -rng.exponential(size=300) - np.repeat([0.0, 1.0], 150)
+    membership = np.repeat([1, 0], 150)
+    cuts = class_thresholds(scores, membership, np.zeros(300, dtype=np.int64), 3)
+    assert cuts[1] == cuts[2] == stats.best_threshold(scores, membership) < 0
+
+
+def test_the_targets_membership_reaches_no_attack(world: World) -> None:
+    """D4: epochs and cuts were chosen on the audited records; here scores do not depend on their membership."""
+    names = ("modified-entropy-class", "gbt", "rmia", "lira", "sr", "mr-logistic", "lira-joint")
+    flipped = replace(world.target, membership=1 - world.target.membership)
+    for a, b in zip(
+        evaluate(world.target, world.shadows, attacks=names).results,
+        evaluate(flipped, world.shadows, attacks=names).results,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a.scores, b.scores)
+        assert a.threshold == b.threshold
+        assert a.auc.value == pytest.approx(1 - b.auc.value)
+
+
+def test_one_evaluation_shares_nothing_with_the_next(world: World) -> None:
+    a, b = Cache(), Cache()
+    a.get("key", [world.target], lambda: 1)
+    assert b.get("key", [world.target], lambda: 2) == 2

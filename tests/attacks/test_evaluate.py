@@ -1,0 +1,321 @@
+"""The face of the room: what runs, what is skipped and why, and that it finds what is there and nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from harness import attacks, stats
+from harness.attacks import BaseAttack, evaluate, permute_membership, register, with_copy
+from harness.attacks._registry import REGISTRY, attack_class
+from harness.attacks._sr import fit_pair
+from harness.errors import InputError, UnresolvedError, UsageError
+from harness.types import Array, FloatArray, Observations
+from tests.attacks.worlds import World, make_world
+
+QUICK = (
+    "confidence",
+    "modified-entropy-class",
+    "posterior-lr",
+    "gbt",
+    "rmia",
+    "lira",
+    "sr2-lr",
+    "mr-gbt",
+    "lira-joint",
+)
+
+
+@pytest.fixture(scope="module")
+def leaking() -> World:
+    return make_world(leak=2.0)
+
+
+@pytest.fixture(scope="module")
+def null() -> World:
+    return make_world(leak=0.0, seed=1)
+
+
+def test_every_attack_finds_a_strong_leak(leaking: World) -> None:
+    names = [n for n in attacks.names() if n not in ("samia", "lira-online", "posterior-lr", "mr-net")]
+    found = evaluate(leaking.target, leaking.shadows, attacks=names, variants=("original", "prune-0.6", "int8-ptq"))
+    assert not found.skipped
+    for r in found.results:
+        # A raw vector hides the true class, and says less than the label-aligned signals.
+        floor = 0.5 if r.attack.startswith(("posterior", "entropy", "max-", "sr1")) else 0.6
+        assert r.auc.value > floor, (r.attack, r.variants, r.auc)
+        assert 0.0 <= r.balanced_accuracy.value <= 1.0
+    assert found.find("lira-joint", "original", "prune-0.6", "int8-ptq").auc.low > 0.6
+
+
+def test_no_interval_excludes_one_half_on_the_null_twin(null: World) -> None:
+    found = evaluate(null.target, null.shadows, attacks=QUICK)
+    for r in found.results:
+        assert r.auc_simultaneous.holds(0.5), (r.attack, r.variants, r.auc_simultaneous)
+        assert r.epsilon_lower.low < 0.5
+
+
+def test_no_interval_excludes_one_half_on_the_cross_fitted_null_twin(null: World) -> None:
+    found = evaluate(null.target, attacks=QUICK)
+    assert {r.trained_on for r in found.results} == {"members"}
+    for r in found.results:
+        assert r.auc_simultaneous.holds(0.5), (r.attack, r.variants, r.auc_simultaneous)
+
+
+def test_cross_fitting_finds_a_leak_without_shadows(leaking: World) -> None:
+    bare = replace(leaking.target, references=(), population=None)
+    found = evaluate(bare, attacks=("confidence", "gbt", "posterior-label-rf", "sr2-lr", "mr-gbt", "rmia"))
+    assert {(s.attack, "references" in s.reason) for s in found.skipped} == {("rmia", True)}
+    for name in ("confidence", "gbt", "mr-gbt"):
+        best = max((r for r in found.results if r.attack == name), key=lambda r: r.auc.value)
+        assert best.auc.low > 0.6
+        assert best.balanced_accuracy.value > 0.6
+
+
+def test_cross_fitted_scores_never_saw_their_own_membership(null: World) -> None:
+    """Flipping one fold's membership must leave that fold's scores alone, up to the centre of the fold."""
+    target = replace(null.target, references=(), population=None)
+    from harness.attacks._folds import fold_of_rows
+
+    fold = fold_of_rows([target], folds=5, seed=0)
+    flipped = target.membership.copy()
+    rows = np.flatnonzero(fold == 2)
+    a, b = (rows[target.membership[rows] == side][:10] for side in (0, 1))
+    flipped[a], flipped[b] = 1, 0
+    before = evaluate(target, attacks=("gbt", "posterior-lr"), variants=("original",)).results
+    again = replace(target, membership=flipped)
+    if not (fold_of_rows([again], folds=5, seed=0) == fold).all():
+        again = None
+    # Folds are dealt by membership; with equal counts per fold the deal may change, so fit by hand on the same folds.
+    for r in before:
+        held = np.flatnonzero(fold == 2)
+        train = target.take(np.flatnonzero(fold != 2))
+        attack = attack_class(r.attack)(["original"], folds=3).fit([train])
+        scores = attack.score(target.take(held))
+        np.testing.assert_allclose(r.scores[held], scores - np.median(scores), atol=1e-12)
+
+
+def test_permuted_labels_teach_nothing(leaking: World) -> None:
+    found = evaluate(leaking.target, permute_membership(leaking.shadows, seed=2), attacks=("gbt", "sr2-rf", "mr-gbt"))
+    # A classifier fitted on noise can still rank along the one strong direction by chance, either way; what it learned
+    # on the shadows themselves must be nothing.
+    for r in found.results:
+        assert r.shadow_auc == pytest.approx(0.5, abs=0.06), (r.attack, r.variants)
+
+
+def test_permuted_target_membership_gives_one_half(leaking: World) -> None:
+    target = permute_membership([leaking.target], seed=4)[0]
+    for r in evaluate(target, leaking.shadows, attacks=QUICK).results:
+        assert r.auc_simultaneous.holds(0.5), (r.attack, r.variants)
+
+
+def test_a_second_copy_of_the_original_adds_nothing(leaking: World) -> None:
+    target, *shadows = (with_copy(o) for o in (leaking.target, *leaking.shadows))
+    names = ("confidence", "gbt", "sr2-rf", "sr2-lr")
+    found = evaluate(
+        target, shadows, attacks=names, variants=("original", "original-copy"), controls=("original-copy",)
+    )
+    for r in found.results:
+        if r.adversary == "SR":
+            assert r.is_control
+            assert r.versus_original is not None
+            assert r.versus_original.low <= 0.0, r
+    copy, own = found.find("confidence", "original-copy"), found.find("confidence", "original")
+    np.testing.assert_array_equal(copy.scores, own.scores)
+
+
+def test_views_of_each_adversary(leaking: World) -> None:
+    found = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "sr2-dt", "mr-gbt"))
+    views = {(r.adversary, r.variants) for r in found.results}
+    assert {v for a, v in views if a == "NR"} == {("original",), ("finetuned",), ("prune-0.6",), ("int8-ptq",)}
+    assert {v for a, v in views if a == "SR"} == {("original", v) for v in ("finetuned", "prune-0.6", "int8-ptq")}
+    assert {v for a, v in views if a == "MR"} == {("original", "prune-0.6", "int8-ptq"), ("prune-0.6", "int8-ptq")}
+    assert {r.variants for r in found.results if r.is_control} == {("finetuned",), ("original", "finetuned")}
+
+
+def test_differences_to_the_original_are_paired(leaking: World) -> None:
+    found = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "entropy", "sr2-dt"))
+    own, one = found.find("confidence", "original"), found.find("confidence", "int8-ptq")
+    assert own.versus_original is None
+    assert one.versus_original == stats.auc_difference(one.scores, own.scores, leaking.target.membership)
+    sr = found.find("sr2-dt", "original", "int8-ptq")
+    best = max((found.find(n, "original") for n in ("confidence", "entropy")), key=lambda r: r.shadow_auc)
+    assert sr.versus_attack == best.attack
+    assert sr.versus_original == stats.auc_difference(sr.scores, best.scores, leaking.target.membership)
+
+
+def test_the_headline_classifier_is_chosen_on_shadows_only(leaking: World) -> None:
+    attack = attack_class("sr")(["original", "int8-ptq"]).fit(leaking.shadows)
+    fits = {
+        c: fit_pair(attack, leaking.shadows, ("original", "int8-ptq"), classifier=c, with_label=True)
+        for c in ("lr", "dt", "rf", "mlp")
+    }
+    assert attack.shadow_auc == max(f.shadow_auc for f in fits.values())
+
+
+def test_simultaneous_intervals_pay_for_every_result_and_family(leaking: World) -> None:
+    one = evaluate(leaking.target, leaking.shadows, attacks=("confidence",), level=0.9)
+    two = evaluate(leaking.target, leaking.shadows, attacks=("confidence",), level=0.9, families=2)
+    assert one.results[0].auc_simultaneous.level == pytest.approx(1 - 0.1 / len(one.results))
+    assert two.results[0].auc_simultaneous.level == pytest.approx(1 - 0.1 / (2 * len(one.results)))
+    assert one.results[0].auc.level == 0.9
+
+
+def test_json_has_the_agreed_keys_and_is_json(leaking: World) -> None:
+    found = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "samia"), fprs=(0.01, 0.001))
+    row = json.loads(json.dumps(found.to_json(), allow_nan=False))["results"][0]
+    wanted = {"adversary", "attack", "variants", "trained_on", "n_members", "n_nonmembers", "auc", "auc_simultaneous"}
+    wanted |= {"balanced_accuracy", "tpr_at_fpr", "epsilon_lower", "versus_original", "is_control"}
+    assert wanted <= set(row)
+    assert "scores" not in row
+    assert set(row["tpr_at_fpr"]) == {"0.01", "0.001"}
+    assert row["n_members"] + row["n_nonmembers"] == len(leaking.target)
+
+
+@pytest.mark.parametrize(
+    ("missing", "attack", "reason"),
+    [
+        ("population", "rmia", "population"),
+        ("references", "rmia", "references"),
+        ("references", "lira", "references"),
+        ("reference_membership", "lira-online", "reference_membership"),
+        ("sensitivity", "samia", "sensitivity"),
+    ],
+)
+def test_an_attack_without_its_inputs_is_skipped_with_the_reason(
+    leaking: World, missing: str, attack: str, reason: str
+) -> None:
+    nothing: Mapping[str, object] = {"population": None, "references": ()}
+    change = {missing: nothing[missing]} if missing in nothing else {}
+    found = evaluate(replace(leaking.target, **change), leaking.shadows, attacks=(attack,), variants=("original",))
+    assert not found.results
+    assert reason in found.skipped[0].reason
+
+
+def test_a_variant_missing_in_a_shadow_skips_only_its_attacks(leaking: World) -> None:
+    poor = replace(leaking.shadows[1], logits={k: v for k, v in leaking.shadows[1].logits.items() if k != "prune-0.6"})
+    found = evaluate(leaking.target, [leaking.shadows[0], poor], attacks=("confidence", "sr2-dt", "mr-gbt", "gbt"))
+    assert all("prune-0.6" in s.variants and "prune-0.6" in s.reason for s in found.skipped)
+    assert {r.attack for r in found.results} == {"confidence", "sr2-dt", "gbt"}
+    assert not any("prune-0.6" in r.variants for r in found.results)
+
+
+def test_without_the_original_nr_and_mr_still_run(leaking: World) -> None:
+    found = evaluate(
+        leaking.target, leaking.shadows, attacks=("confidence", "sr", "mr-gbt"), variants=("prune-0.6", "int8-ptq")
+    )
+    assert [s.attack for s in found.skipped] == ["sr"]
+    assert {r.variants for r in found.results if r.adversary == "MR"} == {("prune-0.6", "int8-ptq")}
+    assert all(r.versus_original is None for r in found.results)
+
+
+def test_mr_net_is_skipped_where_torch_is_absent(leaking: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = evaluate(leaking.target, leaking.shadows, attacks=("mr-net",))
+    assert all("torch" in s.reason for s in found.skipped)
+    assert not found.results
+
+
+def test_online_lira_runs_where_references_know_the_records(leaking: World) -> None:
+    rng = np.random.default_rng(6)
+    target = leaking.target
+    inside = rng.permuted(np.repeat([[0], [1]], 4, axis=0).repeat(len(target), axis=1), axis=0)
+    rows = np.arange(len(target))
+    references = []
+    for r in range(8):
+        logits = rng.normal(size=(len(target), target.n_classes))
+        logits[rows, target.labels] += 1.5 + 2.0 * inside[r]
+        references.append(Observations(labels=target.labels, logits={"original": logits}))
+    known = replace(target, references=tuple(references), reference_membership=inside)
+    found = evaluate(known, leaking.shadows, attacks=("lira-online", "lira"), variants=("original",))
+    assert {r.attack for r in found.results} == {"lira", "lira-online"}
+    assert all(r.auc.low > 0.55 for r in found.results)
+
+
+def test_what_cannot_be_evaluated_is_refused(leaking: World) -> None:
+    target = leaking.target
+    with pytest.raises(UsageError, match="confidense"):
+        evaluate(target, leaking.shadows, attacks=("confidense",))
+    with pytest.raises(InputError, match=r"prune-0\.7"):
+        evaluate(target, leaking.shadows, variants=("prune-0.7",))
+    with pytest.raises(InputError, match="membership"):
+        evaluate(replace(target, membership=None))
+    with pytest.raises(InputError, match="non-members"):
+        evaluate(target.take(np.flatnonzero(target.membership == 1)))
+    with pytest.raises(UnresolvedError, match="50 records"):
+        evaluate(
+            target.take(
+                np.arange(3) * 0
+                + np.array([*np.flatnonzero(target.membership)[:2], *np.flatnonzero(target.membership == 0)[:1]])
+            )
+        )
+
+
+def test_progress_ends_at_its_total(leaking: World) -> None:
+    seen: list[tuple[str, int, int]] = []
+    evaluate(leaking.target, leaking.shadows, attacks=("confidence",), progress=lambda *a: seen.append(a))
+    assert seen[-1][1] == seen[-1][2] == len(leaking.target.variants)
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+
+
+def test_an_attack_of_ones_own_is_one_class_and_one_registration(leaking: World) -> None:
+    @register("test-length")
+    class Length(BaseAttack):
+        def score(self, target: Observations) -> FloatArray:
+            return target.confidences_of(self.variants[0]).max(axis=1)
+
+    try:
+        assert isinstance(Length(["original"]), attacks.Attack)
+        found = evaluate(leaking.target, leaking.shadows, attacks=("test-length",))
+        assert {r.attack for r in found.results} == {"test-length"}
+        with pytest.raises(UsageError, match="twice"):
+            register("test-length")(Length)
+    finally:
+        del REGISTRY["test-length"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitive(Observations):
+    """Observations with the answers to noisy copies."""
+
+    sensitivity: Mapping[str, Array] = field(default_factory=dict)
+
+
+@pytest.mark.slow
+def test_samia_learns_from_sensitivity() -> None:
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(8)
+
+    def population(n: int, name: str) -> Observations:
+        labels, member = rng.integers(0, 4, n), rng.permutation(np.arange(n) % 2)
+        sensitivity = rng.lognormal(0, 0.3, (n, 4)) * np.where(member, 0.5, 1.0)[:, None]
+        logits = rng.normal(0, 1, (n, 4))
+        return Sensitive(
+            labels=labels, membership=member, logits={"v": logits}, sensitivity={"v": sensitivity}, name=name
+        )
+
+    found = evaluate(population(300, "target"), [population(600, "shadow/0")], attacks=("samia",))
+    assert found.results[0].auc.low > 0.8
+
+
+@pytest.mark.slow
+def test_mr_net_stacks_several_variants(leaking: World, null: World) -> None:
+    pytest.importorskip("torch")
+    found = evaluate(leaking.target, leaking.shadows, attacks=("mr-net", "mr-logistic"))
+    assert len(found.results) == 4
+    assert all(r.auc.low > 0.6 for r in found.results)
+    quiet = evaluate(null.target, null.shadows, attacks=("mr-net",))
+    assert all(r.auc_simultaneous.holds(0.5) for r in quiet.results)
+
+
+@pytest.mark.slow
+def test_the_headline_set_runs_and_is_calibrated_on_the_null_twin(null: World) -> None:
+    found = evaluate(null.target, null.shadows)
+    assert {s.attack for s in found.skipped} <= {"mr-net"}
+    for r in found.results:
+        assert r.auc_simultaneous.holds(0.5), (r.attack, r.variants, r.auc_simultaneous)

@@ -1,0 +1,98 @@
+"""Folding batch norm: the same answers, and honest refusals."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from harness import compression, models
+from harness.errors import ArtifactError
+
+
+def _lived_in(model: nn.Module) -> nn.Module:
+    """Give batch norm statistics and factors such as training leaves behind."""
+    torch.manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, 0.0, 0.5)
+            nn.init.uniform_(module.running_var, 0.3, 3.0)
+            nn.init.normal_(module.weight, 1.0, 0.4)
+            nn.init.normal_(module.bias, 0.0, 0.4)
+    return model
+
+
+def _norms(model: nn.Module) -> int:
+    return sum(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in model.modules())
+
+
+@pytest.mark.parametrize(("name", "norms"), [("cnn", 3), ("resnet18", 20)])
+def test_answers_stay_and_batch_norm_goes(name, norms):
+    model = _lived_in(models.build(name, n_classes=5, in_shape=(3, 16, 16), width=4)).train()
+    assert _norms(model) == norms
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    folded, difference = compression.fuse(model, sample_shape=(3, 16, 16))
+    assert _norms(folded) == 0
+    assert 0 < difference < 1e-4
+    x = torch.randn(4, 3, 16, 16)
+    with torch.inference_mode():
+        assert torch.allclose(model.eval()(x), folded(x), atol=1e-4)
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert type(folded) is type(model)
+
+
+def test_a_linear_layer_takes_its_batch_norm():
+    model = _lived_in(nn.Sequential(nn.Flatten(), nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 2)))
+    folded, _ = compression.fuse(model, sample_shape=(1, 2, 3))
+    assert _norms(folded) == 0
+
+
+def test_a_layer_that_others_read_too_keeps_its_batch_norm():
+    class Fork(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)
+
+        def forward(self, x):
+            y = self.conv(x)
+            return (y + self.norm(y)).mean((2, 3))
+
+    folded, difference = compression.fuse(_lived_in(Fork()), sample_shape=(1, 4, 4))
+    assert _norms(folded) == 1
+    assert difference == 0
+
+
+def test_a_layer_that_is_called_twice_keeps_its_batch_norm():
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1)
+
+        def forward(self, x):
+            return self.norm(self.conv(self.conv(x))).mean((2, 3)).repeat(1, 2)
+
+    folded, _ = compression.fuse(_lived_in(Twice()), sample_shape=(1, 4, 4))
+    assert _norms(folded) == 1
+
+
+def test_without_batch_norm_nothing_is_traced():
+    class Untraceable(nn.Linear):
+        def forward(self, x):
+            return super().forward(x.flatten(1) if x.sum() > 0 else -x.flatten(1))
+
+    folded, difference = compression.fuse(Untraceable(4, 2), sample_shape=(1, 2, 2))
+    assert difference == 0
+    assert isinstance(folded, Untraceable)
+
+
+def test_control_flow_that_depends_on_the_input_is_refused():
+    class Fickle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)
+
+        def forward(self, x):
+            return self.norm(self.conv(x if x.sum() > 0 else -x)).mean((2, 3))
+
+    with pytest.raises(ArtifactError, match="Fickle: batch norm cannot be folded"):
+        compression.fuse(Fickle(), sample_shape=(1, 4, 4))

@@ -1,0 +1,185 @@
+"""Small exported models and running agents, shared by the tests of the agent and of the host's device room."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import numpy as np
+import psutil
+import pytest
+from numpy.typing import NDArray
+
+from harness.types import Artifact, Records, TensorSpec
+from protos import MAX_MESSAGE_BYTES
+from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
+from protos.tensors import fill_tensor
+
+RUNTIMES = {".tflite": "litert", ".pte": "executorch"}
+IMAGE = (TensorSpec("args_0", "float32", (1, 8, 8)),)
+TEXT = (TensorSpec("args_0", "int64", (6,)), TensorSpec("args_1", "int64", (6,)))
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A folder of models, the inputs to feed them and what torch says to these."""
+
+    folder: Path
+    images: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    mask: NDArray[np.int64]
+    text_logits: NDArray[np.float32]
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def artifact(self, name: str) -> Artifact:
+        path = self.path(name)
+        text = path.stem == "text"
+        data = path.read_bytes()
+        return Artifact(
+            model="target",
+            variant=path.stem,
+            runtime=RUNTIMES[path.suffix],
+            path=path,
+            sha256=hashlib.sha256(data).hexdigest(),
+            size_bytes=len(data),
+            inputs=TEXT if text else IMAGE,
+            output=TensorSpec("output_0", "float32", (3,) if text else (10,)),
+            output_kind="confidences" if path.stem == "confident" else "logits",
+        )
+
+    def records(self, n: int = 64) -> Records:
+        rows = np.arange(n) % len(self.images)
+        return Records({"args_0": self.images[rows]}, np.zeros(n, dtype=np.int64), np.arange(n))
+
+    def text_records(self, n: int = 64) -> Records:
+        inputs = {"args_0": self.ids[:n], "args_1": self.mask[:n]}
+        return Records(inputs, np.zeros(n, dtype=np.int64), np.arange(n))
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.getbasetemp() / "exported"
+    if not folder.exists():
+        folder.mkdir()
+        maker = Path(__file__).with_name("make_models.py")
+        done = subprocess.run([sys.executable, str(maker), str(folder)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+    with np.load(folder / "expected.npz") as expected:
+        return Exported(folder, **{name: expected[name] for name in expected.files})
+
+
+@dataclass
+class Agent:
+    """A running `edgeleak-agent`."""
+
+    process: subprocess.Popen[str]
+    target: str
+    stub: agent_pb2_grpc.AgentServiceStub
+    channel: grpc.Channel
+
+    @property
+    def url(self) -> str:
+        return f"grpc://{self.target}"
+
+    def worker(self) -> psutil.Process:
+        (child,) = psutil.Process(self.process.pid).children()
+        return child
+
+    def upload(self, path: Path, *, sha256: str | None = None, runtime: str | None = None, offset: int = 0) -> str:
+        data = path.read_bytes()
+        digest = sha256 or hashlib.sha256(data).hexdigest()
+        number = {"litert": agent_pb2.RUNTIME_LITERT, "executorch": agent_pb2.RUNTIME_EXECUTORCH}
+        header = agent_pb2.UploadHeader(
+            sha256=digest,
+            size_bytes=len(data),
+            runtime=number[runtime or RUNTIMES[path.suffix]],
+            offset_bytes=offset,
+        )
+        parts = [agent_pb2.UploadArtifactRequest(header=header)]
+        parts.append(agent_pb2.UploadArtifactRequest(chunk=data[offset:]))
+        self.stub.UploadArtifact(iter(parts), timeout=60)
+        return digest
+
+    def invoke(
+        self, digests: list[str], batches: list[dict[str, NDArray[np.generic]]]
+    ) -> list[agent_pb2.InvokeResponse]:
+        return list(self.stub.Invoke(iter([header(digests), *map(batch, range(len(batches)), batches)]), timeout=60))
+
+
+def header(digests: list[str]) -> agent_pb2.InvokeRequest:
+    return agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=digests))
+
+
+def batch(number: int, inputs: dict[str, NDArray[np.generic]]) -> agent_pb2.InvokeRequest:
+    request = agent_pb2.InvokeRequest()
+    request.batch.number = number
+    for name, values in inputs.items():
+        fill_tensor(request.batch.inputs.add(), name, values)
+    return request
+
+
+def run_agent(*arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    command = [*prefix, sys.executable, "-m", "device_agent.cli", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@contextmanager
+def agents() -> Iterator[Callable[..., Agent]]:
+    """Starts agents, and ends them with the block whatever state they are left in."""
+    started: list[Agent] = []
+
+    def start(*arguments: str, prefix: tuple[str, ...] = ()) -> Agent:
+        process = run_agent(*arguments, prefix=prefix)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("listening on "), (line, process.communicate(timeout=10))
+        target = line.split()[-1]
+        options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.enable_http_proxy", 0)]
+        channel = grpc.insecure_channel(target, options=options)
+        started.append(Agent(process, target, agent_pb2_grpc.AgentServiceStub(channel), channel))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for agent in started:
+            agent.channel.close()
+            if agent.process.poll() is None:
+                os.kill(agent.process.pid, signal.SIGCONT)
+                agent.process.terminate()
+            agent.process.communicate(timeout=20)
+
+
+@pytest.fixture
+def start_agent() -> Iterator[Callable[..., Agent]]:
+    """Starts agents that end with the test."""
+    with agents() as start:
+        yield start
+
+
+@pytest.fixture
+def agent(start_agent: Callable[..., Agent]) -> Agent:
+    """An agent of the test's own."""
+    return start_agent()
+
+
+@pytest.fixture(scope="module")
+def shared_agent() -> Iterator[Agent]:
+    """An agent for all tests of a file: they may kill its worker, not itself. It imports its runtimes once."""
+    with agents() as start:
+        yield start()
+
+
+def status(error: pytest.ExceptionInfo[grpc.RpcError]) -> tuple[str, str]:
+    return error.value.code().name, error.value.details()

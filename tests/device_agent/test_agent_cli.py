@@ -1,0 +1,133 @@
+"""The agent as a process: its one line, its exit statuses, what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from protos import PROTOCOL_VERSION
+from protos.edgeleak.v1 import agent_pb2
+from tests.device_agent.exported import Agent, Exported, run_agent
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_line_then_a_clean_stop(number: signal.Signals, exported: Exported, tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "device_agent.cli"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert re.fullmatch(r"listening on 127\.0\.0\.1:\d+\n", line)
+        (store,) = tmp_path.glob("edgeleak-agent-*")
+        assert store.stat().st_mode & 0o777 == 0o700
+        (worker,) = psutil.Process(process.pid).children()
+        process.send_signal(number)
+        rest, _ = process.communicate(timeout=20)
+    assert (process.returncode, rest) == (0, "")
+    assert not store.exists()
+    assert not worker.is_running()
+
+
+def test_nothing_else_reaches_stdout(start_agent: Callable[..., Agent], exported: Exported) -> None:
+    agent = start_agent()
+    digests = [agent.upload(exported.path(name)) for name in ("net.tflite", "net.pte")]
+    agent.invoke(digests, [{"args_0": exported.images}])
+    agent.process.terminate()
+    rest, _ = agent.process.communicate(timeout=20)
+    assert rest == ""
+
+
+def test_worker_ends_with_a_killed_agent(agent: Agent) -> None:
+    worker = agent.worker()
+    agent.process.kill()
+    worker.wait(10)
+
+
+def test_ends_with_its_stdin() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "device_agent.cli", "--exit-on-stdin-eof"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline()
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.168.1.4:5000", "device.example:5000", "127.0.0.1"])
+def test_other_addresses_are_refused(address: str) -> None:
+    process = run_agent("--listen", address)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (4, "")
+    assert err.count("\n") == 1
+    assert address in err
+    assert "TLS" in err
+
+
+def test_a_taken_port_is_one_line(agent: Agent) -> None:
+    second = run_agent("--listen", agent.target)
+    out, err = second.communicate(timeout=20)
+    assert (second.returncode, out) == (3, "")
+    assert err.count("\n") == 1
+    assert agent.target in err
+
+
+def test_unknown_option_is_a_usage_error() -> None:
+    process = run_agent("--lissten", "x")
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 4
+    assert err.count("\n") == 1
+
+
+def test_help_has_an_example_and_version_a_number() -> None:
+    shown = [run_agent(option).communicate(timeout=20)[0] for option in ("--help", "--version")]
+    assert "edgeleak-agent --listen 127.0.0.1:50051" in shown[0]
+    assert re.fullmatch(r"edgeleak-agent \d+\.\d+\.\d+\S*\n", shown[1])
+
+
+def test_info_tells_what_it_is(agent: Agent) -> None:
+    info = agent.stub.GetDeviceInfo(agent_pb2.GetDeviceInfoRequest(), timeout=10)
+    assert info.protocol_version == PROTOCOL_VERSION
+    assert info.pid == agent.process.pid
+    assert {r.provider.split()[0] for r in info.runtimes} == {"ai-edge-litert", "executorch"}
+    assert info.telemetry.worker_resident_bytes > 0
+    assert info.memory_total_bytes > info.telemetry.memory_available_bytes > 0
+
+
+def test_health_and_reflection(agent: Agent) -> None:
+    service = "edgeleak.v1.AgentService"
+    health = health_pb2_grpc.HealthStub(agent.channel)
+    assert health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status == 1
+    reflection = reflection_pb2_grpc.ServerReflectionStub(agent.channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    (answer,) = reflection.ServerReflectionInfo(iter([request]), timeout=10)
+    assert service in {s.name for s in answer.list_services_response.service}
+
+
+def test_a_kept_store_survives_and_is_checked(
+    start_agent: Callable[..., Agent], exported: Exported, tmp_path: Path
+) -> None:
+    first = start_agent("--store", str(tmp_path / "store"))
+    kept = first.upload(exported.path("net.tflite"))
+    spoilt = first.upload(exported.path("baked.tflite"))
+    first.process.terminate()
+    first.process.wait(20)
+    (tmp_path / "store" / f"{spoilt}.tflite").write_bytes(b"spoilt")
+    second = start_agent("--store", str(tmp_path / "store"))
+    listed = second.stub.ListArtifacts(agent_pb2.ListArtifactsRequest(), timeout=10).artifacts
+    assert [a.sha256 for a in listed] == [kept]

@@ -1,0 +1,221 @@
+"""Batches through real models: right numbers, any batch size, clear refusals, and a worker that may die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import grpc
+import numpy as np
+import psutil
+import pytest
+
+from protos.edgeleak.v1 import agent_pb2
+from protos.tensors import from_tensor
+from tests.device_agent.exported import Agent, Exported, batch, header, status
+
+# Float kernels of two runtimes differ from eager torch by rounding only.
+FLOAT_TOLERANCE = 1e-5
+ALL_NETS = ("net.tflite", "net.pte", "baked.tflite", "baked.pte")
+
+
+def output(answer: agent_pb2.ArtifactAnswer) -> np.ndarray:
+    return from_tensor(answer.outputs[0])
+
+
+def test_every_artifact_answers_every_batch_size(shared_agent: Agent, exported: Exported) -> None:
+    digests = [shared_agent.upload(exported.path(name)) for name in ALL_NETS]
+    sizes = [1, 64, 17, 1, 3]
+    answers = shared_agent.invoke(digests, [{"args_0": exported.images[:n]} for n in sizes])
+    assert [a.number for a in answers] == list(range(len(sizes)))
+    for n, response in zip(sizes, answers, strict=True):
+        assert [a.sha256 for a in response.answers] == digests
+        for answer in response.answers:
+            np.testing.assert_allclose(output(answer), exported.logits[:n], atol=FLOAT_TOLERANCE)
+            assert answer.kernel_time_ns > 0
+
+
+def test_a_batch_over_the_bound_is_fed_in_pieces(shared_agent: Agent, exported: Exported) -> None:
+    digest = shared_agent.upload(exported.path("net.pte"))
+    images = np.concatenate([exported.images] * 5)
+    (response,) = shared_agent.invoke([digest], [{"args_0": images}])
+    np.testing.assert_allclose(output(response.answers[0]), np.concatenate([exported.logits] * 5), atol=FLOAT_TOLERANCE)
+
+
+def test_quantized_io_is_the_agents_business(shared_agent: Agent, exported: Exported) -> None:
+    digest = shared_agent.upload(exported.path("int8.tflite"))
+    responses = shared_agent.invoke([digest], [{"args_0": exported.images[:n]} for n in (64, 1)])
+    values = output(responses[0].answers[0])
+    assert values.dtype == np.float32
+    # An int8 step of this output is a few thousandths; far from it would be a wrong scale or zero point.
+    np.testing.assert_allclose(values, exported.logits, atol=0.05)
+    np.testing.assert_array_equal(output(responses[1].answers[0]), values[:1])
+    assert len(np.unique(values)) <= 256
+
+
+@pytest.mark.parametrize("order", [("args_0", "args_1"), ("args_1", "args_0")])
+def test_text_takes_two_inputs_and_casts_ids(shared_agent: Agent, exported: Exported, order: tuple[str, str]) -> None:
+    inputs = {"args_0": exported.ids, "args_1": exported.mask}
+    litert = shared_agent.upload(exported.path("text.tflite"))
+    (response,) = shared_agent.invoke([litert], [{name: inputs[name] for name in order}])
+    np.testing.assert_allclose(output(response.answers[0]), exported.text_logits, atol=FLOAT_TOLERANCE)
+
+
+def test_int32_ids_reach_a_program_that_wants_int64(shared_agent: Agent, exported: Exported) -> None:
+    executorch = shared_agent.upload(exported.path("text.pte"))
+    inputs = {"args_0": exported.ids.astype(np.int32), "args_1": exported.mask.astype(np.int32)}
+    (response,) = shared_agent.invoke([executorch], [inputs])
+    np.testing.assert_allclose(output(response.answers[0]), exported.text_logits, atol=FLOAT_TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["net.tflite", "net.pte"])
+@pytest.mark.parametrize(
+    ("values", "got"),
+    [
+        (np.zeros((2, 3, 8, 8), np.float32), "float32 [2, 3, 8, 8]"),
+        (np.zeros((2, 8, 8), np.float32), "float32 [2, 8, 8]"),
+        (np.zeros((2, 1, 8, 8), np.int64), "int64 [2, 1, 8, 8]"),
+        (np.zeros((0, 1, 8, 8), np.float32), "no records"),
+    ],
+)
+def test_wrong_input_names_expected_and_got(
+    shared_agent: Agent, exported: Exported, name: str, values: np.ndarray, got: str
+) -> None:
+    digest = shared_agent.upload(exported.path(name))
+    with pytest.raises(grpc.RpcError) as error:
+        shared_agent.invoke([digest], [{"args_0": exported.images}, {"args_0": values}])
+    code, message = status(error)
+    assert code == "INVALID_ARGUMENT"
+    assert "batch 1" in message
+    assert got in message
+    if "[" in got:
+        assert "expected float32 [n, 1, 8, 8]" in message
+
+
+def test_ids_beyond_int32_are_refused(shared_agent: Agent, exported: Exported) -> None:
+    digest = shared_agent.upload(exported.path("text.tflite"))
+    with pytest.raises(grpc.RpcError) as error:
+        shared_agent.invoke([digest], [{"args_0": exported.ids + 2**40, "args_1": exported.mask}])
+    assert status(error)[0] == "INVALID_ARGUMENT"
+
+
+def test_a_batch_before_the_header_is_refused(shared_agent: Agent, exported: Exported) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        list(shared_agent.stub.Invoke(iter([batch(0, {"x": exported.images})]), timeout=10))
+    assert status(error)[0] == "INVALID_ARGUMENT"
+
+
+def test_bytes_that_do_not_fit_the_shape_are_refused(shared_agent: Agent, exported: Exported) -> None:
+    digest = shared_agent.upload(exported.path("net.tflite"))
+    request = batch(0, {"args_0": exported.images})
+    request.batch.inputs[0].shape[0] = 63
+    with pytest.raises(grpc.RpcError) as error:
+        list(shared_agent.stub.Invoke(iter([header([digest]), request]), timeout=10))
+    assert status(error)[0] == "INVALID_ARGUMENT"
+
+
+def test_unknown_digest_is_not_found(shared_agent: Agent) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        shared_agent.invoke(["0" * 64], [])
+    assert status(error)[0] == "NOT_FOUND"
+
+
+def test_threads_may_change_between_streams(shared_agent: Agent, exported: Exported) -> None:
+    """ExecuTorch's pool is shared: resetting it under a loaded program crashes, so the worker loads anew."""
+    digest = shared_agent.upload(exported.path("net.pte"))
+    for threads in (1, 2, 1):
+        first = agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=[digest], threads=threads))
+        (response,) = shared_agent.stub.Invoke(iter([first, batch(0, {"x": exported.images})]), timeout=30)
+        np.testing.assert_allclose(output(response.answers[0]), exported.logits, atol=FLOAT_TOLERANCE)
+
+
+def test_two_hosts_at_once_get_their_own_answers(shared_agent: Agent, exported: Exported) -> None:
+    digest = shared_agent.upload(exported.path("net.tflite"))
+    failures: list[str] = []
+
+    def host(row: int) -> None:
+        for response in shared_agent.invoke([digest], [{"args_0": exported.images[row : row + 1]}] * 100):
+            if not np.allclose(output(response.answers[0]), exported.logits[row : row + 1], atol=FLOAT_TOLERANCE):
+                failures.append(f"row {row}")
+
+    threads = [threading.Thread(target=host, args=(row,)) for row in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_an_idle_workers_death_is_not_noticed(shared_agent: Agent, exported: Exported) -> None:
+    digest = shared_agent.upload(exported.path("net.tflite"))
+    worker = shared_agent.worker()
+    worker.kill()
+    while worker.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert len(shared_agent.invoke([digest], [{"args_0": exported.images}])) == 1
+
+
+def test_a_worker_that_dies_at_work_is_named_and_replaced(shared_agent: Agent, exported: Exported) -> None:
+    digest = shared_agent.upload(exported.path("net.tflite"))
+    worker = shared_agent.worker()
+    # Stopped, it holds the batch; then it dies as a crashing kernel would have it.
+    worker.suspend()
+    call = shared_agent.stub.Invoke(iter([header([digest]), batch(0, {"x": exported.images})]), timeout=60)
+    time.sleep(0.5)
+    os.kill(worker.pid, signal.SIGSEGV)
+    worker.resume()
+    with pytest.raises(grpc.RpcError) as error:
+        list(call)
+    code, message = status(error)
+    assert code == "INTERNAL"
+    assert "SIGSEGV" in message
+    assert digest[:12] in message
+    assert len(shared_agent.invoke([digest], [{"args_0": exported.images}])) == 1
+    assert shared_agent.worker().pid != worker.pid
+
+
+def test_a_worker_that_hangs_is_replaced(start_agent: Callable[..., Agent], exported: Exported) -> None:
+    agent = start_agent("--batch-seconds", "1")
+    digest = agent.upload(exported.path("net.tflite"))
+    agent.worker().suspend()
+    with pytest.raises(grpc.RpcError) as error:
+        agent.invoke([digest], [{"args_0": exported.images}])
+    assert status(error)[0] == "DEADLINE_EXCEEDED"
+    assert len(agent.invoke([digest], [{"args_0": exported.images}])) == 1
+
+
+def test_records_do_not_rest(shared_agent: Agent, exported: Exported) -> None:
+    """Nothing but the artifact is written to the store, and no thread of a finished stream stays behind."""
+    digest = shared_agent.upload(exported.path("net.tflite"))
+    for _ in range(3):
+        shared_agent.invoke([digest], [{"args_0": exported.images}] * 2)
+    process = psutil.Process(shared_agent.process.pid)
+    before = process.num_threads()
+    for _ in range(10):
+        shared_agent.invoke([digest], [{"args_0": exported.images}] * 2)
+    assert process.num_threads() <= before + 2
+
+
+def test_benchmark_gives_every_sample(shared_agent: Agent, exported: Exported) -> None:
+    for name in ("net.tflite", "net.pte", "text.pte", "int8.tflite", "baked.tflite"):
+        digest = shared_agent.upload(exported.path(name))
+        request = agent_pb2.BenchmarkRequest(sha256=digest, warmup_runs=2, runs=30, batch_size=4)
+        parts = list(shared_agent.stub.Benchmark(request, timeout=60))
+        assert [p.WhichOneof("part") for p in (parts[0], parts[-1])] == ["telemetry", "telemetry"]
+        samples = [t for p in parts[1:-1] for t in p.samples.kernel_time_ns]
+        assert len(samples) == 30
+        assert min(samples) > 0
+
+
+def test_a_left_benchmark_frees_the_worker(shared_agent: Agent, exported: Exported) -> None:
+    digest = shared_agent.upload(exported.path("net.tflite"))
+    call = shared_agent.stub.Benchmark(
+        agent_pb2.BenchmarkRequest(sha256=digest, runs=1_000_000, batch_size=256), timeout=300
+    )
+    next(call)
+    next(call)
+    call.cancel()
+    assert len(shared_agent.invoke([digest], [{"args_0": exported.images}])) == 1

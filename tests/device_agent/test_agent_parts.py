@@ -1,0 +1,193 @@
+"""The agent's parts that need no process: quantization, batching, reading ahead, telemetry, magic numbers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device_agent import telemetry
+from device_agent.errors import AgentError
+from device_agent.frames import FrameSocket
+from device_agent.readahead import read_ahead
+from device_agent.runtimes import Quantization, check_magic
+from device_agent.runtimes._batching import Batcher, BatchSizeError
+from device_agent.runtimes._model import Array
+from protos.edgeleak.v1 import agent_pb2
+from protos.tensors import fill_tensor, from_tensor
+
+INT8 = Quantization(scale=0.05, zero_point=3, dtype=np.dtype(np.int8))
+
+
+@given(st.lists(st.floats(-6.5, 6.1, width=32), min_size=1))
+def test_quantization_is_off_by_half_a_step_at_most(values: list[float]) -> None:
+    real = np.asarray(values, dtype=np.float32)
+    back = INT8.dequantize(INT8.quantize(real))
+    assert np.abs(back - real).max() <= INT8.scale / 2 + 1e-5
+
+
+def test_quantization_saturates_and_rounds_ties_away_from_zero() -> None:
+    half = Quantization(scale=1.0, zero_point=0, dtype=np.dtype(np.int8))
+    values = np.asarray([1e9, -1e9, 0.5, 1.5, -0.5, -2.5], dtype=np.float32)
+    np.testing.assert_array_equal(half.quantize(values), [127, -128, 1, 2, -1, -3])
+
+
+@given(n=st.integers(1, 40), native=st.integers(1, 12), data=st.data())
+def test_batcher_answers_each_record_once(n: int, native: int, data: st.DataObject) -> None:
+    """Whatever sizes a file takes, record i's answer stands at i."""
+    baked = data.draw(st.booleans())
+    limit = native if data.draw(st.booleans()) else None
+
+    def run_once(inputs: Sequence[Array]) -> tuple[list[Array], int]:
+        size = len(inputs[0])
+        if (baked and size != native) or (limit is not None and size > limit):
+            raise BatchSizeError("no")
+        return [inputs[0] * 2], 1
+
+    batcher = Batcher(run_once, native=native, limit=limit)
+    for _ in range(2):
+        (output,), kernel_ns = batcher.run([np.arange(n)])
+        np.testing.assert_array_equal(output, np.arange(n) * 2)
+        pieces = 1 if limit is None and not baked else -(-n // native)
+        assert kernel_ns == pieces
+
+
+def test_batcher_blames_the_batch_when_no_size_runs() -> None:
+    def run_once(inputs: Sequence[Array]) -> tuple[list[Array], int]:
+        raise BatchSizeError("kernel is broken")
+
+    with pytest.raises(AgentError, match="kernel is broken") as error:
+        Batcher(run_once, native=2).run([np.arange(5)])
+    assert error.value.code == "INVALID_ARGUMENT"
+
+
+def test_read_ahead_is_one_ahead_and_lets_go() -> None:
+    taken: list[int] = []
+
+    def requests() -> Iterator[bytes]:
+        for number in range(100):
+            taken.append(number)
+            yield bytes([number])
+
+    before = threading.active_count()
+    ahead = read_ahead(requests())
+    assert next(ahead) == b"\0"
+    deadline = time.monotonic() + 10
+    while len(taken) < 2 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(0.05)
+    assert len(taken) <= 3
+    ahead.close()
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert threading.active_count() == before
+
+
+def test_read_ahead_raises_the_requests_error() -> None:
+    def requests() -> Iterator[bytes]:
+        yield b"x"
+        raise OSError("gone")
+
+    ahead = read_ahead(requests())
+    assert next(ahead) == b"x"
+    with pytest.raises(OSError, match="gone"):
+        next(ahead)
+
+
+@given(st.lists(st.tuples(st.binary(max_size=50), st.integers(0, 700_000)), min_size=1, max_size=4))
+def test_frames_arrive_whole_and_in_order(frames: list[tuple[bytes, int]]) -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        sender, receiver = FrameSocket(left), FrameSocket(right)
+        sent = [(header, bytes(size % 251 for _ in range(min(size, 1))) * size) for header, size in frames]
+        thread = threading.Thread(target=lambda: [sender.send(*frame) for frame in sent])
+        thread.start()
+        got = [receiver.receive() for _ in sent]
+        thread.join()
+    assert got == sent
+
+
+@given(
+    dtype=st.sampled_from(["float32", "int32", "int64", "int8", "uint8"]),
+    shape=st.lists(st.integers(0, 4), max_size=4),
+)
+def test_tensors_survive_the_wire(dtype: str, shape: list[int]) -> None:
+    values = np.random.default_rng(0).integers(0, 100, shape).astype(dtype)
+    tensor = agent_pb2.Tensor()
+    fill_tensor(tensor, "x", values)
+    back = from_tensor(agent_pb2.Tensor.FromString(tensor.SerializeToString()))
+    assert back.dtype == values.dtype
+    np.testing.assert_array_equal(back, values)
+
+
+def test_float64_is_not_on_the_wire() -> None:
+    with pytest.raises(ValueError, match="float32"):
+        fill_tensor(agent_pb2.Tensor(), "x", np.zeros(2))
+
+
+def test_telemetry_reads_a_phones_files(tmp_path: Path) -> None:
+    proc, sys = tmp_path / "proc", tmp_path / "sys"
+    files = {
+        proc / "meminfo": "MemTotal:     2000 kB\nMemAvailable:     1000 kB\n",
+        proc / "cpuinfo": "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0b\n",
+        proc / "7/status": "Name:\tx\nVmRSS:\t     12 kB\n",
+        sys / "class/thermal/thermal_zone0/temp": "41000\n",
+        sys / "class/thermal/thermal_zone1/temp": "-273000\n",
+        sys / "devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "300000\n",
+        sys / "devices/system/cpu/cpu1/cpufreq/scaling_cur_freq": "2400000\n",
+        sys / "devices/system/cpu/cpu0/cpufreq/scaling_governor": "schedutil\n",
+    }
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    read = telemetry.read(7, proc=proc, sys=sys)
+    assert read.temperature_celsius == 41.0
+    assert read.cpu_frequency_hz == 2_400_000_000
+    assert read.cpu_governor == "schedutil"
+    assert (read.memory_available_bytes, read.worker_resident_bytes) == (1_024_000, 12 * 1024)
+    assert telemetry.cpu_model(proc=proc, sys=sys) == "implementer 0x41 part 0xd0b"
+    assert telemetry.memory_total_bytes(proc=proc) == 2_048_000
+
+
+def test_absent_telemetry_is_absent(tmp_path: Path) -> None:
+    read = telemetry.read(1, proc=tmp_path, sys=tmp_path)
+    assert {field.name for field, _ in read.ListFields()} == {"time_unix_ns"}
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "board", "variable", "expected"),
+    [
+        ("model name: AMD EPYC", "", "", False),
+        ("model name: QEMU Virtual CPU", "", "", True),
+        ("CPU part: 0xd0b", "linux,dummy-virt", "", True),
+        ("CPU part: 0xd0b", "raspberrypi,4-model-b", "", False),
+        ("model name: AMD EPYC", "", "1", True),
+    ],
+)
+def test_emulators_are_recognised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpuinfo: str, board: str, variable: str, expected: bool
+) -> None:
+    (tmp_path / "cpuinfo").write_text(cpuinfo)
+    tree = tmp_path / "firmware/devicetree/base"
+    tree.mkdir(parents=True)
+    (tree / "compatible").write_text(board + "\0")
+    monkeypatch.setenv("EDGELEAK_EMULATED", variable)
+    assert telemetry.emulated(proc=tmp_path, sys=tmp_path) is expected
+
+
+@pytest.mark.parametrize(
+    ("head", "guess"),
+    [(b"\x1c\0\0\0ET12", "looks like an ExecuTorch program"), (b"PK\3\4....", "no format"), (b"", "no format")],
+)
+def test_magic_says_what_a_file_looks_like(tmp_path: Path, head: bytes, guess: str) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(head)
+    with pytest.raises(AgentError, match=guess):
+        check_magic(path, runtime="litert")

@@ -1,0 +1,183 @@
+"""Artifacts on their way to the device: resumed, verified, bounded, refused."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from device_agent.blobs import BlobStore
+from device_agent.errors import AgentError
+from protos import CHUNK_BYTES
+from protos.edgeleak.v1 import agent_pb2
+from tests.device_agent.exported import Agent, Exported, status
+
+
+def held(agent: Agent, digest: str) -> tuple[int, bool]:
+    answer = agent.stub.QueryArtifact(agent_pb2.QueryArtifactRequest(sha256=digest), timeout=10)
+    return answer.held_bytes, answer.complete
+
+
+def test_upload_resumes_where_it_stopped(agent: Agent, exported: Exported) -> None:
+    data = exported.path("net.tflite").read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    head = agent_pb2.UploadHeader(sha256=digest, size_bytes=len(data), runtime=agent_pb2.RUNTIME_LITERT)
+
+    def half() -> Iterator[agent_pb2.UploadArtifactRequest]:
+        yield agent_pb2.UploadArtifactRequest(header=head)
+        yield agent_pb2.UploadArtifactRequest(chunk=data[:1000])
+
+    with pytest.raises(grpc.RpcError) as error:
+        agent.stub.UploadArtifact(half(), timeout=10)
+    assert status(error)[0] == "INVALID_ARGUMENT"
+    assert "resume at 1000" in status(error)[1]
+    assert held(agent, digest) == (1000, False)
+    with pytest.raises(grpc.RpcError) as error:
+        agent.upload(exported.path("net.tflite"))
+    assert status(error)[0] == "FAILED_PRECONDITION"
+    assert agent.upload(exported.path("net.tflite"), offset=1000) == digest
+    assert held(agent, digest) == (len(data), True)
+
+
+def test_wrong_digest_leaves_nothing(agent: Agent, exported: Exported) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        agent.upload(exported.path("net.tflite"), sha256="0" * 64)
+    assert status(error)[0] == "DATA_LOSS"
+    assert held(agent, "0" * 64) == (0, False)
+
+
+def test_other_runtimes_file_is_named(agent: Agent, exported: Exported) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        agent.upload(exported.path("net.pte"), runtime="litert")
+    code, message = status(error)
+    assert code == "INVALID_ARGUMENT"
+    assert "is not a LiteRT file; it looks like an ExecuTorch program" in message
+    with pytest.raises(grpc.RpcError) as error:
+        agent.upload(exported.path("net.tflite"), runtime="executorch")
+    assert "is not an ExecuTorch program; it looks like a LiteRT file" in status(error)[1]
+
+
+@pytest.mark.parametrize("name", ["net.tflite", "net.pte"])
+@pytest.mark.parametrize("damage", ["garbage", "truncated", "flipped"])
+def test_malformed_file_is_refused_and_removed(
+    shared_agent: Agent, exported: Exported, tmp_path: Path, name: str, damage: str
+) -> None:
+    data = exported.path(name).read_bytes()
+    random = np.random.default_rng(1)
+    spoilt = {
+        "garbage": data[:8] + random.bytes(len(data)),
+        "truncated": data[: len(data) // 2],
+        "flipped": data[:8] + bytes(b ^ 0xFF for b in data[8:400]) + data[400:],
+    }[damage]
+    path = tmp_path / name
+    path.write_bytes(spoilt)
+    with pytest.raises(grpc.RpcError) as error:
+        shared_agent.upload(path)
+    code, message = status(error)
+    digest = hashlib.sha256(spoilt).hexdigest()
+    assert code == "INVALID_ARGUMENT"
+    assert digest[:12] in message
+    assert held(shared_agent, digest) == (0, False)
+    # The agent is none the worse.
+    shared_agent.invoke([shared_agent.upload(exported.path(name))], [{"args_0": exported.images}])
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGSEGV, "INVALID_ARGUMENT"), (signal.SIGKILL, "INTERNAL")])
+def test_a_loader_that_crashes_blames_the_file_one_that_is_killed_does_not(
+    agent: Agent, exported: Exported, number: signal.Signals, code: str
+) -> None:
+    worker = agent.worker()
+    # Stopped, it holds the load; then it ends as a crashing loader, or a full memory, would end it.
+    worker.suspend()
+    timer = threading.Timer(0.5, lambda: (os.kill(worker.pid, number), worker.resume()))
+    timer.start()
+    with pytest.raises(grpc.RpcError) as error:
+        agent.upload(exported.path("net.tflite"))
+    timer.join()
+    assert status(error)[0] == code
+    assert number.name in status(error)[1]
+    assert hashlib.sha256(exported.path("net.tflite").read_bytes()).hexdigest()[:12] in status(error)[1]
+    assert agent.upload(exported.path("net.tflite"))
+
+
+def test_room_is_bounded(start_agent: Callable[..., Agent], exported: Exported) -> None:
+    agent = start_agent("--max-store-bytes", "1000")
+    with pytest.raises(grpc.RpcError) as error:
+        agent.upload(exported.path("net.tflite"))
+    assert status(error)[0] == "RESOURCE_EXHAUSTED"
+    assert "--max-store-bytes" in status(error)[1]
+
+
+def test_full_disk_is_told(start_agent: Callable[..., Agent], exported: Exported) -> None:
+    # A limit on the size of files is the full disk that every user can make: 2 blocks of 1 KiB.
+    agent = start_agent(prefix=("bash", "-c", 'ulimit -f 2; exec "$@"', "bash"))
+    digest = hashlib.sha256(exported.path("net.tflite").read_bytes()).hexdigest()
+    with pytest.raises(grpc.RpcError) as error:
+        agent.upload(exported.path("net.tflite"))
+    assert status(error)[0] == "RESOURCE_EXHAUSTED"
+    assert "disk" in status(error)[1]
+    assert held(agent, digest) == (0, False)
+
+
+@pytest.mark.parametrize("digest", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 64 + "\n"])
+def test_malformed_digest_is_refused(agent: Agent, digest: str) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        held(agent, digest)
+    assert status(error)[0] == "INVALID_ARGUMENT"
+
+
+def test_delete_forgets(agent: Agent, exported: Exported) -> None:
+    digest = agent.upload(exported.path("net.tflite"))
+    agent.invoke([digest], [{"args_0": exported.images}])
+    request = agent_pb2.DeleteArtifactRequest(sha256=digest)
+    assert agent.stub.DeleteArtifact(request, timeout=10).deleted
+    assert not agent.stub.DeleteArtifact(request, timeout=10).deleted
+    with pytest.raises(grpc.RpcError) as error:
+        agent.invoke([digest], [])
+    assert status(error)[0] == "NOT_FOUND"
+
+
+def test_a_large_chunk_is_refused(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path, max_bytes=10 * CHUNK_BYTES)
+    with pytest.raises(AgentError, match="1 MiB"):
+        store.receive(
+            "0" * 64, runtime="litert", size_bytes=2 * CHUNK_BYTES, offset_bytes=0, chunks=[bytes(CHUNK_BYTES + 1)]
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(min_size=1, max_size=300), cuts=st.lists(st.integers(0, 300), max_size=6), too_much=st.booleans())
+def test_any_cutting_gives_the_file_or_nothing(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, cuts: list[int], too_much: bool
+) -> None:
+    """However an upload is cut into attempts, the store ends with exactly the file, or refuses what is too much."""
+    store = BlobStore(tmp_path_factory.mktemp("store"), max_bytes=1000)
+    digest = hashlib.sha256(data).hexdigest()
+
+    def send(chunk: bytes, offset: int) -> None:
+        store.receive(digest, runtime="litert", size_bytes=len(data), offset_bytes=offset, chunks=[chunk])
+
+    edges = sorted({0, *(c for c in cuts if c < len(data)), len(data)})
+    for start, end in itertools.pairwise(edges):
+        assert store.held(digest) == (start, False)
+        if end < len(data):
+            with pytest.raises(AgentError, match=f"resume at {end}"):
+                send(data[start:end], start)
+        elif too_much:
+            with pytest.raises(AgentError, match="more than"):
+                send(data[start:] + b"!", start)
+            assert store.held(digest) == (0, False)
+        else:
+            send(data[start:], start)
+            assert store.require(digest).path.read_bytes() == data

@@ -1,0 +1,166 @@
+"""One small audit on real parts, made once: real training, real exports, a real agent in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+SMALL = """
+name = "small"
+seed = 1
+
+[data]
+members = 300
+nonmembers = 300
+population = 100
+
+[model]
+width = 8
+
+[training]
+epochs = 12
+shadows = 1
+
+[compression]
+variants = ["original", "finetuned", "prune-0.6", "prune-0.9", "cluster-16", "int8", "fp16"]
+finetune_epochs = 3
+
+[collect]
+batch_size = 16
+
+[attack]
+names = ["confidence", "modified-entropy-class", "posterior-lr", "rmia", "sr2-lr", "mr-logistic"]
+
+[mis]
+quantizers = ["fp32", "int8"]
+candidates = 3
+
+[bench]
+runs = 30
+
+[gate]
+max_flip_share = 0.2
+
+[[gate.rules]]
+max = 0.95
+"""
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def command(*args: str | Path) -> list[str]:
+    return [sys.executable, "-m", "harness.cli", *map(str, args)]
+
+
+@pytest.fixture(scope="session")
+def edgeleak() -> Cli:
+    """Run the command line in a process of its own, as a user would."""
+
+    def run(*args: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command(*args), cwd=cwd, capture_output=True, text=True, timeout=500, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of the small audit."""
+    path = tmp_path_factory.mktemp("small") / "audit.toml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture(scope="session")
+def exported(small: Path, edgeleak: Cli) -> Path:
+    """A run with everything trained and exported, nothing collected; copy it, do not change it."""
+    folder = small.parent / "exported"
+    for stage in ("train", "export"):
+        done = edgeleak(stage, small, "--run", folder)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(small: Path, exported: Path, edgeleak: Cli) -> Path:
+    """A whole, undisturbed run; read it, do not change it."""
+    folder = small.parent / "finished"
+    shutil.copytree(exported, folder)
+    done = edgeleak("audit", small, "--run", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def copied(exported: Path, tmp_path: Path) -> Path:
+    """A run of one's own with everything exported."""
+    return Path(shutil.copytree(exported, tmp_path / "run"))
+
+
+class Agent:
+    """An agent that was started by hand, on a port of its own."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "device_agent.cli", "--listen", f"127.0.0.1:{port}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().strip()
+        assert line.startswith("listening on 127.0.0.1:"), line
+        self.port = int(line.rpartition(":")[2])
+        self.url = f"grpc://127.0.0.1:{self.port}"
+
+    def end(self, sign: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(sign)
+        code = self.process.wait(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+@contextmanager
+def agent(port: int = 0) -> Iterator[Agent]:
+    started = Agent(port)
+    try:
+        yield started
+    finally:
+        started.end(signal.SIGKILL if started.process.poll() is None else signal.SIGTERM)
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 120.0) -> None:
+    """Poll until something is so; fails the test when it never is."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
+
+
+def answers(folder: Path) -> dict[str, bytes]:
+    """Every collected array, by its place."""
+    root = folder / "answers.zarr"
+    places = sorted(p.parent for p in root.rglob("zarr.json"))
+    return {str(p.relative_to(root)): np.asarray(zarr.open_array(p, mode="r")[:]).tobytes() for p in places}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The bytes of every chunk of every answer array."""
+    root = folder / "answers.zarr"
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("c/*/0"))}
+
+
+def group_of(process: subprocess.Popen[str]) -> int:
+    return os.getpgid(process.pid)

@@ -1,0 +1,195 @@
+"""Exported files answer as the network does, for every batch size, in silence."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from harness import compression, datasets, export, models, training
+from harness.errors import ArtifactError, ConfigError, StorageError
+
+SHAPE = (1, 8, 8)
+DIGITS = datasets.load("digits")
+# Largest difference of a logit from torch's, as a share of the largest logit. Float kernels differ by the order of
+# sums only; the others by the width of their steps, and static int8 also by activations outside the calibration.
+TOLERANCES = {"fp32": 1e-5, "fp16": 2e-3, "int8": 0.25, "int8-dynamic": 0.03, "int4": 0.3}
+PAIRS = [
+    (runtime, numerics)
+    for runtime in export.RUNTIMES
+    for numerics in compression.NUMERICS
+    if export.supports(runtime, numerics) is None
+]
+
+
+@pytest.mark.parametrize(("runtime", "numerics"), PAIRS)
+def test_answers_are_the_networks_for_every_batch_size(network, formats, run, runtime, numerics):
+    path = formats[runtime, numerics].path
+    x = DIGITS.inputs[600:856]
+    expected = training.predict(network, x)
+    scale = np.abs(expected).max()
+    for size in (1, 7, 64, 256):
+        answers = run[runtime](path, x[:size])
+        assert answers.dtype == np.float32
+        assert answers.shape == (size, 10)
+        difference = np.abs(answers - expected[:size]).max() / scale
+        assert difference < TOLERANCES[numerics], f"batch {size}: {difference}"
+        if numerics not in ("fp32", "fp16"):
+            assert difference > 1e-5  # the numbers really were quantized
+    assert (run[runtime](path, x).argmax(1) == expected.argmax(1)).mean() > 0.95
+
+
+@pytest.mark.parametrize("variant", ["prune-0.6", "prune-0.9", "cluster-16"])
+@pytest.mark.parametrize("runtime", export.RUNTIMES)
+def test_compressed_networks_answer_alike_too(variants, run, runtime, variant):
+    made = variants[variant]
+    x = DIGITS.inputs[600:664]
+    expected = training.predict(made.model, x)
+    answers = run[runtime](made.artifacts[runtime].path, x)
+    np.testing.assert_allclose(answers, expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("runtime", "numerics"), PAIRS)
+def test_an_artifact_tells_its_own_story(formats, calibration, runtime, numerics):
+    artifact = formats[runtime, numerics]
+    content = artifact.path.read_bytes()
+    assert artifact.sha256 == hashlib.sha256(content).hexdigest()
+    assert artifact.size_bytes == len(content)
+    assert [(i.dtype, i.shape) for i in artifact.inputs] == [("float32", SHAPE)]
+    assert (artifact.output.dtype, artifact.output.shape) == ("float32", (10,))
+    told = artifact.provenance
+    assert told["recipe"] == {"note": numerics}
+    assert told["numerics"] == numerics
+    assert told["packages"]["torch"].startswith("2.")
+    assert "not installed" not in told["packages"].values()
+    assert len(told["weights"]) == 4
+    assert told["size_zip_bytes"] == export.sizes(artifact.path).zipped
+    assert ("calibration" in told) == (numerics == "int8")
+    if numerics == "int8":
+        assert told["calibration"] == {"n": 128, "sha256": hashlib.sha256(calibration.tobytes()).hexdigest()}
+
+
+def test_litert_files_declare_a_dynamic_batch(formats):
+    from ai_edge_litert.interpreter import Interpreter
+
+    for (runtime, _), artifact in formats.items():
+        if runtime == "litert":
+            (source,) = Interpreter(model_path=str(artifact.path)).get_input_details()
+            assert source["shape_signature"].tolist() == [-1, *SHAPE]
+
+
+@pytest.mark.parametrize("runtime", export.RUNTIMES)
+def test_a_rerun_gives_the_same_bytes_and_says_nothing(network, calibration, formats, runtime, tmp_path, capfd):
+    artifact = export.export(
+        network,
+        runtime=runtime,
+        numerics="int8",
+        sample_shape=SHAPE,
+        calibration=calibration,
+        path=tmp_path / "again",
+        variant="int8",
+    )
+    assert artifact.sha256 == formats[runtime, "int8"].sha256
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", "")
+    assert [p.name for p in tmp_path.iterdir()] == ["again"]
+
+
+def test_conversions_run_in_worker_processes(network, formats, tmp_path):
+    (sha,) = joblib.Parallel(n_jobs=2)(
+        joblib.delayed(_export_elsewhere)(network, tmp_path / name) for name in ("one.tflite",)
+    )
+    assert sha == formats["litert", "fp32"].sha256
+
+
+def _export_elsewhere(network: nn.Module, path: Path) -> str:
+    return export.export(network, runtime="litert", numerics="fp32", sample_shape=SHAPE, path=path).sha256
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", export.RUNTIMES)
+def test_a_residual_network_goes_the_same_way(run, runtime, tmp_path):
+    shape = (3, 16, 16)
+    model = models.build("resnet18", n_classes=5, in_shape=shape, width=4)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, *shape)).astype(np.float32), rng.integers(0, 5, 64)
+    training.train(model, x, y, epochs=1, batch_size=32, learning_rate=1e-2, seed=0)
+    names = ["fp32", "int8"]
+    made = export.export_many(
+        model,
+        runtime=runtime,
+        targets=[export.Target(n, n, tmp_path / n) for n in names],
+        sample_shape=shape,
+        calibration=x,
+    )
+    expected = training.predict(model, x)
+    for artifact, tolerance in zip(made, (1e-5, 0.15), strict=True):
+        for size in (1, 64):
+            answers = run[runtime](artifact.path, x[:size])
+            assert np.abs(answers - expected[:size]).max() < tolerance * np.abs(expected).max()
+
+
+def test_what_a_runtime_lacks_is_said_before_any_work(network, tmp_path):
+    assert export.supports("litert", "int4") is None
+    assert "linear layers only" in str(export.supports("executorch", "int4"))
+    asked = {"sample_shape": SHAPE, "path": tmp_path / "f"}
+    with pytest.raises(ConfigError, match=r"variant 'original' on executorch: .*linear layers only"):
+        export.export(network, runtime="executorch", numerics="int8-dynamic", **asked)
+    with pytest.raises(ConfigError, match="runtime 'onnx' is not known"):
+        export.export(network, runtime="onnx", numerics="fp32", **asked)
+    with pytest.raises(ConfigError, match="number format 'int3'"):
+        export.supports("litert", "int3")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        (None, "'small' needs calibration records"),
+        (np.zeros((0, 1, 8, 8), np.float32), "needs calibration records"),
+        (np.zeros((4, 8, 8), np.float32), "shape \\(8, 8\\), the model takes \\(1, 8, 8\\)"),
+    ],
+)
+def test_static_quantization_needs_fitting_calibration(network, tmp_path, records, message):
+    with pytest.raises(ConfigError, match=message):
+        export.export(
+            network,
+            runtime="litert",
+            numerics="int8",
+            sample_shape=SHAPE,
+            path=tmp_path / "f",
+            calibration=records,
+            variant="small",
+        )
+
+
+class _Unconvertible(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        print("a converter's chatter", file=sys.stderr)
+        return torch.fft.fft(x.flatten(1)).real[:, :3] if float(x.sum()) > 0 else x.flatten(1)[:, :3]
+
+
+@pytest.mark.parametrize("runtime", export.RUNTIMES)
+def test_a_failed_conversion_is_one_line_with_the_converters_words_as_a_note(runtime, tmp_path, capfd):
+    model = _Unconvertible()
+    capfd.readouterr()
+    with pytest.raises(ArtifactError, match=f"^shadow-0 to {runtime}, original: the conversion failed") as caught:
+        export.export(
+            model, runtime=runtime, numerics="fp32", sample_shape=SHAPE, path=tmp_path / "f", model_name="shadow-0"
+        )
+    assert "\n" not in str(caught.value)
+    assert caught.value.__notes__
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_a_storage_error(network, tmp_path):
+    with pytest.raises(StorageError, match=r"nowhere/f\.tflite: cannot be written"):
+        export.export(
+            network, runtime="litert", numerics="fp32", sample_shape=SHAPE, path=tmp_path / "nowhere" / "f.tflite"
+        )

@@ -1,0 +1,200 @@
+"""The face: every degenerate case has its name, results are reproducible and become JSON."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import harness.mis
+from harness.errors import InputError
+from harness.mis import estimate, rank, ranked
+
+JSON_KEYS = {
+    "r",
+    "ci",
+    "r_naive",
+    "n_r",
+    "log_delta",
+    "mis_predicted",
+    "k_eff",
+    "regime",
+    "status",
+    "rank_probabilities",
+}
+
+
+def one(losses, *, n=100, **options):
+    return estimate({"q": np.asarray(losses, dtype=np.float64)}, n=n, draws=200, **options)[0]
+
+
+def rivals(rng, gaps, points):
+    losses = np.zeros((len(gaps) + 1, points))
+    losses[1:] = rng.standard_normal((len(gaps), points)) + np.asarray(gaps)[:, None]
+    return losses
+
+
+RNG = np.random.default_rng(12)
+X = RNG.standard_normal(400)
+X -= X.mean()
+ZERO = np.zeros(400)
+RARE = np.where(np.arange(400) < 40, 1.0, 0.0)
+CASES = {
+    "single_candidate": np.stack([X, X, X]),
+    "tie": np.stack([ZERO, np.where(np.arange(400) % 2, 1.0, -1.0)]),
+    "never_beaten": np.stack([ZERO, RNG.permutation(np.where(np.arange(400) < 200, 1.0, 0.0))]),
+    "unresolved": np.stack([ZERO, X + 0.04]),
+    "extrapolated": np.stack([ZERO, RNG.permutation(np.r_[np.full(392, 1.0), np.full(8, -0.5)])]),
+    "ok": rivals(RNG, [0.5, 0.8], 400),
+}
+
+
+@pytest.mark.parametrize("status", CASES)
+@pytest.mark.parametrize("method", ["gauss", "chernoff"])
+def test_every_degenerate_case_has_its_status(status, method):
+    found = one(CASES[status], method=method)
+    assert found.status == status or (status, found.status) == ("unresolved", "ref_not_minimiser")
+    assert not math.isnan(found.r.value + found.r_naive + found.r_chernoff + found.mis_predicted)
+    assert found.r.low <= found.r.value <= found.r.high
+    assert 0.0 <= found.mis_predicted <= 1.0
+
+
+def test_a_single_candidate_is_no_privacy_claim():
+    found = one(CASES["single_candidate"])
+    assert (found.r.value, found.r.low, found.r.resolvable) == (math.inf, 0.0, False)
+    assert (found.mis_predicted, found.k, found.k_eff) == (1.0, 3, 1)
+    assert found.rank_probabilities == ()
+
+
+def test_a_tie_leaks_like_one_over_root_n():
+    found = one(CASES["tie"], n=10_000)
+    assert (found.r_naive, found.regime) == (0.0, "local")
+    m1 = 1.0  # E|X| / sigma of a fair coin
+    assert 1 - found.mis_predicted == pytest.approx(m1 / math.sqrt(2 * math.pi * 10_000), rel=0.02)
+
+
+def test_a_constant_penalty_is_never_selected():
+    found = one(np.stack([X, X + 0.5]))
+    assert (found.r.value, found.r.low, found.r_chernoff, found.status) == (
+        math.inf,
+        math.inf,
+        math.inf,
+        "never_beaten",
+    )
+    assert found.log_delta.saddle_sum == -math.inf
+    assert found.mis_predicted == 1.0
+    mixed = one(np.stack([X, X + 0.5, X + RNG.standard_normal(400) + 0.5]))
+    assert mixed.r.value == pytest.approx(0.125, rel=0.5)
+
+
+def test_thousands_of_nats_stay_finite():
+    losses = np.stack([np.zeros(4000), RNG.standard_normal(4000) + 1.0])
+    found = one(losses, n=100_000)
+    assert found.log_delta.saddle_sum == pytest.approx(-5.0e4, rel=0.1)
+    assert found.log_delta.local is None
+    assert (found.regime, found.status) == ("tail", "ok")
+
+
+def test_the_deployed_candidate_is_tested_against_the_best():
+    losses = rivals(np.random.default_rng(3), [0.5, 0.0], 600)
+    assert "not_erm" in one(losses, deployed={"q": 1}).flags
+    assert "not_erm" not in one(losses, deployed={"q": 0}).flags
+    assert "not_erm" not in one(losses, deployed={"q": 2}).flags
+
+
+def test_flags_say_how_far_to_trust():
+    x = RNG.permutation(np.where(np.arange(2000) < 200, -1.0, 1.0))
+    assert "gauss_optimistic" in one(np.stack([0 * x, x])).flags
+    assert "few_points" in one(CASES["ok"], n=1_000_000).flags
+    assert "few_points" not in one(CASES["ok"], n=100).flags
+    heavy = RNG.standard_normal(400) + 0.5
+    heavy[7] = 60.0
+    assert "heavy_tails" in one(np.stack([ZERO, heavy])).flags
+    both = estimate({"a": CASES["ok"], "b": CASES["ok"][:2]}, n=100, draws=200)
+    assert all("unequal_candidates" in q.flags for q in both)
+
+
+@pytest.mark.parametrize("method", ["gauss", "chernoff"])
+def test_the_same_seed_gives_the_same_bits(method):
+    table = {"a": CASES["ok"], "b": rivals(np.random.default_rng(5), [0.1] * 6, 400)}
+    first, again, other = (
+        [json.dumps(q.to_json()) for q in estimate(table, n=50, draws=200, seed=s, method=method)] for s in (3, 3, 4)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_json_has_the_keys_that_reports_read_and_no_nan():
+    for losses in CASES.values():
+        row = one(losses).to_json()
+        assert set(row) >= JSON_KEYS
+        json.dumps(row, allow_nan=False)
+        assert len(row["ci"]) == 2
+        assert set(row["log_delta"]) == {"saddle_max", "saddle_sum", "local"}
+
+
+def test_single_precision_is_read_as_it_is():
+    losses = rivals(np.random.default_rng(5), [0.3, 0.4], 500)
+    assert one(losses.astype(np.float32)).r.value == pytest.approx(one(losses).r.value, rel=1e-5)
+
+
+def test_the_ranking_puts_the_unprobed_last_and_orders_ties_by_leakage():
+    table = {
+        "unprobed": CASES["single_candidate"],
+        "near": rivals(np.random.default_rng(1), [0.02], 400),
+        "nearer": rivals(np.random.default_rng(2), [0.0] * 20, 400),
+        "far": CASES["ok"],
+    }
+    rows = rank(table, n=200, draws=200, utility={"far": 0.9})
+    assert [row.name for row in rows] == ["far", "near", "nearer", "unprobed"]
+    assert (rows[0].utility, rows[1].utility) == (0.9, None)
+    assert rows[1].log_delta < rows[2].log_delta
+    assert ranked(estimate(table, n=200, draws=200), utility={"far": 0.9}) == rows
+
+
+@settings(deadline=None, max_examples=60)
+@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(4, 12)), elements=st.floats(-1e6, 1e6)))
+def test_any_finite_matrix_gives_an_answer_without_nan(losses):
+    found = one(losses, n=20)
+    json.dumps(found.to_json(), allow_nan=False)
+    assert found.r.low <= found.r.value <= found.r.high
+    assert 0.0 <= found.mis_predicted <= 1.0
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10_000), st.integers(2, 5), st.integers(4, 10), st.sampled_from(["gauss", "chernoff"]))
+def test_any_lattice_gives_an_answer_without_nan(seed, k, points, method):
+    losses = np.random.default_rng(seed).integers(0, 2, (k, points)).astype(np.float64)
+    json.dumps(one(losses, n=20, method=method).to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "message"),
+    [
+        ({}, {}, "no quantizer"),
+        ({"int8": np.full((2, 9), np.nan)}, {}, "losses/int8: candidate 0, record 0"),
+        ({"int8": np.zeros((2, 1))}, {}, "losses/int8: 1 evaluation record"),
+        ({"int8": np.zeros(9)}, {}, "losses/int8: shape"),
+        ({"a": np.zeros((2, 9)), "b": np.zeros((2, 8))}, {}, "losses/b: 8 records where losses/a has 9"),
+        ({"a": np.zeros((2, 9))}, {"n": 1}, "n=1"),
+        ({"a": np.zeros((2, 9))}, {"deployed": {"b": 0}}, "'b' is none"),
+        ({"a": np.zeros((2, 9))}, {"deployed": {"a": 2}}, "deployed/a: 2"),
+    ],
+)
+def test_refusals_name_the_key(table, options, message):
+    with pytest.raises(InputError, match=message):
+        estimate(table, **({"n": 10} | options))
+
+
+def test_exported_members():
+    assert sorted(harness.mis.__all__) == harness.mis.__all__
+    assert all(hasattr(harness.mis, name) for name in harness.mis.__all__)
+    assert {"estimate", "exact_delta", "mc_delta", "lr_attack", "chernoff", "pair_stats", "dedupe", "indicator"} <= set(
+        harness.mis.__all__
+    )
+    assert {"predict_log_delta", "rank", "bootstrap_ci", "losses_from_confidences", "losses_from_regression"} <= set(
+        harness.mis.__all__
+    )

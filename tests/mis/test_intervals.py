@@ -1,0 +1,110 @@
+"""Intervals, paired differences, ranks; strata and clusters."""
+
+import numpy as np
+import pytest
+
+from harness.errors import InputError
+from harness.mis import bootstrap_ci, estimate
+from harness.mis._bootstrap import rank_shares
+from harness.mis._units import resamples, split_masks, units_of
+
+
+def rivals(rng, gaps, points):
+    losses = np.zeros((len(gaps) + 1, points))
+    losses[1:] = rng.standard_normal((len(gaps), points)) + np.asarray(gaps)[:, None]
+    return losses
+
+
+def coverage(gaps, *, reps, points=500, method="gauss"):
+    truth = 0.5 * min(gaps) ** 2
+    found = [
+        bootstrap_ci({"q": rivals(np.random.default_rng(500 + i), gaps, points)}, draws=400, seed=i, method=method)
+        for i in range(reps)
+    ]
+    share = float(np.mean([f.intervals["q"].holds(truth) for f in found]))
+    width = float(np.mean([f.intervals["q"].high - f.intervals["q"].low for f in found]))
+    print(f"{len(gaps)} rival(s), {method}: coverage {share:.3f}, mean width {width:.4f} at r {truth:.4f}")
+    return share
+
+
+@pytest.mark.slow
+def test_the_interval_of_one_rival_covers():
+    assert 0.90 <= coverage([0.2], reps=400) <= 0.98
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "gaps"), [("chernoff", [0.2]), ("gauss", np.linspace(0.2, 0.4, 9)), ("gauss", [0.2] * 49)]
+)
+def test_the_interval_covers_whatever_the_rivals(method, gaps):
+    # Many near-equal rivals widen it: the split decides who is measured, and that is part of the doubt.
+    assert coverage(list(gaps), reps=150, method=method) >= 0.88
+
+
+def test_equal_quantizers_tie_exactly_and_their_difference_is_zero():
+    losses = rivals(np.random.default_rng(0), [0.3, 0.4], 400)
+    found = bootstrap_ci({"a": losses, "b": losses + 1.0, "c": losses[:, ::-1] * 3}, draws=200)
+    gap = found.differences["a", "b"]
+    assert (gap.value, gap.low, gap.high) == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
+    assert found.ranks["a"] == pytest.approx(found.ranks["b"])
+    assert sum(np.array(list(found.ranks.values()))) == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_pairing_tells_apart_what_separate_intervals_do_not():
+    rng = np.random.default_rng(1)
+    noise = rng.standard_normal(800)
+    a, b = (np.stack([np.zeros(800), noise + gap]) for gap in (0.30, 0.33))
+    found = bootstrap_ci({"a": a, "b": b}, draws=400)
+    assert found.intervals["a"].high > found.intervals["b"].low  # they overlap
+    assert found.differences["b", "a"].low > 0
+    assert found.ranks["b"] == (1.0, 0.0)
+    assert found.differences["a", "b"].value == -found.differences["b", "a"].value
+
+
+def test_ties_share_their_ranks():
+    shares = rank_shares(np.array([[3.0, 1.0], [3.0, 2.0], [1.0, 1.0 + 1e-12]]))
+    assert shares.tolist() == [[0.25, 0.5, 0.25], [0.75, 0.25, 0.0], [0.0, 0.25, 0.75]]
+
+
+def test_clusters_of_copies_are_as_wide_as_their_sources():
+    losses = rivals(np.random.default_rng(2), [0.3], 200)
+    copied = np.repeat(losses, 5, axis=1)
+    sources = np.repeat(np.arange(200), 5)
+    once = bootstrap_ci({"q": losses}, draws=400).intervals["q"]
+    naive = bootstrap_ci({"q": copied}, draws=400).intervals["q"]
+    honest = bootstrap_ci({"q": copied}, draws=400, clusters=sources).intervals["q"]
+    assert naive.high - naive.low < 0.6 * (once.high - once.low)
+    assert honest.high - honest.low == pytest.approx(once.high - once.low, rel=0.2)
+    assert honest.n == 200
+
+
+def test_splits_keep_clusters_whole_and_strata_balanced():
+    clusters, strata = np.arange(60) // 3, np.arange(60) // 15
+    units = units_of(60, strata=strata, clusters=clusters)
+    masks = split_masks(units, 8, np.random.default_rng(0))
+    assert all(len(set(mask[clusters == c])) == 1 for mask in masks for c in range(20))
+    assert all(abs(int(mask[strata == s].sum()) - 7.5) <= 1.5 for mask in masks for s in range(4))
+    counts = resamples(units, 50, np.random.default_rng(0))
+    assert all(row[strata == s].sum() == 15 for row in counts for s in range(4))
+    assert np.array_equal(counts[:, ::3], counts[:, 1::3])
+
+
+def test_resamples_are_multinomial():
+    counts = resamples(units_of(1000), 300, np.random.default_rng(0)).astype(float)
+    assert (counts.sum(axis=1) == 1000).all()
+    assert counts.var() == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"draws": 10}, "draws=10"),
+        ({"level": 1.0}, "level=1.0"),
+        ({"strata": np.zeros(3)}, "strata"),
+        ({"clusters": np.zeros(40)}, "clusters: 1 distinct"),
+        ({"clusters": np.arange(40) // 4, "strata": np.arange(40) % 2}, "two strata"),
+    ],
+)
+def test_refusals_name_what_is_wrong(options, message):
+    with pytest.raises(InputError, match=message):
+        estimate({"q": rivals(np.random.default_rng(0), [0.3], 40)}, n=10, **options)

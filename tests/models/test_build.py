@@ -1,0 +1,54 @@
+"""The architectures: shapes, seeds, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness import models
+from harness.errors import ConfigError, DependencyError
+from harness.models import require
+
+
+@pytest.mark.parametrize(("name", "shape"), [("cnn", (1, 8, 8)), ("cnn", (3, 32, 32)), ("resnet18", (3, 32, 32))])
+def test_records_become_logits(name, shape):
+    model = models.build(name, n_classes=7, in_shape=shape, width=4).eval()
+    with torch.inference_mode():
+        logits = model(torch.randn(5, *shape))
+    assert logits.shape == (5, 7)
+    # Logits, not probabilities: rows do not sum to one.
+    assert not torch.allclose(logits.sum(1), torch.ones(5))
+
+
+def test_the_full_resnet_is_the_papers():
+    model = models.build("resnet18", n_classes=10, in_shape=(3, 32, 32), width=64)
+    assert sum(p.numel() for p in model.parameters()) == 11_173_962
+
+
+def test_weights_depend_on_the_seed_alone():
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    first, again, other = (models.build("cnn", n_classes=3, in_shape=(1, 8, 8), width=4, seed=s) for s in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert not torch.equal(first.head.weight, other.head.weight)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "vit"}, "'vit' is not known.*cnn, resnet18"),
+        ({"width": 0}, "width 0"),
+        ({"n_classes": 1}, "1 classes"),
+        ({"in_shape": (64,)}, "channels, height, width"),
+    ],
+)
+def test_impossible_models_are_refused(change, message):
+    asked = {"name": "cnn", "n_classes": 3, "in_shape": (1, 8, 8), "width": 4} | change
+    with pytest.raises(ConfigError, match=message):
+        models.build(asked.pop("name"), **asked)
+
+
+def test_a_missing_package_says_how_to_install_it():
+    with pytest.raises(DependencyError, match=r'no_such_package is not installed.*pip install "edgeleak\[export\]"'):
+        require("torch", "no_such_package")

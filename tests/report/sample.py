@@ -1,0 +1,176 @@
+"""A report as an audit makes it, with everything that a hostile device and a small audit can put into it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from harness.report import Curve
+
+__all__ = ["HOSTILE", "curves", "estimate", "null_twin", "report", "unresolved"]
+
+# A host name that would run in a page, end an attribute, move a terminal's cursor, be markup, and turn text round.
+HOSTILE = "<script>alert(1)</script>\" onload='x' \x1b[2J[red]x[/red] \u202eevil\ud800 {{ 7*7 }} &amp;"
+
+VARIANTS = ("original", "prune-0.6", "prune-0.8", "int8-ptq", "cluster-16", "finetuned")
+RUNTIMES = ("litert", "executorch")
+
+
+def estimate(value: float, half: float = 0.04, **more: object) -> dict[str, object]:
+    """An estimate with a symmetric interval."""
+    return {
+        "value": value, "low": value - half, "high": value + half, "n": 800, "method": "delong", "level": 0.95,
+        "resolvable": True, **more,
+    }  # fmt: skip
+
+
+def unresolved(needed_n: int | None) -> dict[str, object]:
+    """An estimate that n cannot give."""
+    return {
+        "value": None, "low": None, "high": None, "n": 800, "method": "clopper-pearson", "level": 0.95,
+        "resolvable": False, "needed_n": needed_n,
+    }  # fmt: skip
+
+
+def report() -> dict[str, Any]:
+    """The realistic report; a fresh copy each time, in JSON's own types."""
+    return copy.deepcopy(
+        {
+            "schema": "edgeleak.report/1",
+            "edgeleak": "0.1.0",
+            "name": "digits",
+            "null": False,
+            "created": "2026-02-03T04:05:06Z",
+            "config": {"name": "digits", "seed": 0, "attacks": {"names": None}, "note": HOSTILE},
+            "config_digest": "c0ffee" * 10,
+            "device": _device(),
+            "data": {
+                "name": "digits", "members": 400, "nonmembers": 400, "shadow_members": 350, "shadow_nonmembers": 350,
+                "shadows": 2, "population": 200, "calibration": 64, "duplicates_removed": 0,
+            },
+            "artifacts": [_artifact(i, v, r) for r in RUNTIMES for i, v in enumerate(VARIANTS)],
+            "attacks": {"results": _results(), "skipped": _skipped()},
+            "null_calibration": {
+                "attacks": 80, "miss_share": 0.3, "null_quantile": 0.12, "p_value": 0.002, "max_z_p_value": 0.004,
+            },
+            "mis": _mis(),
+            "gate": _gate(),
+            "timings": {"train": 12.3, "collect": 0.25, "attack": None},
+        }
+    )  # fmt: skip
+
+
+def null_twin() -> dict[str, Any]:
+    """The same audit with nobody a member."""
+    twin = report()
+    twin["null"] = True
+    twin["null_calibration"] |= {"miss_share": 0.03, "p_value": 0.4, "max_z_p_value": 0.3}
+    return twin
+
+
+def curves(names: int = 3, n: int = 400) -> dict[str, Curve]:
+    """Curves of Gaussian scores, with bands on the first."""
+    rng = np.random.default_rng(7)
+    made = {}
+    for k in range(names):
+        members, others = rng.normal(0.4 * k, 1, n), rng.normal(0, 1, n)
+        cuts = np.sort(np.concatenate([members, others]))[::-1]
+        fpr = np.concatenate([[0.0], (others[None, :] >= cuts[:, None]).mean(axis=1)])
+        tpr = np.concatenate([[0.0], (members[None, :] >= cuts[:, None]).mean(axis=1)])
+        low, high = (np.clip(tpr - 0.03, 0, 1), np.clip(tpr + 0.03, 0, 1)) if k == 0 else (None, None)
+        made[f"curve-{k}"] = Curve(f"attack {k} on <b>$\\prune</b>", fpr, tpr, low, high, n, n)
+    return made
+
+
+def _device() -> dict[str, object]:
+    return {
+        "url": "grpc://127.0.0.1:50051", "pid": 123, "hostname": HOSTILE, "machine": "aarch64",
+        "operating_system": "Linux 6.1", "cpu_model": "Cortex-A76\x07" * 40, "cpu_count": 4,
+        "memory_total_bytes": 8 * 2**30, "emulated": True, "runtimes": {"litert": "ai-edge-litert 2.3.0"},
+    }  # fmt: skip
+
+
+def _artifact(index: int, variant: str, runtime: str) -> dict[str, object]:
+    slow = 1.0 if runtime == "litert" else 1.3
+    latency = {
+        "p50_ns": estimate(slow * (90_000 - 9_000 * index), 2_000), "p95_ns": estimate(slow * 140_000, 9_000),
+        "runs": 100, "batch_size": 1, "threads": 1, "throttled": variant == "int8-ptq",
+    }  # fmt: skip
+    return {
+        "variant": variant, "runtime": runtime, "sha256": "ab" * 32, "size_bytes": 70_000 - 9_000 * index,
+        "zip_bytes": 50_000 - 8_000 * index, "is_control": variant == "finetuned", "tensors": 4,
+        "share_zeros": 0.1 * index, "distinct_values": [16, 16, 15] if variant == "cluster-16" else None,
+        "accuracy_members": estimate(0.995, 0.004), "accuracy_nonmembers": estimate(0.962, 0.02),
+        "latency": None if (variant, runtime) == ("cluster-16", "executorch") else latency,
+        "parity": {"max_abs_difference": 1e-6, "flips": 0, "n": 800, "reference": "torch eager, same weights"},
+    }  # fmt: skip
+
+
+def _result(adversary: str, attack: str, variants: list[str], runtime: str, auc: float) -> dict[str, object]:
+    return {
+        "adversary": adversary, "attack": attack, "variants": variants, "runtime": runtime, "trained_on": "shadows",
+        "is_control": "finetuned" in variants, "n_members": 400, "n_nonmembers": 400, "auc": estimate(auc),
+        "auc_simultaneous": estimate(auc, 0.06), "balanced_accuracy": estimate(auc - 0.02),
+        "tpr_at_fpr": {"0.01": unresolved(1000), "0.1": estimate(auc - 0.4)},
+        "epsilon_lower": {**estimate(0.21), "low": 0.21, "high": None},
+        "versus_original": None if variants == ["original"] else estimate(auc - 0.6, 0.03),
+    }  # fmt: skip
+
+
+def _results() -> list[dict[str, object]]:
+    made = []
+    for runtime in RUNTIMES:
+        for i, variant in enumerate(VARIANTS):
+            made += [
+                _result("NR", a, [variant], runtime, 0.6 + 0.01 * i - d) for a, d in (("rmia", 0.0), ("gbt", 0.02))
+            ]
+            if variant != "original":
+                made.append(_result("SR", "sr", ["original", variant], runtime, 0.62 + 0.012 * i))
+        made.append(_result("MR", "mr-gbt", list(VARIANTS[:5]), runtime, 0.66))
+    # A control on an ordinary variant that would be the strongest attack of all if it counted.
+    made.append(_result("NR", "permuted-labels", ["prune-0.6"], "litert", 0.93) | {"is_control": True})
+    made.append(
+        _result("NR", "samia", ["prune-0.8"], "litert", 0.5) | {"auc": unresolved(None), "auc_simultaneous": None}
+    )
+    return made
+
+
+def _skipped() -> list[dict[str, object]]:
+    reason = "lira needs reference models; train shadows or give cross/<k>/confidences"
+    return [
+        {"attack": "lira", "adversary": "NR", "variants": [v], "runtime": "litert", "reason": reason} for v in VARIANTS
+    ]
+
+
+def _mis() -> dict[str, object]:
+    def row(quantizer: str, r: float | None, regime: str, status: str, log_delta: float | None) -> dict[str, object]:
+        return {
+            "quantizer": quantizer, "r": r, "ci": None if r is None else [r / 2, 2 * r], "n_r": r and 400 * r,
+            "log_delta": log_delta, "mis_predicted": 0.98, "k_eff": 12, "regime": regime, "status": status, "flags": [],
+        }  # fmt: skip
+
+    return {
+        "n": 400, "n_eval": 600, "generator": "trajectory", "runtime": "litert",
+        "quantizers": [
+            row("int8", 0.001, "local", "ok", -3.0), row("int4", 0.002, "local", "ok", -2.5),
+            row("sign", None, "tail", "single_candidate", None), row("ternary", 0.05, "tail", "ok", -20.0),
+        ],
+    }  # fmt: skip
+
+
+def _gate() -> dict[str, object]:
+    reason = "AUC 0.65 on prune-0.8 is above the limit 0.60, and the whole interval lies above it"
+    worst = {"attack": "rmia", "variants": ["prune-0.8"], "runtime": "litert"}
+    return {
+        "outcome": "fail",
+        "rules": [
+            {"name": "max-auc", "outcome": "fail", "reason": reason, "estimate": estimate(0.65), "worst": worst},
+            {
+                "name": "max-tpr-at-fpr-0.01", "outcome": "inconclusive", "estimate": unresolved(1000), "worst": None,
+                "reason": "1% of 400 non-members is 4 false positives; 1000 non-members would resolve it " + HOSTILE,
+            },
+            {"name": "not-worse", "outcome": "pass", "reason": "no variant", "estimate": None, "worst": None},
+        ],
+    }  # fmt: skip

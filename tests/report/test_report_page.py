@@ -1,0 +1,228 @@
+"""The page: whole, self-contained, escaped, reproducible, and never broken by what a device sends or leaves out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+import sample
+
+from harness.errors import InputError, StorageError
+from harness.report import Curve, write
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Page(HTMLParser):
+    """Collects a page's elements, attributes, text and ids; refuses unbalanced tags."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def of(self, name: str) -> list[str]:
+        return [value for key, value in self.attributes if key == name]
+
+
+def page_of(report: dict[str, Any], folder: Path, *, curves: dict[str, Curve] | None = None) -> tuple[str, Page]:
+    _, html = write(report, curves=sample.curves() if curves is None else curves, folder=folder)
+    content = html.read_text(encoding="utf-8")
+    return content, Page(content)
+
+
+def test_it_holds_every_part_in_order(tmp_path: Path) -> None:
+    _, page = page_of(sample.report(), tmp_path)
+    parts = (
+        "Fail : digits", "AUC 0.65 on prune-0.8 is above the limit", "What was audited", "c0ffee",
+        "ROC on logarithmic axes, from", "Leakage against latency", "Variants and runtimes",
+        "NR: the adversary sees one model", "SR: the adversary", "MR: the adversary", "Null calibration",
+        "MIS indicator", "It claims no differential privacy", "Skipped attacks", "lira needs reference models",
+        "How to read the numbers", "The resolved configuration",
+    )  # fmt: skip
+    places = [page.text.find(part) for part in parts]
+    assert -1 not in places, parts[places.index(-1)]
+    # Pictures carry their titles twice, so only the first place of each part is compared.
+    assert places == sorted(places)
+    assert page.of("role").count("img") == 2
+
+
+def test_hostile_strings_stay_text(tmp_path: Path) -> None:
+    html, page = page_of(sample.report(), tmp_path)
+    assert page.tags["script"] == 0
+    assert "<script" not in html.lower()
+    # It would have become an attribute if a quotation mark had ended the value around it.
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert "<script>alert(1)</script>" in page.text
+    assert "{{ 7*7 }}" in page.text
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", html)
+    # A flood of text from the device is cut.
+    assert html.count("Cortex-A76") < 40
+
+
+def test_it_loads_nothing(tmp_path: Path) -> None:
+    report = sample.report()
+    report["device"]["url"] = "https://tracker.example/x.png"
+    html, page = page_of(report, tmp_path)
+    assert "https://tracker.example/x.png" in page.text
+    loading = [value for name in ("src", "href", "xlink:href", "srcset", "data", "action") for value in page.of(name)]
+    assert all(value.startswith("#") for value in loading)
+    assert not {"link", "iframe", "object", "embed", "img", "base"} & set(page.tags)
+    assert "@import" not in html
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", html))
+    assert any("default-src 'none'" in value for value in page.of("content"))
+
+
+def test_ids_are_unique_and_references_resolve(tmp_path: Path) -> None:
+    html, page = page_of(sample.report(), tmp_path)
+    ids = page.of("id")
+    assert len(ids) == len(set(ids))
+    named = {v[1:] for v in page.of("href")} | set(re.findall(r"url\(#([^)]*)\)", html))
+    named |= {word for value in page.of("aria-labelledby") for word in value.split()}
+    assert named <= set(ids)
+
+
+def test_same_input_same_bytes(tmp_path: Path) -> None:
+    first = [p.read_bytes() for p in write(sample.report(), curves=sample.curves(), folder=tmp_path / "a")]
+    # Neither the user's matplotlibrc nor an earlier report may show.
+    with mpl.rc_context(
+        {"xtick.major.size": 30, "font.size": 30, "svg.hashsalt": "other", "lines.dash_capstyle": "round"}
+    ):
+        second = [p.read_bytes() for p in write(sample.report(), curves=sample.curves(), folder=tmp_path / "b")]
+    assert first == second
+
+
+def test_matplotlib_is_left_as_it_was(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    write(sample.report(), curves=sample.curves(), folder=tmp_path)
+    assert dict(mpl.rcParams) == before
+
+
+def test_unresolvable_estimates_say_what_they_need(tmp_path: Path) -> None:
+    _, page = page_of(sample.report(), tmp_path)
+    assert "needs n ≥ 1000" in page.text
+    assert "not resolvable" in page.text
+    assert "nan" not in page.text.lower().split()
+
+
+def test_controls_are_marked_and_never_the_best_attack(tmp_path: Path) -> None:
+    html, page = page_of(sample.report(), tmp_path)
+    assert "permuted-labels (control)" in page.text
+    row = next(r for r in re.findall("<tr.*?</tr>", html, re.S) if ">prune-0.6</th>" in r and ">litert<" in r)
+    assert "0.610 [0.550, 0.670]" in row
+    assert "0.93" not in row
+
+
+def test_attacks_are_sorted_by_their_auc(tmp_path: Path) -> None:
+    html, _ = page_of(sample.report(), tmp_path)
+    start = html.index("<caption>NR: the adversary")
+    table = html[start : html.index("</table>", start)]
+    rows = re.findall(r"<tr.*?</tr>", table, re.S)[1:]
+    aucs = [re.findall(r"<td[^>]*>(.*?)</td>", row)[2] for row in rows]
+    known = [float(a.split()[0]) for a in aucs if a[0].isdigit()]
+    assert known == sorted(known, reverse=True)
+    assert aucs[-1] == "not resolvable"
+
+
+def test_null_twin_is_marked(tmp_path: Path) -> None:
+    _, twin = page_of(sample.null_twin(), tmp_path / "twin")
+    _, audit = page_of(sample.report(), tmp_path / "audit")
+    assert "Null twin run: nobody is a member here" in twin.text
+    assert "(null twin)" in twin.text
+    assert "does not cry wolf" in twin.text
+    assert "ull twin" not in audit.text
+    assert "more than chance: members can be told" in audit.text
+
+
+@pytest.mark.parametrize("key", sorted(sample.report()))
+@pytest.mark.parametrize("way", ["absent", "null", "list"])
+def test_any_part_may_be_missing_or_wrong(tmp_path: Path, key: str, way: str) -> None:
+    report = sample.report()
+    if way == "absent":
+        del report[key]
+    else:
+        report[key] = None if way == "null" else [None, 3, "x", {}, []]
+    page_of(report, tmp_path, curves={})
+
+
+def test_an_empty_report_says_na(tmp_path: Path) -> None:
+    html, page = page_of({}, tmp_path, curves={})
+    assert "No verdict" in page.text
+    assert page.text.count("n/a") > 10
+    assert "<figure" not in html
+
+
+@pytest.mark.parametrize("outcome", ["pass", "fail", "inconclusive", "<i>", None])
+def test_the_verdict_is_said_in_words(tmp_path: Path, outcome: str | None) -> None:
+    report = sample.report()
+    report["gate"]["outcome"] = outcome
+    _, page = page_of(report, tmp_path)
+    word = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive"}.get(str(outcome), "No verdict")
+    assert f"{word} : digits" in page.text
+
+
+def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+    report = sample.report()
+    path, _ = write(report, curves={}, folder=tmp_path)
+    assert json.loads(path.read_text(encoding="ascii")) == report
+    assert b"\x1b" not in path.read_bytes()
+
+
+def test_json_has_no_nan(tmp_path: Path) -> None:
+    path, _ = write({"a": float("nan"), "b": (1, float("inf"))}, curves={}, folder=tmp_path)
+    assert json.loads(path.read_text(), parse_constant=pytest.fail) == {"a": None, "b": [1, None]}
+
+
+def test_what_json_cannot_hold_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="report/device/path"):
+        write({"device": {"path": tmp_path}}, curves={}, folder=tmp_path)
+    with pytest.raises(InputError, match="report/timings"):
+        write({"timings": {1: 2.0}}, curves={}, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_whole_private_and_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    for _ in range(2):
+        paths = write(sample.report(), curves={}, folder=folder)
+    assert [p.name for p in paths] == ["report.json", "report.html"]
+    assert sorted(folder.iterdir()) == sorted(paths)
+    assert {p.stat().st_mode & 0o777 for p in paths} == {0o600}
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="file"):
+        write(sample.report(), curves={}, folder=tmp_path / "file")

@@ -1,0 +1,173 @@
+"""The terminal: nothing of the verdict is cut, nothing from a device steers the terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sample
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from harness.report import _format, _page, _read, summary
+from harness.report._model import artifacts, mis_ranking
+from harness.stats import Estimate
+
+
+def shown(report: dict[str, Any], width: int = 80, *, color: bool = False, **more: Any) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=color, color_system="standard" if color else None)
+    console.print(summary(report, **more))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def words(text: str) -> str:
+    """The text without frames and line breaks."""
+    return " ".join(re.sub("[│╭╮╰╯─━|+]", " ", text).split())
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_verdict_is_whole_and_nothing_is_too_wide(width: int) -> None:
+    report = sample.report()
+    report["gate"]["rules"][0]["reason"] = "because " * 100 + "x" * 300 + " END"
+    text = shown(report, width)
+    verdict = text[: text.index("╰")]
+    assert "FAIL digits" in words(verdict)
+    assert verdict.count("because") == 100
+    assert verdict.count("x") >= 300
+    assert "END" in verdict
+    assert "not-worse: no variant" in words(verdict)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_every_number_is_on_one_line(width: int) -> None:
+    text = shown(sample.report(), width)
+    assert ".610 [.550,.670]  .632 [.572,.692]" in text
+    assert "0.05 [0.025, 0.1]" in text
+    for row in artifacts(sample.report()):
+        assert row.variant in text
+
+
+def test_it_names_what_to_read_next(tmp_path: Path) -> None:
+    text = shown(sample.report(), 200, files=(tmp_path / "report.html",))
+    assert str(tmp_path / "report.html") in text
+    assert "6 attacks were not made" in text
+    assert "permuted-labels" not in text
+
+
+@pytest.mark.parametrize("width", [20, 80])
+def test_a_device_cannot_steer_the_terminal(width: int) -> None:
+    text = shown(sample.report(), width, color=True)
+    # Colours that rich itself writes are the only escapes.
+    assert "\x1b" not in re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert "\u202e" not in text
+    assert "[red]x[/red]" in words(shown(sample.report(), 200))
+
+
+def test_names_in_tables_are_no_markup() -> None:
+    report = sample.report()
+    report["artifacts"][0]["variant"] = "[/]"
+    report["attacks"]["results"][0] |= {"attack": "[bold]b", "auc_simultaneous": sample.estimate(0.99)}
+    report["mis"]["quantizers"][0]["quantizer"] = "[/q]"
+    text = shown(report, 200)
+    assert "[/]" in text
+    assert "[bold]b" in text
+    assert "[/q]" in text
+
+
+def test_null_calibration_names_what_chance_reaches() -> None:
+    report = sample.report()
+    report["null_calibration"] = {"attacks": 80, "miss_share": 0.03, "null_quantile": 0.12, "p_value": 0.4}
+    text = words(shown(report))
+    assert "3.0% leave out 0.5; with the memberships shuffled, chance alone reaches 12.0% (p = 0.4)" in text
+    assert "That is within chance" in text
+
+
+def test_null_twin_is_marked() -> None:
+    assert "Null twin run: nobody is a member" in words(shown(sample.null_twin()))
+    assert "Null twin" not in shown(sample.report())
+
+
+def test_mis_is_ranked_by_r_and_locally_by_the_predicted_leakage() -> None:
+    names = [row["quantizer"] for row in mis_ranking(sample.report())]
+    assert names == ["ternary", "int8", "int4", "sign"]
+    assert "not probed" in shown(sample.report())
+
+
+def test_mis_rate_may_be_an_estimate() -> None:
+    report = sample.report()
+    report["mis"]["quantizers"] = [{"quantizer": "q", "r": sample.estimate(0.25, 0.05)}]
+    assert "0.25 [0.2, 0.3]" in shown(report)
+
+
+def test_an_empty_report_has_no_verdict() -> None:
+    assert "NO VERDICT" in shown({})
+
+
+NODES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
+        ["value", "low", "high", "n", "level", "needed_n", "outcome", "rules", "results", "variants", "r", "quantizers"]
+    ), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_no_value_anywhere_breaks_it(data: st.DataObject) -> None:
+    """One place of the report, as deep as it likes, holds anything: page and terminal still come out."""
+    report = sample.report()
+    node: Any = report
+    while True:
+        key = data.draw(st.sampled_from(sorted(node)) if isinstance(node, dict) else st.integers(0, len(node) - 1))
+        if not isinstance(node[key], dict | list) or not node[key] or data.draw(st.booleans()):
+            break
+        node = node[key]
+    node[key] = data.draw(NODES)
+    shown(report)
+    _page.render(report, {})
+
+
+@given(st.text())
+def test_clean_text_is_one_visible_line(text: str) -> None:
+    clean = _read.clean(text)
+    assert clean
+    assert clean.isprintable()
+    assert len(clean) <= 240
+    assert _read.clean(clean) == clean
+
+
+@pytest.mark.parametrize(
+    ("estimate", "expected"),
+    [
+        (Estimate(0.61, 0.57, 0.65, 800, "delong"), "0.610 [0.570, 0.650]"),
+        (Estimate(0.61, float("nan"), 0.65, 800, "delong"), "0.610"),
+        (Estimate(float("nan"), 0, 1, 9, "m", resolvable=False, needed_n=1000), "needs n ≥ 1000"),
+        (Estimate(float("nan"), 0, 1, 9, "m", resolvable=False), "not resolvable"),
+        (Estimate(float("nan"), 0, 1, 9, "m"), "n/a"),
+        (None, "n/a"),
+    ],
+)
+def test_intervals_in_words(estimate: Estimate | None, expected: str) -> None:
+    assert _format.interval(estimate) == expected
+    written = None if estimate is None else _read.estimate({"e": estimate.to_json()}, "e")
+    assert _format.interval(written) == expected
+
+
+def test_units() -> None:
+    assert [_format.duration(v) for v in (12, 1500, 2.5e6, 3e9)] == ["12 ns", "1.5 µs", "2.5 ms", "3 s"]
+    assert [_format.bytes_text(v) for v in (0, 1023, 1536, 5 * 2**20, None)] == [
+        "0 B",
+        "1023 B",
+        "1.5 KiB",
+        "5.0 MiB",
+        "n/a",
+    ]
+    assert [_format.percent(v) for v in (0.0, 0.0025, 0.5, 1.0)] == ["0.0%", "0.25%", "50.0%", "100.0%"]
+    assert _format.at_least(Estimate(0.5, 0.21, float("inf"), 800, "m")) == "≥ 0.21"

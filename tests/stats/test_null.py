@@ -1,0 +1,148 @@
+"""Null calibration: the permuted intervals are those of `auc`, and its p-values are honest."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import InputError
+from harness.stats import auc, null_calibration, pool_null
+from harness.stats._intervals import two_sided_z
+from harness.stats._null import _observed, _permuted
+
+from .worlds import WEAK, scored
+
+
+def family(rng, attacks, n, *, leak=0.0, share=0.7):
+    """Correlated scores of ``attacks`` attacks on the same n members and n non-members."""
+    membership = np.repeat([1, 0], n)
+    common = rng.normal(size=2 * n)
+    noise = rng.normal(size=(attacks, 2 * n))
+    scores = np.sqrt(share) * common + np.sqrt(1 - share) * noise + leak * membership
+    return {f"attack-{i}": row for i, row in enumerate(scores)}, membership
+
+
+@settings(max_examples=50)
+@given(scored(max_side=12), st.integers(0, 2**32 - 1))
+def test_permuted_pivots_are_those_of_auc(data, seed):
+    scores, membership = data
+    rng = np.random.default_rng(seed)
+    shuffled = np.array([rng.permutation(membership) for _ in range(8)]).astype(bool)
+    pivots = _permuted(scores, shuffled, int(membership.sum()))
+    for pivot, labels in zip(pivots, shuffled, strict=True):
+        assert pivot == pytest.approx(_observed(scores, labels), rel=1e-6, abs=1e-6)
+        for level in (0.5, 0.8, 0.95):
+            if abs(abs(pivot) - two_sided_z(level)) > 1e-6:
+                assert auc(scores, labels, level=level).holds(0.5) == (abs(pivot) <= two_sided_z(level))
+
+
+def test_chunks_do_not_change_the_answer(monkeypatch):
+    scores, membership = family(np.random.default_rng(0), 4, 60)
+    whole = null_calibration(scores, membership, permutations=50)
+    monkeypatch.setattr("harness.stats._null.CHUNK", 1)
+    single = null_calibration(scores, membership, permutations=50)
+    np.testing.assert_array_equal(whole.null_misses, single.null_misses)
+    np.testing.assert_allclose(whole.null_max_z, single.null_max_z, rtol=1e-12)
+
+
+def test_no_leak_is_within_chance_and_leak_is_not():
+    rng = np.random.default_rng(1)
+    quiet = null_calibration(*family(rng, 20, 300))
+    assert quiet.holds
+    assert quiet.p_value > 0.05
+    assert quiet.max_z_p_value > 0.05
+    assert quiet.miss_share <= quiet.null_quantile
+    loud = null_calibration(*family(rng, 20, 300, leak=0.5))
+    assert not loud.holds
+    assert loud.misses == 20
+    assert loud.max_z_p_value == 1 / 501  # the smallest that 500 permutations can give
+    assert loud.p_value < 0.01
+
+
+def test_simultaneous_level_makes_auc_agree_with_the_family():
+    scores, membership = family(np.random.default_rng(2), 10, 200, leak=0.15)
+    calibration = null_calibration(scores, membership)
+    assert calibration.critical_z > two_sided_z(0.95)
+    for z, values in zip(calibration.z, scores.values(), strict=True):
+        interval = auc(values, membership, level=calibration.simultaneous_level)
+        assert interval.holds(0.5) == (abs(z) <= calibration.critical_z)
+
+
+def test_copies_of_one_attack_pay_nothing_for_their_number():
+    scores, membership = WEAK[0].draw(300, 300, np.random.default_rng(3))
+    one = null_calibration({"a": scores}, membership)
+    many = null_calibration({f"a{i}": scores for i in range(30)}, membership)
+    assert many.critical_z == one.critical_z
+    assert many.null_quantile == 1.0  # they miss all together or not at all
+
+
+def test_permutation_misses_are_near_nominal_for_one_attack():
+    scores, membership = WEAK[1].draw(500, 500, np.random.default_rng(4))
+    calibration = null_calibration({"a": scores}, membership, permutations=4000)
+    assert calibration.null_share == pytest.approx(0.05, abs=0.012)
+
+
+@pytest.mark.slow
+def test_p_values_are_honest_over_audits():
+    rng = np.random.default_rng(5)
+    audits = [null_calibration(*family(rng, 12, 100), permutations=199, seed=i) for i in range(400)]
+    shares = {
+        "more misses than chance (p <= .05)": np.mean([c.p_value <= 0.05 for c in audits]),
+        "some simultaneous interval misses 0.5": np.mean([not c.holds for c in audits]),
+        "strongest attack's family-wise p <= .05": np.mean([c.max_z_p_value <= 0.05 for c in audits]),
+    }
+    print(
+        "\nno leakage, 400 audits of 12 attacks on 100 + 100 records; pointwise misses "
+        f"{np.mean([c.miss_share for c in audits]):.1%}"
+    )
+    for what, share in shares.items():
+        print(f"  {what}: {share:.1%}")
+        assert share <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400), what
+    pooled = pool_null(audits)
+    print(
+        f"  pooled: {pooled.miss_share:.1%} of {pooled.tests}, chance {pooled.null_share:.1%}, p {pooled.p_value:.2f}"
+    )
+    assert pooled.p_value > 0.01
+    assert pooled.miss_share == pytest.approx(0.05, abs=0.015)
+
+
+def test_pooling_finds_what_each_audit_is_too_small_for():
+    rng = np.random.default_rng(6)
+    audits = [null_calibration(*family(rng, 8, 100, leak=0.12), permutations=199, seed=0) for _ in range(25)]
+    pooled = pool_null(audits)
+    assert np.median([c.p_value for c in audits]) > 0.05
+    assert pooled.p_value < 0.01
+    assert pooled.miss_share > pooled.null_quantile
+    assert (pooled.audits, pooled.tests) == (25, 200)
+
+
+def test_summaries_are_json():
+    calibration = null_calibration(*family(np.random.default_rng(7), 3, 50), permutations=50)
+    row = json.loads(json.dumps(calibration.to_json(), allow_nan=False))
+    assert (row["attacks"], row["permutations"], row["n_members"]) == (3, 50, 50)
+    assert json.loads(json.dumps(pool_null([calibration]).to_json(), allow_nan=False))["tests"] == 3
+
+
+def test_the_seed_decides():
+    scores, membership = family(np.random.default_rng(8), 3, 50)
+    a, b, c = (null_calibration(scores, membership, seed=s, permutations=50).null_max_z for s in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).any()
+
+
+def test_unusable_input_is_named():
+    with pytest.raises(InputError, match="no attack"):
+        null_calibration({}, [0, 1])
+    with pytest.raises(InputError, match="scores/b: 3 entries"):
+        null_calibration({"a": [1.0, 2.0], "b": [1.0, 2.0, 3.0]}, [0, 1])
+    with pytest.raises(InputError, match="scores/a: row 1 is nan"):
+        null_calibration({"a": [1.0, np.nan]}, [0, 1])
+    with pytest.raises(InputError, match="permutations: 10"):
+        null_calibration({"a": [1.0, 2.0]}, [0, 1], permutations=10)
+    with pytest.raises(InputError, match="there are none"):
+        pool_null([])
+    a, b = (null_calibration({"a": [1.0, 2.0]}, [0, 1], level=level) for level in (0.9, 0.95))
+    with pytest.raises(InputError, match="levels differ"):
+        pool_null([a, b])

@@ -1,0 +1,109 @@
+"""The curve's counts, its input checks, and what leaves the room."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import harness.stats
+from harness.errors import InputError
+from harness.stats import auc, auc_difference, best_threshold, null_calibration, roc, tpr_at_fpr
+
+from .worlds import scored
+
+
+@given(scored())
+def test_counts_are_those_of_the_definition(data):
+    scores, membership = data
+    curve = roc(scores, membership)
+    assert curve.thresholds[0] == np.inf
+    assert list(curve.thresholds[1:]) == sorted(set(scores), reverse=True)
+    for threshold, tp, fp in zip(curve.thresholds, curve.tp, curve.fp, strict=True):
+        assert tp == ((scores >= threshold) & (membership == 1)).sum()
+        assert fp == ((scores >= threshold) & (membership == 0)).sum()
+    assert (curve.tpr[-1], curve.fpr[-1]) == (1.0, 1.0)
+    assert curve.n == curve.n_members + curve.n_nonmembers == len(scores)
+
+
+@given(scored(), st.floats(-15, 15))
+def test_any_threshold_finds_its_point(data, threshold):
+    scores, membership = data
+    curve = roc(scores, membership)
+    at = curve.index_of(threshold)
+    assert curve.tp[at] == ((scores >= threshold) & (membership == 1)).sum()
+    assert curve.fp[at] == ((scores >= threshold) & (membership == 0)).sum()
+
+
+def test_infinite_thresholds_find_the_ends():
+    curve = roc([1.0, 2.0], [0, 1])
+    assert curve.index_of(np.inf) == 0
+    assert curve.index_of(-np.inf) == len(curve) - 1
+
+
+@given(scored(), st.randoms(use_true_random=False))
+def test_the_order_of_records_does_not_matter(data, random):
+    scores, membership = data
+    rows = list(range(len(scores)))
+    random.shuffle(rows)
+    curve, other = roc(scores, membership), roc(scores[rows], membership[rows])
+    for field in ("thresholds", "tp", "fp"):
+        np.testing.assert_array_equal(getattr(curve, field), getattr(other, field))
+
+
+@given(scored())
+def test_monotone_transforms_change_only_the_thresholds(data):
+    scores, membership = data
+    curve, other = roc(scores, membership), roc(np.arctan(scores) * 7 - 3, membership)
+    np.testing.assert_array_equal(curve.tp, other.tp)
+    np.testing.assert_array_equal(curve.fp, other.fp)
+    assert auc(curve) == auc(other)
+    assert tpr_at_fpr(curve, 0.3).to_json() == tpr_at_fpr(other, 0.3).to_json() | {
+        "threshold": tpr_at_fpr(curve, 0.3).to_json()["threshold"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("scores", "membership", "names"),
+    [
+        ([0.1, np.nan, 0.2], [0, 1, 1], "scores: row 1 is nan"),
+        ([0.1, 0.3, -np.inf], [0, 1, 1], "scores: row 2 is -inf"),
+        ([0.1, 0.2], [0, 1, 1], r"membership: shape \(3,\) for 2 scores"),
+        ([0.1, 0.2], [1, 1], "there are no non-members"),
+        ([0.1, 0.2], [0, 0], "there are no members"),
+        ([0.1, 0.2], [0, 2], "values other than 0 and 1"),
+        ([0.1, 0.2], [0.0, np.nan], "values other than 0 and 1"),
+        ([[0.1], [0.2]], [0, 1], r"scores: shape \(2, 1\)"),
+        ([], [], "scores: there are none"),
+    ],
+)
+def test_unusable_arrays_are_named(scores, membership, names):
+    for function in (roc, auc, best_threshold, lambda s, y: tpr_at_fpr(s, 0.1, y)):
+        with pytest.raises(InputError, match=names):
+            function(scores, membership)
+    with pytest.raises(InputError, match=names.removeprefix("scores: ").removeprefix(r"membership: shape \(3,\)")):
+        null_calibration({"a": scores}, membership)
+
+
+def test_two_scorings_are_told_apart():
+    with pytest.raises(InputError, match="scores_b: row 0 is nan"):
+        auc_difference([1.0, 2.0], [np.nan, 1.0], [0, 1])
+    with pytest.raises(InputError, match="scores_b: 3 entries for 2"):
+        auc_difference([1.0, 2.0], [0.0, 1.0, 2.0], [0, 1])
+
+
+def test_membership_goes_with_scores_and_not_with_a_curve():
+    with pytest.raises(InputError, match="membership: missing"):
+        auc([1.0, 2.0])
+    with pytest.raises(InputError, match="holds it already"):
+        auc(roc([1.0, 2.0], [0, 1]), [0, 1])
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0, float("nan")])
+def test_an_impossible_level_is_refused(level):
+    with pytest.raises(InputError, match="level"):
+        auc([1.0, 2.0, 3.0, 2.5], [0, 1, 1, 0], level=level)
+
+
+def test_the_room_exports_exactly_its_face():
+    assert sorted(harness.stats.__all__) == harness.stats.__all__
+    assert set(harness.stats.__all__) == {name for name in vars(harness.stats) if not name.startswith("_")}

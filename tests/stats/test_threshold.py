@@ -1,0 +1,88 @@
+"""Intervals of one proportion, balanced accuracy and the best threshold."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
+
+from harness.errors import InputError
+from harness.stats import balanced_accuracy, best_threshold, clopper_pearson, roc, wilson
+
+from .worlds import WEAK, scored
+
+counts = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(counts, st.sampled_from([0.8, 0.95, 0.99]))
+def test_intervals_agree_with_statsmodels(count, level):
+    successes, trials = count
+    expected = proportion_confint(successes, trials, alpha=1 - level, method="beta")
+    assert clopper_pearson(successes, trials, level=level) == pytest.approx(expected, abs=1e-12)
+    expected = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
+    assert wilson(successes, trials, level=level) == pytest.approx(expected, abs=1e-12)
+
+
+def test_no_trials_say_nothing_and_impossible_counts_are_refused():
+    assert clopper_pearson(0, 0) == wilson(0, 0) == (0.0, 1.0)
+    for interval in (clopper_pearson, wilson):
+        with pytest.raises(InputError, match="3 of 2"):
+            interval(3, 2)
+
+
+@given(scored(), st.floats(-15, 15))
+def test_balanced_accuracy_is_the_mean_of_both_rates(data, threshold):
+    scores, membership = data
+    estimate = balanced_accuracy(scores, membership, threshold)
+    guess = scores >= threshold
+    tpr, tnr = guess[membership == 1].mean(), 1 - guess[membership == 0].mean()
+    assert estimate.value == pytest.approx((tpr + tnr) / 2, abs=1e-14)
+    assert 0.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0
+    assert estimate.low < estimate.high
+    assert balanced_accuracy(roc(scores, membership), None, threshold) == estimate
+
+
+def test_balanced_accuracy_ignores_how_many_records_each_side_has():
+    scores, membership = np.array([1.0, 0.0, 1.0, 0.0, 0.0, 0.0]), np.array([1, 1, 0, 0, 0, 0])
+    assert balanced_accuracy(scores, membership, 0.5).value == (0.5 + 0.75) / 2
+
+
+@given(scored())
+def test_best_threshold_reaches_the_maximum(data):
+    scores, membership = data
+    cut = best_threshold(scores, membership)
+    reached = balanced_accuracy(scores, membership, cut).value
+    best = max(balanced_accuracy(scores, membership, t).value for t in (*scores, np.inf))
+    assert reached == pytest.approx(best, abs=1e-14)
+
+
+def test_best_threshold_lies_midway():
+    assert best_threshold([0.0, 1.0, 3.0, 4.0], [0, 0, 1, 1]) == 2.0
+
+
+def test_best_threshold_of_equally_good_cuts_is_the_middle_one():
+    scores = np.array([5.0, 4.0, 3.0, 2.0, 1.0, 0.0])
+    # One member on top; then member, non-member alternate, so that cuts after 5, 3 and 1 are equally good.
+    assert best_threshold(scores, [1, 0, 1, 0, 1, 0]) == 2.5
+
+
+def test_best_threshold_survives_neighbouring_and_huge_numbers():
+    below, above = 1.0, float(np.nextafter(1.0, 2.0))
+    assert best_threshold([below, above], [0, 1]) == above
+    assert best_threshold([1.7e308, 1.6e308], [1, 0]) == pytest.approx(1.65e308)
+
+
+def test_best_threshold_against_the_wind_calls_all_or_nobody_a_member():
+    cut = best_threshold([0.0, 1.0], [1, 0])
+    assert balanced_accuracy([0.0, 1.0], [1, 0], cut).value == 0.5
+
+
+def test_a_threshold_that_is_not_a_number_is_refused():
+    with pytest.raises(InputError, match="threshold"):
+        balanced_accuracy([0.0, 1.0], [0, 1], float("nan"))
+
+
+def test_wider_level_gives_a_wider_interval():
+    scores, membership = WEAK[1].draw(200, 300, np.random.default_rng(0))
+    narrow, wide = (balanced_accuracy(scores, membership, 0.2, level=level) for level in (0.5, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high

@@ -1,0 +1,83 @@
+"""`audit.toml`: what is wrong is refused, and named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config import load, parse
+from harness.errors import ConfigError
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "digits.toml"
+
+
+def test_example_is_valid_and_states_the_defaults() -> None:
+    config = load(EXAMPLE)
+    assert config.data == parse({"name": "digits"}).data
+    assert [rule.name for rule in config.gate.rules] == ["NR/SR/MR auc <= 0.8", "SR/MR auc <= original + 0.15"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"name": "x", "trainig": {}}, "trainig: unknown key; did you mean 'training'?"),
+        ({"name": "x", "training": {"epoch": 3}}, "training.epoch: unknown key; did you mean 'epochs'?"),
+        ({"name": "x", "training": {"epochs": "3"}}, "training.epochs: input should be a valid integer (got '3')"),
+        (
+            {"name": "x", "training": {"epochs": 0}},
+            "training.epochs: input should be greater than or equal to 1 (got 0)",
+        ),
+        (
+            {"name": "x", "export": {"runtimes": ["onnx"]}},
+            "export.runtimes.0: input should be 'litert' or 'executorch'",
+        ),
+        (
+            {"name": "x", "gate": {"rules": [{"metrc": "auc"}]}},
+            "gate.rules.0.metrc: unknown key; did you mean 'metric'?",
+        ),
+        ({"name": "x", "gate": {"rules": [{}]}}, "gate.rules.0: needs exactly one of 'max' and 'max_increase'"),
+        (
+            {"name": "x", "gate": {"rules": [{"metric": "tpr_at_fpr", "max": 0.1}]}},
+            "gate.rules.0: 'at_fpr' goes with metric",
+        ),
+        ({"name": "x", "compression": {"variants": ["int8"]}}, "compression.variants: must contain 'original'"),
+        ({"name": "../x"}, "name: string should match pattern"),
+        ({}, "name: field required"),
+    ],
+)
+def test_bad_field_is_named(table: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(table, source="audit.toml")
+    assert str(caught.value).startswith("audit.toml: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: no such file \(`edgeleak init`"):
+        load(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("content", [b"name = ", b"\xff\xfe", b'name = "a"\nname = "b"'])
+def test_unreadable_toml_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "audit.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_digest_covers_results_and_not_the_policy() -> None:
+    base = parse({"name": "x"})
+    assert base.digest() == parse({"name": "x", "gate": {"rules": [{"max": 0.6}]}, "jobs": 1}).digest()
+    assert base.digest() == parse({"name": "x", "device": {"url": "grpc://127.0.0.1:1"}}).digest()
+    assert base.digest() != parse({"name": "x", "seed": 1}).digest()
+    assert base.digest() != base.with_changes(null=True).digest()
+
+
+def test_data_dir_is_relative_to_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "audit.toml"
+    path.write_text('name = "x"\n[data]\nname = "cifar10"\ndata_dir = "cifar"\n')
+    assert load(path).data.data_dir == str(tmp_path / "cifar")

@@ -1,0 +1,168 @@
+"""Training: the same bits for the same seed, fixed epochs, and compression that is held."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from harness import datasets, models, training
+from harness.errors import ArtifactError, ConfigError, InputError, InterruptedRunError
+
+DIGITS = datasets.load("digits")
+X, Y = DIGITS.inputs[:150], DIGITS.labels[:150]
+SETTINGS = {"epochs": 2, "batch_size": 32, "learning_rate": 2e-3, "seed": 3}
+
+
+def _net(width: int = 4) -> torch.nn.Module:
+    return models.build("cnn", n_classes=10, in_shape=(1, 8, 8), width=width)
+
+
+def _trained(**changes) -> training.Trained:
+    return training.train(_net(), X, Y, **(SETTINGS | changes))
+
+
+def _same(a: training.Trained, b: training.Trained) -> bool:
+    return all(torch.equal(a.state_dict[name], b.state_dict[name]) for name in a.state_dict)
+
+
+@pytest.mark.parametrize("changes", [{}, {"threads": 2}, {"optimizer": "sgd"}, {"augment": True}])
+def test_a_rerun_is_bit_identical(changes):
+    torch.manual_seed(1)
+    first = _trained(**changes)
+    torch.manual_seed(2)
+    assert _same(first, _trained(**changes))
+
+
+def test_the_seed_matters():
+    assert not _same(_trained(), _trained(seed=4))
+
+
+def test_nothing_of_torchs_own_state_is_moved():
+    torch.manual_seed(5)
+    before = torch.get_rng_state(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    _trained(threads=2)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1:] == (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
+
+
+def test_it_learns():
+    net = _net(width=16)
+    made = training.train(net, X, Y, **(SETTINGS | {"epochs": 15}))
+    assert (training.predict(net, X).argmax(1) == Y).mean() > 0.95
+    assert made.losses[-1] < made.losses[0] / 1.5
+    assert not net.training
+
+
+def test_checkpoints_are_the_last_epochs_oldest_first():
+    made = _trained(epochs=4, checkpoints=3)
+    assert len(made.checkpoints) == 3
+    assert all(torch.equal(made.checkpoints[-1][k], made.state_dict[k]) for k in made.state_dict)
+    assert not torch.equal(made.checkpoints[0]["head.weight"], made.checkpoints[1]["head.weight"])
+    assert _trained().checkpoints == ()
+
+
+def test_progress_and_stopping():
+    seen = []
+    with pytest.raises(InterruptedRunError):
+        _trained(epochs=9, progress=lambda *a: seen.append(a), should_stop=lambda: len(seen) >= 2)
+    assert [(epoch, epochs) for epoch, epochs, _ in seen] == [(1, 9), (2, 9)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"batch_size": 0}, ConfigError),
+        ({"learning_rate": 0.0}, ConfigError),
+        ({"epochs": -1}, ConfigError),
+        ({"optimizer": "lion"}, ConfigError),
+        ({"learning_rate": 1e30, "optimizer": "sgd"}, InputError),
+    ],
+)
+def test_impossible_settings_are_refused(changes, error):
+    with pytest.raises(error):
+        _trained(**changes)
+
+
+def test_inputs_without_labels_are_refused():
+    with pytest.raises(InputError, match="150 inputs and 149 labels"):
+        training.train(_net(), X, Y[:-1], **SETTINGS)
+
+
+def test_a_last_batch_of_one_record_is_spread_over_the_others():
+    # 33 records in batches of 32: batch norm over one record of 1 x 1 pixels would raise.
+    made = training.train(_net(), X[:33, :, :1, :1], Y[:33], **SETTINGS)
+    assert np.isfinite(made.losses).all()
+
+
+def test_augmentation_shifts_and_flips_without_inventing_pixels():
+    images = torch.arange(1, 1 + 64 * 2 * 64, dtype=torch.float32).reshape(64, 2, 8, 8)
+    torch.manual_seed(0)
+    changed = training._augmented(images)
+    assert changed.shape == images.shape
+    for before, after in zip(images, changed, strict=True):
+        assert set(after.flatten().tolist()) <= {0.0, *before.flatten().tolist()}
+        # A shift by at most one of eight pixels keeps at least 7 x 7 of each channel.
+        assert (after != 0).sum() >= 2 * 49
+    flipped = (changed.diff(dim=3)[:, 0, 3, 3] < 0).float().mean()
+    assert 0.2 < flipped < 0.8
+
+
+def test_a_mask_is_held_from_the_first_step_to_the_last():
+    net = _net()
+    mask = {"features.3.weight": (torch.rand(8, 4, 3, 3, generator=torch.Generator().manual_seed(0)) > 0.5).float()}
+    before = net.features[3].weight.detach().clone()
+    training.finetune(net, X, Y, **SETTINGS, mask=mask)
+    weight = net.features[3].weight.detach()
+    assert torch.equal(weight == 0, mask["features.3.weight"] == 0)
+    assert not torch.equal(weight, before * mask["features.3.weight"])
+
+
+def test_shared_weights_move_together():
+    net = _net().eval()
+    ids = torch.randint(0, 5, (8, 4, 3, 3), generator=torch.Generator().manual_seed(0))
+    start = torch.linspace(-1, 1, 5)
+    training.finetune(net, X, Y, **SETTINGS, clusters={"features.3.weight": training.Clusters(ids, start)})
+    weight = net.features[3].weight.detach()
+    values = [weight[ids == k].unique() for k in range(5)]
+    assert [len(v) for v in values] == [1] * 5
+    assert not torch.equal(torch.cat(values), start)
+
+
+def test_a_shared_values_gradient_is_the_sum_over_its_weights():
+    net = _net()
+    ids = torch.arange(10 * 8).reshape(10, 8) % 3
+    ties = training._Ties({net.head.weight: training.Clusters(ids, torch.tensor([0.1, 0.2, 0.3]))})
+    net.head.weight.grad = torch.arange(80.0).reshape(10, 8)
+    codebook = ties.trainable(net)[-1]
+    ties.gather()
+    expected = [sum(range(k, 80, 3)) for k in range(3)]
+    assert codebook.grad.tolist() == expected
+
+
+def test_an_unknown_parameter_is_named():
+    with pytest.raises(ConfigError, match=r"no parameter 'body\.weight'"):
+        training.finetune(_net(), X, Y, **SETTINGS, mask={"body.weight": torch.ones(1)})
+
+
+def test_weights_survive_the_disk_and_damage_is_told(tmp_path):
+    made, path = _trained(), tmp_path / "w.safetensors"
+    training.save_weights(path, made.state_dict)
+    loaded = training.load_weights(path)
+    assert loaded.keys() == made.state_dict.keys()
+    assert all(torch.equal(loaded[k], made.state_dict[k]) for k in loaded)
+    assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ArtifactError, match=r"w\.safetensors"):
+        training.load_weights(path)
+    with pytest.raises(ArtifactError, match="missing"):
+        training.load_weights(tmp_path / "missing")
+
+
+def test_predictions_do_not_depend_on_company():
+    net = _net(width=8)
+    training.train(net, X, Y, **SETTINGS)
+    net.train()
+    together = training.predict(net, DIGITS.inputs[:600])
+    assert net.training
+    np.testing.assert_allclose(training.predict(net, DIGITS.inputs[300:301]), together[300:301], atol=1e-5)
