@@ -6,8 +6,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device_agent.errors import AgentError
+from device_agent.private import PrivateFolder
 from device_agent.runtimes import SUFFIXES
 from protos import CHUNK_BYTES
 
@@ -55,8 +54,11 @@ class BlobStore:
 
     def __init__(self, folder: Path | None = None, *, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self._private = folder is None
-        self._folder = folder if folder is not None else Path(tempfile.mkdtemp(prefix="edgeleak-agent-"))
+        self._private: PrivateFolder | None = None
+        if folder is None:
+            self._private = PrivateFolder()
+            folder = self._private.path
+        self._folder = folder
         self._lock = threading.Lock()
         self._blobs: dict[str, Blob] = {}
         # Digest -> size that a running upload will take: two uploads cannot promise the same room.
@@ -144,8 +146,8 @@ class BlobStore:
 
     def close(self) -> None:
         """Remove the folder where it is private."""
-        if self._private:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._private is not None:
+            self._private.close()
 
     def _append(self, partial: Path, held: int, size_bytes: int, chunks: Iterable[bytes]) -> int:
         with partial.open("ab") as file:

@@ -53,7 +53,7 @@ class DataConfig(_Section):
     members: Count = 400
     nonmembers: Count = 400
     population: Count = 200
-    calibration: Count = 64
+    calibration: Annotated[int, Field(ge=0)] = 64
 
 
 class ModelConfig(_Section):
@@ -66,7 +66,7 @@ class ModelConfig(_Section):
 class TrainingConfig(_Section):
     """How target and shadow models are trained: fixed epochs, nothing is selected on audited records."""
 
-    epochs: Count = 60
+    epochs: Count = 25
     batch_size: Count = 64
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     shadows: Count = 2
@@ -84,8 +84,8 @@ class CompressionConfig(_Section):
         "int8",
         "fp16",
     )
-    finetune_epochs: Count = 15
-    finetune_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    finetune_epochs: Count = 20
+    finetune_learning_rate: Annotated[float, Field(gt=0)] = 2e-3
 
     @field_validator("variants")
     @classmethod

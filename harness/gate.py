@@ -194,7 +194,11 @@ def _where(row: Row) -> dict[str, Any]:
 
 
 def _place(row: Row) -> str:
-    return f"{row['adversary']} {row['attack']} on {'+'.join(row['variants'])} ({row.get('runtime', 'arrays')})"
+    return f"{row['adversary']} {row['attack']} on {' + '.join(row['variants'])}{_at(row)}"
+
+
+def _at(row: Row) -> str:
+    return f" ({row['runtime']})" if row.get("runtime") else ""
 
 
 def _shown(estimate: Mapping[str, Any]) -> str:

@@ -47,8 +47,7 @@ def fold_of_rows(shadows: Sequence[Observations], *, folds: int, seed: int) -> I
     Raises:
         InputError: a fold would train on members or on non-members only.
     """
-    ids = [getattr(s, "ids", None) for s in shadows]
-    known = [np.asarray(i) for i in ids if i is not None]
+    known = [s.ids for s in shadows if s.ids is not None]
     keys = np.concatenate(known if len(known) == len(shadows) else [np.arange(len(s)) for s in shadows])
     membership = stacked_membership(shadows)
     _, group = np.unique(keys, return_inverse=True)

@@ -23,9 +23,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -52,17 +52,29 @@ def load(path: Path) -> tuple[Observations, list[Observations]]:
         UnresolvedError: the target or a shadow has too few records.
     """
     path = Path(path)
-    archive = _Archive(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    with path.open("rb") as file:
+        target, shadows = _read(_Archive(path, file))
+    check_size(target, needs_membership_of=shadows)
+    return target, shadows
+
+
+def _read(archive: _Archive) -> tuple[Observations, list[Observations]]:
+    """The target and the shadows, complete and consistent with each other."""
+    path = archive.path
+    # The target's own arrays first: a bad one is named as the target's, not as that of a reference with its labels.
+    target = archive.observations("target")
     numbers = archive.numbers("shadow/")
     population = _population(archive)
     shadows = [_shadow(archive, k, numbers, population) for k in numbers]
     references = tuple(
         archive.observations(f"cross/{k}", labels_key="target/labels") for k in archive.numbers("cross/")
     )
-    target = archive.observations(
-        "target",
+    target = replace(
+        target,
         references=references,
-        reference_membership=archive.membership_matrix("cross_membership", len(references)),
+        reference_membership=archive.membership_matrix("cross_membership", (len(references), len(target))),
         population=population.get("target"),
     )
     if target.membership is None:
@@ -80,13 +92,13 @@ def load(path: Path) -> tuple[Observations, list[Observations]]:
                 )
         if shadow.n_classes != target.n_classes:
             raise InputError(f"{path}: {shadow.name} has {shadow.n_classes} classes, the target {target.n_classes}")
-    check_size(target, needs_membership_of=shadows)
     return target, shadows
 
 
 def _shadow(archive: _Archive, k: str, numbers: list[str], population: Mapping[str, Observations]) -> Observations:
     """Shadow k; its references on the population are the other shadows that cross-answered its records."""
     name = f"shadow/{k}"
+    own = archive.observations(name)
     others = archive.numbers(f"{name}/cross/")
     for j in others:
         if j == k or j not in numbers:
@@ -95,13 +107,9 @@ def _shadow(archive: _Archive, k: str, numbers: list[str], population: Mapping[s
     z = population.get(name)
     if z is not None:
         answered = tuple(population[f"shadow/{j}"] for j in others if f"shadow/{j}" in population)
-        z = Observations(labels=z.labels, confidences=z.confidences, logits=z.logits, references=answered, name=z.name)
-    return archive.observations(
-        name,
-        references=references,
-        reference_membership=archive.membership_matrix(f"{name}/cross_membership", len(references)),
-        population=z,
-    )
+        z = replace(z, references=answered)
+    trained = archive.membership_matrix(f"{name}/cross_membership", (len(references), len(own)))
+    return replace(own, references=references, reference_membership=trained, population=z)
 
 
 def _population(archive: _Archive) -> dict[str, Observations]:
@@ -123,12 +131,10 @@ def _population(archive: _Archive) -> dict[str, Observations]:
 class _Archive:
     """An .npz whose keys are read one at a time, each failure naming its key; nothing is ever unpickled."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
-        if not path.is_file():
-            raise InputError(f"{path}: there is no such file")
         try:
-            self._file: Any = np.load(path, allow_pickle=False)
+            self._file: Any = np.load(file, allow_pickle=False)
         except (*CORRUPT, ValueError) as error:
             raise InputError(f"{path}: not an .npz file, or damaged", hint="write it with numpy.savez") from error
         if not hasattr(self._file, "files"):
@@ -182,13 +188,15 @@ class _Archive:
             raise InputError(f"{self.path}: key {key} has shape {list(values.shape)}, expected [n]")
         return values
 
-    def membership_matrix(self, key: str, references: int) -> IntArray | None:
-        """Which reference was trained on which record, ``[R, n]``, where the file says."""
+    def membership_matrix(self, key: str, shape: tuple[int, int]) -> IntArray | None:
+        """Which reference was trained on which record, 0 or 1 of ``shape`` ``[R, n]``, where the file says."""
         if key not in self.keys:
             return None
         values = self.integers(key)
-        if values.ndim != 2 or len(values) != references or not np.isin(values, (0, 1)).all():
-            raise InputError(f"{self.path}: key {key} is not a 0/1 array of shape [{references} references, n]")
+        if values.shape != shape or not np.isin(values, (0, 1)).all():
+            raise InputError(
+                f"{self.path}: key {key}: expected 0 and 1, shape [{shape[0]} references, {shape[1]} records]"
+            )
         return values
 
     def observations(self, prefix: str, *, labels_key: str | None = None, **more: Any) -> Observations:
@@ -204,11 +212,8 @@ class _Archive:
         if not any(kind in extra for kind in KINDS):
             raise InputError(f"{self.path}: key {prefix}/confidences/<variant> is missing: there is no variant")
         for name in ("membership", "ids"):
-            key = f"{prefix}/{name}"
-            if key in self.keys and name in known:
-                extra[name] = self.vector(key)
-                if len(extra[name]) != len(labels):
-                    raise InputError(f"{self.path}: key {key} has {len(extra[name])} entries for {len(labels)} labels")
+            if f"{prefix}/{name}" in self.keys:
+                extra[name] = self.vector(f"{prefix}/{name}")
         with self._named():
             return Observations(labels=labels, name=prefix, **extra, **more)
 

@@ -6,15 +6,18 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import InputError
 from harness.mis._pairs import SNR_LIMIT, checked_law
 from harness.types import Array, FloatArray
 
-__all__ = ["Chernoff", "chernoff"]
+__all__ = ["Chernoff", "chernoff", "ties"]
 
 # Under this effective number of records the exponent hangs on a handful of extreme losses.
 MIN_ESS = 30.0
+# Differences below this share of the largest are rounding: neither a win nor a loss.
+ROUNDING = 1e-15
 # Newton's steps are quadratic and safeguarded by bisection; more than this means a law at the edge of floating point.
 MAX_STEPS = 200
 # The bracket doubles from the Gaussian tilt; beyond this many doublings exp(-tX) is a point mass.
@@ -70,8 +73,8 @@ def chernoff(x: Array, *, weights: Array | None = None, start: float | None = No
         return Chernoff(0.0, 0.0, 0.0, 0.0, _known(w, len(values)), 0.0, 0.0, "tie")
     unit = values / scale  # exponents are free of the loss's unit; Newton's tolerances need one
     mean = _mean(unit, w)
-    if unit.min() >= 0:
-        zero = _mean((unit == 0).astype(np.float64), w)
+    if unit.min() >= -ROUNDING:
+        zero = _mean(ties(unit).astype(np.float64), w)
         exponent = -math.log(zero) if zero > 0 else math.inf
         return Chernoff(exponent, math.inf, 0.0, 1.0 - zero, _known(w, zero * len(unit)), 0.0, 0.0, "never_beaten")
     spread = math.sqrt(_mean((unit - mean) ** 2, w))
@@ -80,6 +83,11 @@ def chernoff(x: Array, *, weights: Array | None = None, start: float | None = No
         return Chernoff(0.0, 0.0, spread * scale, 0.0, _known(w, len(unit)), 0.5, 1.0 / (spread * scale), status)
     tau = _root(unit, w, guess=mean / spread**2 if start is None else start * scale)
     return _at(unit, w, tau, scale)
+
+
+def ties(x: FloatArray) -> NDArray[np.bool_]:
+    """Where a loss difference is zero, but for rounding."""
+    return np.asarray(np.abs(x) <= ROUNDING * float(np.max(np.abs(x))))
 
 
 def _root(x: FloatArray, w: FloatArray | None, *, guess: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from harness.errors import InputError
-from harness.mis._chernoff import Chernoff, chernoff
+from harness.mis._chernoff import Chernoff, chernoff, ties
 from harness.mis._pairs import checked_law
 from harness.types import Array, FloatArray
 
@@ -62,7 +62,7 @@ def gauss_log_delta(snr: FloatArray, *, n: int) -> FloatArray:
 
 def _never_beaten(x: FloatArray, w: FloatArray | None, n: int) -> float:
     """X >= 0: the rival can only tie, when all n records do. An upper bound, for the tie-break may never select it."""
-    zero = _mean((x == 0).astype(np.float64), w)
+    zero = _mean(ties(x).astype(np.float64), w)
     if zero in (0.0, 1.0):
         return -math.inf
     return min((n - 1) * math.log(zero) + math.log(2.0 * zero * (1.0 - zero)), 0.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.mis._chernoff import chernoff
+from harness.mis._chernoff import chernoff, ties
 from harness.mis._pairs import SNR_LIMIT, signal_to_noise
 from harness.types import FloatArray
 
@@ -71,7 +71,7 @@ def _chernoff_roots(x: FloatArray, counts: FloatArray, total: FloatArray) -> Flo
     values = sign * x
     found = chernoff(values)
     if found.status == "never_beaten" or found.sd_tilt == 0:
-        zero = np.minimum(counts @ (values == 0).astype(np.float64) / total, 1.0)
+        zero = np.minimum(counts @ ties(values).astype(np.float64) / total, 1.0)
         with np.errstate(divide="ignore"):
             root = np.sqrt(-2.0 * np.log(zero))
         return np.asarray(sign * np.minimum(root, SNR_LIMIT))

@@ -66,13 +66,11 @@ class ArtifactRow:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of the gate and what became of it; ``worst`` says where, in words."""
+    """One rule of the gate, what became of it and why; the reason holds the figures that decided."""
 
     name: str
     outcome: str
     reason: str
-    estimate: Estimate | None
-    worst: str
 
 
 def results(report: Node) -> tuple[Result, ...]:
@@ -104,8 +102,6 @@ def rules(report: Node) -> tuple[Rule, ...]:
             name=_read.text(row, "name"),
             outcome=outcome(row),
             reason=_read.text(row, "reason", limit=_read.REASON_LIMIT),
-            estimate=_read.estimate(row, "estimate"),
-            worst=_worst(_read.mapping(row, "worst")),
         )
         for row in _read.rows(_read.mapping(report, "gate"), "rules")
     )
@@ -163,14 +159,6 @@ def _artifact(node: Node, attacks: tuple[Result, ...]) -> ArtifactRow:
 def _strongest(attacks: list[Result]) -> Result | None:
     known = [r for r in by_auc(attacks) if r.headline is not None]
     return known[0] if known else None
-
-
-def _worst(node: Node) -> str:
-    if not node:
-        return ""
-    variants = " + ".join(_read.strings(node, "variants"))
-    parts = (_read.text(node, "attack"), variants or _read.NOT_AVAILABLE, _read.text(node, "runtime"))
-    return "{} on {} ({})".format(*parts)
 
 
 def _or_lowest(estimate: Estimate | None) -> float:

@@ -57,12 +57,4 @@ def render(report: Mapping[str, object], curves: Mapping[str, Curve]) -> str:
 
 
 def _rule(rule: Rule) -> dict[str, str]:
-    number = "" if rule.estimate is None else _format.interval(rule.estimate, _format.short)
-    return {
-        "name": rule.name,
-        "outcome": rule.outcome,
-        "reason": rule.reason,
-        "number": number,
-        "hint": _format.hint(rule.estimate),
-        "worst": rule.worst,
-    }
+    return {"name": rule.name, "outcome": rule.outcome, "reason": rule.reason}

@@ -27,6 +27,10 @@ STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow
 SHOWN_PER_ADVERSARY = 3
 
 
+# More names than this would stretch a row over half a terminal.
+NAMED_VARIANTS = 2
+
+
 def summary(report: Node, *, files: Sequence[Path] = ()) -> RenderableType:
     """What a terminal shows at the end of an audit.
 
@@ -67,10 +71,6 @@ def _verdict(report: Node) -> RenderableType:
         line = Text.assemble(
             (f"{rule.outcome}: ", STYLES.get(rule.outcome, "")), (rule.name, "bold"), f": {rule.reason}"
         )
-        if rule.estimate is not None:
-            line.append(f" ({_format.interval(rule.estimate, _format.short)})")
-        if rule.worst:
-            line.append(f"; {rule.worst}")
         lines.append(line)
     for line in lines:
         line.overflow = "fold"
@@ -107,7 +107,7 @@ def _strongest(attacks: Sequence[Result]) -> Table | None:
     for adversary in (*ADVERSARIES, *others):
         for r in [r for r in findings if r.adversary == adversary][:SHOWN_PER_ADVERSARY]:
             difference = _compact(r.versus_original, _format.signed)
-            _add(table, adversary, r.attack, " + ".join(r.variants), r.runtime, _compact(r.headline), difference)
+            _add(table, adversary, r.attack, _seen(r.variants), r.runtime, _compact(r.headline), difference)
     return table
 
 
@@ -124,6 +124,13 @@ def _mis(ranking: Sequence[Node]) -> Table:
             _read.text(row, "status"),
         )
     return table
+
+
+def _seen(variants: Sequence[str]) -> str:
+    """What an adversary looks at; the page has the whole list."""
+    if len(variants) <= NAMED_VARIANTS:
+        return " + ".join(variants)
+    return f"{variants[0]} + {len(variants) - 1} more"
 
 
 def _compact(estimate: Estimate | None, style: Callable[[float], str] = _format.ratio) -> str:

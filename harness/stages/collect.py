@@ -33,7 +33,8 @@ def collect(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
     for model in material.models:
         mine = [artifact for artifact in artifacts if artifact.model == model]
         for name in material.populations(model):
-            times = gather(config, run, tools, mine, name, material.population(name), info=info)
+            label = f"collect {model}, {name} records"
+            times = gather(config, run, tools, mine, name, material.population(name), info=info, label=label)
             wall, kernel, answered = wall + times.wall_ns, kernel + times.kernel_ns, answered + times.records
     return {
         "device": {"url": config.device.url, **info.to_json()},
@@ -51,6 +52,7 @@ def gather(
     records: Records,
     *,
     info: DeviceInfo,
+    label: str,
 ) -> collection.CollectionTimes:
     """Collect one population's answers from some artifacts; deploys only what still has something to say."""
     batch = config.collect.batch_size
@@ -71,7 +73,7 @@ def gather(
         batch_size=batch,
         clock_ns=time.perf_counter_ns,
         progress=tools.progress,
-        label=f"collect {artifacts[0].model} {name}",
+        label=label,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import delayed
+from numpy.typing import NDArray
 
 from harness import compression, training
 from harness import export as exporting
@@ -165,18 +166,25 @@ def _convert(config: AuditConfig, folder: Path, job: _Job) -> None:
         model.load_state_dict(training.load_weights(candidate_path(run, int(job.weights))))
     else:
         model = material.load_model(run, job.model, job.weights)
-    (calibration,) = material.dataset.take(material.split.calibration).inputs.values()
     made = exporting.export_many(
         model.eval(),
         runtime=job.runtime,
         targets=[exporting.Target(v, numerics, _place(run, job.model, v, job.runtime)) for v, numerics in job.variants],
         sample_shape=material.dataset.in_shape,
-        calibration=np.asarray(calibration, dtype=np.float32),
+        calibration=_calibration(material),
         model_name=job.model,
     )
     for artifact in made:
         account = asdict(artifact) | {"path": artifact.path.name, "provenance": dict(artifact.provenance)}
         run.write_json(_account(job.model, artifact.variant, job.runtime), account)
+
+
+def _calibration(material: Material) -> NDArray[np.float32] | None:
+    ids = material.split.calibration
+    if not len(ids):
+        return None
+    (inputs,) = material.dataset.take(ids).inputs.values()
+    return np.asarray(inputs, dtype=np.float32)
 
 
 def _is_whole(run: Run, job: _Job, variant: str) -> bool:

@@ -114,11 +114,7 @@ class Material:
 
     def load_model(self, run: Run, model: str, variant: str) -> nn.Module:
         """A model's variant with its trained weights, in evaluation mode."""
-        network = self.build(seed=0)
-        if compression.parse(variant).family == "cluster":
-            from harness.compression._fuse import fuse
-
-            network, _ = fuse(network, sample_shape=self.dataset.in_shape)
+        network = compression.architecture(self.build(seed=0), variant, sample_shape=self.dataset.in_shape)
         network.load_state_dict(training.load_weights(run.path("models", model, f"{weights_of(variant)}.safetensors")))
         return network.eval()
 

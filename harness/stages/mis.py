@@ -34,15 +34,14 @@ def indicate(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
     records = material.population(POPULATION)
     candidates = candidates_of(run, config)
     losses: dict[str, np.ndarray] = {}
-    for done, quantizer in enumerate(config.mis.quantizers, start=1):
+    for quantizer in config.mis.quantizers:
         mine = [artifact for artifact in candidates if artifact.variant == quantizer]
-        gather(config, run, tools, mine, POPULATION, records, info=info)
+        gather(config, run, tools, mine, POPULATION, records, info=info, label=f"mis {quantizer}")
         answers = [run.read_answers(POPULATION, artifact.key).astype(np.float64) for artifact in mine]
         rows = [
             mis.losses_from_confidences(log_softmax(a, axis=1), records.labels, log_confidences=True) for a in answers
         ]
         losses[quantizer] = np.stack(rows)
-        tools.progress("mis", done, len(config.mis.quantizers))
     last = config.mis.candidates - 1  # the last checkpoint is what ships
     found = mis.estimate(
         losses,

@@ -12,6 +12,7 @@ import pytest
 
 from harness import attacks, stats
 from harness.attacks import BaseAttack, evaluate, permute_membership, register, with_copy
+from harness.attacks._folds import fold_of_rows
 from harness.attacks._registry import REGISTRY, attack_class
 from harness.attacks._sr import fit_pair
 from harness.errors import InputError, UnresolvedError, UsageError
@@ -42,7 +43,9 @@ def null() -> World:
 
 
 def test_every_attack_finds_a_strong_leak(leaking: World) -> None:
-    names = [n for n in attacks.names() if n not in ("samia", "lira-online", "posterior-lr", "mr-net")]
+    # Two need other inputs, one is slow, and a linear model cannot find the true class in an unsorted vector at all.
+    left_out = ("samia", "lira-online", "mr-net", "posterior-lr", "posterior-label-lr")
+    names = [n for n in attacks.names() if n not in left_out]
     found = evaluate(leaking.target, leaking.shadows, attacks=names, variants=("original", "prune-0.6", "int8-ptq"))
     assert not found.skipped
     for r in found.results:
@@ -77,27 +80,16 @@ def test_cross_fitting_finds_a_leak_without_shadows(leaking: World) -> None:
         assert best.balanced_accuracy.value > 0.6
 
 
-def test_cross_fitted_scores_never_saw_their_own_membership(null: World) -> None:
-    """Flipping one fold's membership must leave that fold's scores alone, up to the centre of the fold."""
+def test_a_cross_fitted_score_comes_from_the_other_folds_alone(null: World) -> None:
     target = replace(null.target, references=(), population=None)
-    from harness.attacks._folds import fold_of_rows
-
     fold = fold_of_rows([target], folds=5, seed=0)
-    flipped = target.membership.copy()
-    rows = np.flatnonzero(fold == 2)
-    a, b = (rows[target.membership[rows] == side][:10] for side in (0, 1))
-    flipped[a], flipped[b] = 1, 0
-    before = evaluate(target, attacks=("gbt", "posterior-lr"), variants=("original",)).results
-    again = replace(target, membership=flipped)
-    if not (fold_of_rows([again], folds=5, seed=0) == fold).all():
-        again = None
-    # Folds are dealt by membership; with equal counts per fold the deal may change, so fit by hand on the same folds.
-    for r in before:
-        held = np.flatnonzero(fold == 2)
-        train = target.take(np.flatnonzero(fold != 2))
-        attack = attack_class(r.attack)(["original"], folds=3).fit([train])
-        scores = attack.score(target.take(held))
-        np.testing.assert_allclose(r.scores[held], scores - np.median(scores), atol=1e-12)
+    for r in evaluate(target, attacks=("gbt", "posterior-lr", "confidence"), variants=("original",)).results:
+        for k in range(5):
+            held = np.flatnonzero(fold == k)
+            attack = attack_class(r.attack)(["original"], folds=3).fit([target.take(np.flatnonzero(fold != k))])
+            scores = attack.score(target.take(held))
+            centre = np.median(scores) if attack.learned else 0.0
+            np.testing.assert_allclose(r.scores[held], scores - centre, atol=1e-12)
 
 
 def test_permuted_labels_teach_nothing(leaking: World) -> None:
@@ -247,13 +239,9 @@ def test_what_cannot_be_evaluated_is_refused(leaking: World) -> None:
         evaluate(replace(target, membership=None))
     with pytest.raises(InputError, match="non-members"):
         evaluate(target.take(np.flatnonzero(target.membership == 1)))
+    few = np.concatenate([np.flatnonzero(target.membership == side)[:2] for side in (0, 1)])
     with pytest.raises(UnresolvedError, match="50 records"):
-        evaluate(
-            target.take(
-                np.arange(3) * 0
-                + np.array([*np.flatnonzero(target.membership)[:2], *np.flatnonzero(target.membership == 0)[:1]])
-            )
-        )
+        evaluate(target.take(few))
 
 
 def test_progress_ends_at_its_total(leaking: World) -> None:

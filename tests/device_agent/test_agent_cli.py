@@ -55,6 +55,22 @@ def test_worker_ends_with_a_killed_agent(agent: Agent) -> None:
     worker.wait(10)
 
 
+def test_a_killed_agents_store_is_removed_by_the_next(
+    start_agent: Callable[..., Agent], exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    killed, living = start_agent(), start_agent()
+    killed.upload(exported.path("net.tflite"))
+    kept = living.upload(exported.path("net.tflite"))
+    assert len(list(tmp_path.glob("edgeleak-agent-*"))) == 2
+    killed.process.kill()
+    killed.process.wait(20)
+    start_agent()
+    assert len(list(tmp_path.glob("edgeleak-agent-*"))) == 2
+    assert len(list(tmp_path.glob("edgeleak-agent-*/*.tflite"))) == 1
+    assert living.invoke([kept], [{"args_0": exported.images}])
+
+
 def test_ends_with_its_stdin() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "device_agent.cli", "--exit-on-stdin-eof"],

@@ -164,6 +164,14 @@ def test_any_finite_matrix_gives_an_answer_without_nan(losses):
     assert 0.0 <= found.mis_predicted <= 1.0
 
 
+@pytest.mark.parametrize("tiny", [1e-300, 1e-160, 1e-20])
+@pytest.mark.parametrize("method", ["gauss", "chernoff"])
+def test_differences_of_rounding_size_are_neither_wins_nor_losses(tiny, method):
+    found = one([[0.0, 1.0, tiny, tiny], [tiny, tiny, -tiny, tiny]], method=method)
+    json.dumps(found.to_json(), allow_nan=False)
+    assert found.status in ("unresolved", "never_beaten")
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.integers(4, 10), st.sampled_from(["gauss", "chernoff"]))
 def test_any_lattice_gives_an_answer_without_nan(seed, k, points, method):
