@@ -25,17 +25,19 @@ class PrivateFolder:
 
     def __init__(self) -> None:
         _sweep(Path(tempfile.gettempdir()))
-        locked: int | None = None
-        while locked is None:
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._lock = _lock(self.path, create=True)
+        if self._lock is None:
+            # Another agent's sweep came between the two lines above and took the folder; it does not happen twice.
+            # Where the file system has no locks at all, the folder merely is not swept.
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            # None where another agent's sweep was faster: that folder is gone.
-            locked = _lock(self.path, create=True)
-        self._lock = locked
+            self._lock = _lock(self.path, create=True)
 
     def close(self) -> None:
         """Remove the folder and what is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 def _sweep(parent: Path) -> None:

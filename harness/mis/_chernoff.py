@@ -18,6 +18,8 @@ __all__ = ["Chernoff", "chernoff", "ties"]
 MIN_ESS = 30.0
 # Differences below this share of the largest are rounding: neither a win nor a loss.
 ROUNDING = 1e-15
+# Differences that are all smaller are zero: their tilt, one over them, has no number.
+UNDERFLOW = 1e-290
 # Newton's steps are quadratic and safeguarded by bisection; more than this means a law at the edge of floating point.
 MAX_STEPS = 200
 # The bracket doubles from the Gaussian tilt; beyond this many doublings exp(-tX) is a point mass.
@@ -69,7 +71,7 @@ def chernoff(x: Array, *, weights: Array | None = None, start: float | None = No
     if w is not None:
         values, w = values[w > 0], w[w > 0]
     scale = float(np.max(np.abs(values)))
-    if scale == 0:
+    if scale < UNDERFLOW:
         return Chernoff(0.0, 0.0, 0.0, 0.0, _known(w, len(values)), 0.0, 0.0, "tie")
     unit = values / scale  # exponents are free of the loss's unit; Newton's tolerances need one
     mean = _mean(unit, w)

@@ -15,6 +15,8 @@ __all__ = ["MIN_POINTS", "checked", "dedupe", "groups_of"]
 
 # Cross-fitting needs two halves, and a standard deviation needs two points in each.
 MIN_POINTS = 4
+# No loss is larger; the third power of what is smaller still has a number.
+LARGEST = 1e90
 # Candidates whose losses differ by no more than this on every record are one candidate.
 DEFAULT_TOL = 1e-12
 
@@ -38,8 +40,9 @@ def checked(losses: Array, *, name: str = "losses", min_points: int = MIN_POINTS
             raise InputError(f"{name}: element type {matrix.dtype}, expected numbers")
         matrix = matrix.astype(np.float64)
     for k, row in enumerate(matrix):
-        if not np.isfinite(row).all():
-            raise InputError(f"{name}: candidate {k}, record {int(np.argmin(np.isfinite(row)))} is NaN or infinite")
+        if not max(float(row.max()), -float(row.min())) <= LARGEST:  # NaN compares false, so one pass finds all three
+            at = int(np.argmin(np.abs(row.astype(np.float64)) <= LARGEST))
+            raise InputError(f"{name}: candidate {k}, record {at} is NaN, infinite or beyond {LARGEST:g}")
     return matrix
 
 

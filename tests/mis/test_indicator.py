@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from harness.errors import InputError
 from harness.mis import dedupe, indicator, pair_stats, predict_log_delta
+from harness.mis._crossfit import cross_fit
+from harness.mis._statistic import fold_value, resampled_roots
+from harness.mis._units import split_masks, units_of
 
 laws = st.integers(0, 10_000).map(np.random.default_rng)
 
@@ -123,6 +126,34 @@ def test_rows_far_behind_the_closest_are_screened_without_a_trace():
     alone, among = indicator(near), indicator(np.r_[near, far])
     assert among.r == alone.r
     assert among.k_eff == 220
+
+
+def test_the_moments_select_what_every_half_selects_on_its_own():
+    rng = np.random.default_rng(21)
+    rows = rng.standard_normal((9, 120)) + 0.05 * rng.standard_normal((9, 1))
+    rows -= rows[int(np.argmin(rows.mean(axis=1)))]
+    rows = rows[np.argsort(np.abs(rows).sum(axis=1), kind="stable")]  # the best one, all zeros, first
+    units = units_of(120)
+    masks = split_masks(units, 12, rng)
+    fit = cross_fit(rows, masks, method="gauss", units=units)
+    assert len(np.unique(fit.ref)) > 3  # near-ties: the halves disagree about the best one
+    for j, mask in enumerate(masks):
+        for fold, (selects, measures) in enumerate(((mask, ~mask), (~mask, mask))):
+            stats = pair_stats(rows[:, selects])
+            assert fit.ref[j, fold] == stats.ref
+            assert fit.rival[j, fold] == stats.idx[np.argmin(stats.snr)]
+            held_out = pair_stats(rows[np.ix_([stats.ref, fit.rival[j, fold]], measures)], ref=0)
+            assert fit.root[j, fold] == pytest.approx(held_out.snr[0])
+
+
+@pytest.mark.parametrize("method", ["gauss", "chernoff"])
+@pytest.mark.parametrize("shift", [0.4, 0.0, -0.4])
+def test_a_resample_that_takes_each_record_once_gives_the_estimate(method, shift):
+    x = np.random.default_rng(2).standard_normal(60) + shift
+    once, twice = resampled_roots(x, np.array([[1.0], [2.0]]) * np.ones(60), method=method)
+    assert once == pytest.approx(fold_value(x, method=method, units=60).root, abs=1e-6)
+    doubled = fold_value(np.tile(x, 2), method=method, units=60).root
+    assert twice == pytest.approx(doubled, abs=1e-6)
 
 
 def test_duplicates_merge_onto_the_lowest_row_and_keys_count():
