@@ -27,7 +27,8 @@ _GRACE_SECONDS = 1.0
 _EPILOG = """\
 example:
   edgeleak-agent --listen 127.0.0.1:50051
-  then, on the same machine or through a forwarded port:  edgeleak devices --device grpc://127.0.0.1:50051
+  then, on the same machine or through a forwarded port:
+  edgeleak audit audit.toml --device grpc://127.0.0.1:50051
 
 The agent prints one line, "listening on HOST:PORT", once it answers; it stops on SIGTERM or Ctrl-C.
 """

@@ -26,7 +26,7 @@ from harness.attacks import (  # noqa: F401, I001
 from harness.attacks._base import Attack, BaseAttack
 from harness.attacks._evaluate import HEADLINE, evaluate
 from harness.attacks._registry import attack_class, names, register
-from harness.attacks._result import AttackResult, Evaluation, Skipped
+from harness.attacks._result import AttackResult, Evaluation, Measures, Skipped
 from harness.attacks.controls import permute_membership, with_copy
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "AttackResult",
     "BaseAttack",
     "Evaluation",
+    "Measures",
     "Skipped",
     "attack_class",
     "evaluate",

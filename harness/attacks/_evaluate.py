@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import joblib
 import numpy as np
 import threadpoolctl  # type: ignore[import-untyped]
 
-from harness import stats
-from harness.attacks._base import DEFAULT_FOLDS, Adversary, BaseAttack
+from harness.attacks._base import DEFAULT_FOLDS
 from harness.attacks._cache import Cache
 from harness.attacks._folds import fold_of_rows, membership_of
+from harness.attacks._measure import Scored, Task, measure
 from harness.attacks._registry import attack_class
-from harness.attacks._result import AttackResult, Evaluation, Skipped
+from harness.attacks._result import Evaluation, Skipped
 from harness.errors import InputError, UnresolvedError, UsageError
-from harness.types import FloatArray, IntArray, Observations
+from harness.types import IntArray, Observations
 
 __all__ = ["HEADLINE", "MIN_SIDE_RECORDS", "check_size", "evaluate"]
 
@@ -48,31 +47,6 @@ INNER_FOLDS = 3
 MIN_ROWS_FOR_OPENMP = 20_000
 
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One attack on one view."""
-
-    name: str
-    attack: type[BaseAttack]
-    variants: tuple[str, ...]
-
-    def build(self, *, original: str, seed: int, n_jobs: int, folds: int, cache: Cache) -> BaseAttack:
-        return self.attack(self.variants, original=original, seed=seed, n_jobs=n_jobs, folds=folds, cache=cache)
-
-    def skipped(self, reason: str) -> Skipped:
-        return Skipped(self.name, self.attack.adversary, self.variants, reason)
-
-
-@dataclass
-class _Scored:
-    """A task's scores, and its cut for each record (folds may differ in it)."""
-
-    task: _Task
-    scores: FloatArray
-    cut: FloatArray
-    shadow_aucs: list[float] = field(default_factory=list)
 
 
 def evaluate(
@@ -133,7 +107,7 @@ def evaluate(
         scored, failed = run(tasks, target, shadows, original, seed, n_jobs, progress or _silent)
     return Evaluation(
         results=tuple(
-            _measure(
+            measure(
                 scored,
                 membership,
                 original=original,
@@ -175,9 +149,9 @@ def check_size(target: Observations, *, needs_membership_of: Sequence[Observatio
 
 def _plan(
     names: Sequence[str], seen: Sequence[str], original: str, controls: Sequence[str]
-) -> tuple[list[_Task], list[Skipped]]:
+) -> tuple[list[Task], list[Skipped]]:
     """The views of each attack: NR one variant, SR a pair with the original, MR all with and without the original."""
-    tasks: list[_Task] = []
+    tasks: list[Task] = []
     skipped: list[Skipped] = []
     compressed = tuple(v for v in seen if v != original)
     shipped = tuple(v for v in compressed if v not in controls)
@@ -198,24 +172,24 @@ def _plan(
                 # The original and a single variant are SR's view already.
                 views = [v for v in views if len(shipped) > 1]
                 reason = "needs at least two compressed variants"
-            tasks += [_Task(name, attack, view) for view in views]
+            tasks += [Task(name, attack, view) for view in views]
             if not views:
                 skipped.append(Skipped(name, attack.adversary, tuple(seen), reason))
     return tasks, skipped
 
 
 def _with_shadows(
-    tasks: Sequence[_Task],
+    tasks: Sequence[Task],
     target: Observations,
     shadows: Sequence[Observations],
     original: str,
     seed: int,
     n_jobs: int,
     progress: Progress,
-) -> tuple[list[_Scored], list[Skipped]]:
+) -> tuple[list[Scored], list[Skipped]]:
     """Fit each task on the shadows and score the target."""
     cache = Cache(target)
-    scored: list[_Scored] = []
+    scored: list[Scored] = []
     failed: list[Skipped] = []
     for done, task in enumerate(tasks):
         progress(_text(task), done, len(tasks))
@@ -225,20 +199,20 @@ def _with_shadows(
         except (UsageError, UnresolvedError) as error:
             failed.append(task.skipped(str(error)))
             continue
-        scored.append(_Scored(task, scores, np.full(len(target), attack.threshold), [attack.shadow_auc]))
+        scored.append(Scored(task, scores, np.full(len(target), attack.threshold), [attack.shadow_auc]))
     progress("done", len(tasks), len(tasks))
     return scored, failed
 
 
 def _cross_fitted(
-    tasks: Sequence[_Task],
+    tasks: Sequence[Task],
     target: Observations,
     _: Sequence[Observations],
     original: str,
     seed: int,
     n_jobs: int,
     progress: Progress,
-) -> tuple[list[_Scored], list[Skipped]]:
+) -> tuple[list[Scored], list[Skipped]]:
     """Fit each task on four fifths of the target and score the rest, for each fifth.
 
     Two learned attacks are on slightly different scales, so a fold's scores are centred on their median, which looks
@@ -246,8 +220,8 @@ def _cross_fitted(
     """
     n = len(target)
     fold = fold_of_rows([target], folds=DEFAULT_FOLDS, seed=seed)
-    scored = {task: _Scored(task, np.empty(n), np.empty(n)) for task in tasks}
-    failed: dict[_Task, Skipped] = {}
+    scored = {task: Scored(task, np.empty(n), np.empty(n)) for task in tasks}
+    failed: dict[Task, Skipped] = {}
     for k in range(DEFAULT_FOLDS):
         held = np.flatnonzero(fold == k)
         train, test = target.take(np.flatnonzero(fold != k)), target.take(held)
@@ -270,62 +244,7 @@ def _cross_fitted(
     return [scored[t] for t in tasks if t not in failed], list(failed.values())
 
 
-def _measure(
-    scored: Sequence[_Scored],
-    membership: IntArray,
-    *,
-    original: str,
-    controls: Sequence[str],
-    level: float,
-    families: int,
-    fprs: Sequence[float],
-    trained_on: str,
-) -> Iterator[AttackResult]:
-    """Turn scores into estimates; one sort per score serves all of them."""
-    simultaneous = 1.0 - (1.0 - level) / max(1, families * len(scored))
-    on_original = {s.task.name: s for s in scored if s.task.variants == (original,)}
-    best = max(on_original.values(), key=lambda s: _mean(s.shadow_aucs, otherwise=-1.0), default=None)
-    for one in scored:
-        adversary: Adversary = one.task.attack.adversary
-        against = on_original.get(one.task.name) if adversary == "NR" else best
-        if against is one:
-            against = None
-        curve = stats.roc(one.scores, membership)
-        single_cut = bool((one.cut == one.cut[0]).all())
-        yield AttackResult(
-            adversary=adversary,
-            attack=one.task.name,
-            variants=one.task.variants,
-            trained_on=trained_on,
-            n_members=int(membership.sum()),
-            n_nonmembers=int(len(membership) - membership.sum()),
-            auc=stats.auc(curve, level=level),
-            auc_simultaneous=stats.auc(curve, level=simultaneous),
-            balanced_accuracy=stats.balanced_accuracy(_decided(one), membership, threshold=0.5, level=level),
-            tpr_at_fpr={str(f): stats.tpr_at_fpr(curve, f, level=level) for f in fprs},
-            epsilon_lower=stats.epsilon_lower(curve, level=level),
-            versus_original=None
-            if against is None
-            else stats.auc_difference(one.scores, against.scores, membership, level=level),
-            versus_attack=None if against is None else against.task.name,
-            is_control=any(v in controls for v in one.task.variants),
-            threshold=float(one.cut[0]) if single_cut else float("nan"),
-            shadow_auc=_mean(one.shadow_aucs, otherwise=float("nan")),
-            scores=one.scores,
-        )
-
-
-def _decided(one: _Scored) -> FloatArray:
-    """1.0 where the record is called a member: its score reaches the cut of its fold."""
-    return (one.scores >= one.cut).astype(np.float64)
-
-
-def _mean(values: Sequence[float], *, otherwise: float) -> float:
-    finite = [v for v in values if np.isfinite(v)]
-    return float(np.mean(finite)) if finite else otherwise
-
-
-def _text(task: _Task) -> str:
+def _text(task: Task) -> str:
     return f"{task.name} on {', '.join(task.variants)}"
 
 

@@ -11,12 +11,42 @@ from harness.attacks._base import Adversary
 from harness.stats import Estimate
 from harness.types import FloatArray
 
-__all__ = ["AttackResult", "Evaluation", "Skipped"]
+__all__ = ["AttackResult", "Evaluation", "Measures", "Skipped"]
 
 
-@dataclass(frozen=True, eq=False)
-class AttackResult:
-    """One attack on one view of the target. Rates are fractions.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measures:
+    """How well one attack does, every figure with an interval of one level. Rates are fractions.
+
+    Args:
+        auc: area under the ROC curve.
+        balanced_accuracy: at the cut that was chosen without the scored records.
+        tpr_at_fpr: false-positive rate as text, e.g. ``0.01`` -> true-positive rate.
+        epsilon_lower: lower bound of the epsilon of any differentially private training, after the search.
+        versus_original: AUC minus that of ``AttackResult.versus_attack`` on the original, on the same records; None
+            for attacks on the original itself, or where the original is not visible.
+    """
+
+    auc: Estimate
+    balanced_accuracy: Estimate
+    tpr_at_fpr: Mapping[str, Estimate]
+    epsilon_lower: Estimate
+    versus_original: Estimate | None
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object; numbers that are not finite become null."""
+        return {
+            "auc": self.auc.to_json(),
+            "balanced_accuracy": self.balanced_accuracy.to_json(),
+            "tpr_at_fpr": {fpr: estimate.to_json() for fpr, estimate in self.tpr_at_fpr.items()},
+            "epsilon_lower": self.epsilon_lower.to_json(),
+            "versus_original": None if self.versus_original is None else self.versus_original.to_json(),
+        }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AttackResult(Measures):
+    """One attack on one view of the target, measured at the nominal level.
 
     Args:
         adversary: NR, SR or MR.
@@ -25,14 +55,8 @@ class AttackResult:
         trained_on: ``shadows``, or ``members`` where it was cross-fitted over the target's known membership.
         n_members: members among the scored records.
         n_nonmembers: non-members among them.
-        auc: area under the ROC curve.
-        auc_simultaneous: the same at the Bonferroni level over all results of the evaluation: all of these intervals
-            hold at once with the nominal probability.
-        balanced_accuracy: at the cut that was chosen without the scored records.
-        tpr_at_fpr: false-positive rate as text, e.g. ``0.01`` -> true-positive rate.
-        epsilon_lower: lower bound of the epsilon of any differentially private training, after the search.
-        versus_original: AUC minus that of ``versus_attack`` on the original, on the same records; None for attacks
-            on the original itself, or where the original is not visible.
+        simultaneous: the same figures at the Bonferroni level over all results of the evaluation: all of these
+            intervals hold at once with the nominal probability.
         versus_attack: for NR the same attack; for SR and MR the NR attack that did best on the shadows' original.
         is_control: a view of a control (e.g. an uncompressed fine-tuned copy), not of something that ships.
         threshold: the cut; NaN where each fold had its own.
@@ -46,12 +70,7 @@ class AttackResult:
     trained_on: str
     n_members: int
     n_nonmembers: int
-    auc: Estimate
-    auc_simultaneous: Estimate
-    balanced_accuracy: Estimate
-    tpr_at_fpr: Mapping[str, Estimate]
-    epsilon_lower: Estimate
-    versus_original: Estimate | None
+    simultaneous: Measures
     versus_attack: str | None
     is_control: bool
     threshold: float
@@ -67,12 +86,8 @@ class AttackResult:
             "trained_on": self.trained_on,
             "n_members": self.n_members,
             "n_nonmembers": self.n_nonmembers,
-            "auc": self.auc.to_json(),
-            "auc_simultaneous": self.auc_simultaneous.to_json(),
-            "balanced_accuracy": self.balanced_accuracy.to_json(),
-            "tpr_at_fpr": {fpr: estimate.to_json() for fpr, estimate in self.tpr_at_fpr.items()},
-            "epsilon_lower": self.epsilon_lower.to_json(),
-            "versus_original": None if self.versus_original is None else self.versus_original.to_json(),
+            **super().to_json(),
+            "simultaneous": self.simultaneous.to_json(),
             "versus_attack": self.versus_attack,
             "is_control": self.is_control,
             "threshold": self.threshold if np.isfinite(self.threshold) else None,

@@ -138,7 +138,7 @@ def _result(row: Node) -> Result:
         n_members=_read.number(row, "n_members"),
         n_nonmembers=_read.number(row, "n_nonmembers"),
         auc=_read.estimate(row, "auc"),
-        auc_simultaneous=_read.estimate(row, "auc_simultaneous"),
+        auc_simultaneous=_read.estimate(_read.mapping(row, "simultaneous"), "auc"),
         balanced_accuracy=_read.estimate(row, "balanced_accuracy"),
         tpr_at_fpr={str(fpr): _read.estimate(rates, fpr) for fpr in rates},
         epsilon_lower=_read.estimate(row, "epsilon_lower"),

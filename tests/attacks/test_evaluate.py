@@ -59,7 +59,7 @@ def test_every_attack_finds_a_strong_leak(leaking: World) -> None:
 def test_no_interval_excludes_one_half_on_the_null_twin(null: World) -> None:
     found = evaluate(null.target, null.shadows, attacks=QUICK)
     for r in found.results:
-        assert r.auc_simultaneous.holds(0.5), (r.attack, r.variants, r.auc_simultaneous)
+        assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants, r.simultaneous.auc)
         assert r.epsilon_lower.low < 0.5
 
 
@@ -67,7 +67,7 @@ def test_no_interval_excludes_one_half_on_the_cross_fitted_null_twin(null: World
     found = evaluate(null.target, attacks=QUICK)
     assert {r.trained_on for r in found.results} == {"members"}
     for r in found.results:
-        assert r.auc_simultaneous.holds(0.5), (r.attack, r.variants, r.auc_simultaneous)
+        assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants, r.simultaneous.auc)
 
 
 def test_cross_fitting_finds_a_leak_without_shadows(leaking: World) -> None:
@@ -103,7 +103,7 @@ def test_permuted_labels_teach_nothing(leaking: World) -> None:
 def test_permuted_target_membership_gives_one_half(leaking: World) -> None:
     target = permute_membership([leaking.target], seed=4)[0]
     for r in evaluate(target, leaking.shadows, attacks=QUICK).results:
-        assert r.auc_simultaneous.holds(0.5), (r.attack, r.variants)
+        assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants)
 
 
 def test_a_second_copy_of_the_original_adds_nothing(leaking: World) -> None:
@@ -153,15 +153,15 @@ def test_the_headline_classifier_is_chosen_on_shadows_only(leaking: World) -> No
 def test_simultaneous_intervals_pay_for_every_result_and_family(leaking: World) -> None:
     one = evaluate(leaking.target, leaking.shadows, attacks=("confidence",), level=0.9)
     two = evaluate(leaking.target, leaking.shadows, attacks=("confidence",), level=0.9, families=2)
-    assert one.results[0].auc_simultaneous.level == pytest.approx(1 - 0.1 / len(one.results))
-    assert two.results[0].auc_simultaneous.level == pytest.approx(1 - 0.1 / (2 * len(one.results)))
+    assert one.results[0].simultaneous.auc.level == pytest.approx(1 - 0.1 / len(one.results))
+    assert two.results[0].simultaneous.auc.level == pytest.approx(1 - 0.1 / (2 * len(one.results)))
     assert one.results[0].auc.level == 0.9
 
 
 def test_json_has_the_agreed_keys_and_is_json(leaking: World) -> None:
     found = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "samia"), fprs=(0.01, 0.001))
     row = json.loads(json.dumps(found.to_json(), allow_nan=False))["results"][0]
-    wanted = {"adversary", "attack", "variants", "trained_on", "n_members", "n_nonmembers", "auc", "auc_simultaneous"}
+    wanted = {"adversary", "attack", "variants", "trained_on", "n_members", "n_nonmembers", "auc", "simultaneous"}
     wanted |= {"balanced_accuracy", "tpr_at_fpr", "epsilon_lower", "versus_original", "is_control"}
     assert wanted <= set(row)
     assert "scores" not in row
@@ -298,7 +298,7 @@ def test_mr_net_stacks_several_variants(leaking: World, null: World) -> None:
     assert len(found.results) == 4
     assert all(r.auc.low > 0.6 for r in found.results)
     quiet = evaluate(null.target, null.shadows, attacks=("mr-net",))
-    assert all(r.auc_simultaneous.holds(0.5) for r in quiet.results)
+    assert all(r.simultaneous.auc.holds(0.5) for r in quiet.results)
 
 
 @pytest.mark.slow
@@ -306,4 +306,4 @@ def test_the_headline_set_runs_and_is_calibrated_on_the_null_twin(null: World) -
     found = evaluate(null.target, null.shadows)
     assert {s.attack for s in found.skipped} <= {"mr-net"}
     for r in found.results:
-        assert r.auc_simultaneous.holds(0.5), (r.attack, r.variants, r.auc_simultaneous)
+        assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants, r.simultaneous.auc)

@@ -90,6 +90,19 @@ def test_a_constant_penalty_is_never_selected():
     assert mixed.r.value == pytest.approx(0.125, rel=0.5)
 
 
+def test_the_regime_says_which_approximation_is_believed():
+    near, far = (
+        one(rivals(np.random.default_rng(1), [0.05] * 8, 2000)),
+        one(rivals(np.random.default_rng(1), [0.3], 2000)),
+    )
+    assert (near.regime, far.regime) == ("local", "moderate")
+    assert near.mis_predicted == pytest.approx(1 - math.exp(near.log_delta.local))
+    assert near.log_delta.local < near.log_delta.saddle_sum - 0.1
+    assert far.mis_predicted == pytest.approx(1 - math.exp(far.log_delta.saddle_sum))
+    assert near.r_floor == 1.92 / 2000
+    assert far.n_r == 100 * far.r.value
+
+
 def test_thousands_of_nats_stay_finite():
     losses = np.stack([np.zeros(4000), RNG.standard_normal(4000) + 1.0])
     found = one(losses, n=100_000)

@@ -130,7 +130,7 @@ def test_rows_far_behind_the_closest_are_screened_without_a_trace():
 
 def test_the_moments_select_what_every_half_selects_on_its_own():
     rng = np.random.default_rng(21)
-    rows = rng.standard_normal((9, 120)) + 0.05 * rng.standard_normal((9, 1))
+    rows = rng.uniform(0.2, 3.0, (9, 1)) * rng.standard_normal((9, 120)) + 0.05 * rng.standard_normal((9, 1))
     rows -= rows[int(np.argmin(rows.mean(axis=1)))]
     rows = rows[np.argsort(np.abs(rows).sum(axis=1), kind="stable")]  # the best one, all zeros, first
     units = units_of(120)

@@ -72,7 +72,7 @@ def test_a_device_cannot_steer_the_terminal(width: int) -> None:
 def test_names_in_tables_are_no_markup() -> None:
     report = sample.report()
     report["artifacts"][0]["variant"] = "[/]"
-    report["attacks"]["results"][0] |= {"attack": "[bold]b", "auc_simultaneous": sample.estimate(0.99)}
+    report["attacks"]["results"][0] |= {"attack": "[bold]b", "simultaneous": {"auc": sample.estimate(0.99)}}
     report["mis"]["quantizers"][0]["quantizer"] = "[/q]"
     text = shown(report, 200)
     assert "[/]" in text
