@@ -94,6 +94,9 @@ def sklearn_trainer(kind: str, *, seed: int, n_jobs: int) -> Trainer:
             # Reaching the iteration limit is part of the reference setting, not news for the user.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(x, y)
+        if kind == "rf":
+            # Its threads add the trees' votes in the order in which they end, which changes the last bits of a score.
+            cast(RandomForestClassifier, model).set_params(n_jobs=1)
         # Log-odds where the classifier has them: probabilities near 0 and 1 round into ties.
         decide = getattr(model, "decision_function", None)
         if decide is not None:

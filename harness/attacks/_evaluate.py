@@ -42,9 +42,9 @@ MIN_SIDE_RECORDS = 25
 # Cross-fitting trains everything once per outer fold; fewer inner folds keep that affordable.
 INNER_FOLDS = 3
 
-# Below this, OpenMP's threads inside boosting and BLAS spend their time waiting for one another (forests, which use
-# threads of another kind, are not concerned): fifty times slower on a busy machine, never faster.
-MIN_ROWS_FOR_OPENMP = 20_000
+# OpenMP's threads inside boosting and BLAS mostly wait for one another at these sizes: boosting 1,400 rows took up to
+# fifty times longer with two threads on a busy machine, and gained nothing on an idle one. Forests use other threads.
+OPENMP_THREADS = 1
 
 Progress = Callable[[str, int, int], None]
 
@@ -80,7 +80,7 @@ def evaluate(
         fprs: false-positive rates at which the true-positive rate is reported.
         families: evaluations whose simultaneous intervals shall hold together, e.g. the number of runtimes.
         seed: of every random choice; the same seed gives the same bits.
-        n_jobs: threads; -1 takes every core.
+        n_jobs: threads that grow forests; -1 takes every core.
         progress: called as ``progress(text, done, total)``.
 
     Returns:
@@ -101,8 +101,7 @@ def evaluate(
             )
     tasks, skipped = _plan(names, seen, original, controls)
     n_jobs = joblib.effective_n_jobs(n_jobs)
-    rows = max(len(o) for o in (target, *shadows))
-    with threadpoolctl.threadpool_limits(limits=n_jobs if rows >= MIN_ROWS_FOR_OPENMP else 1):
+    with threadpoolctl.threadpool_limits(limits=OPENMP_THREADS):
         run = _with_shadows if shadows else _cross_fitted
         scored, failed = run(tasks, target, shadows, original, seed, n_jobs, progress or _silent)
     return Evaluation(

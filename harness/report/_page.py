@@ -8,7 +8,7 @@ from importlib import resources
 
 import jinja2
 
-from harness.report import _format, _leakage, _read, _roc, _tables, _words
+from harness.report import _leakage, _read, _roc, _tables, _words
 from harness.report._curve import Curve
 from harness.report._model import Rule, artifacts, outcome, results, rules
 

@@ -307,3 +307,32 @@ def test_the_headline_set_runs_and_is_calibrated_on_the_null_twin(null: World) -
     assert {s.attack for s in found.skipped} <= {"mr-net"}
     for r in found.results:
         assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants, r.simultaneous.auc)
+
+
+def test_another_package_adds_an_attack_by_an_entry_point(leaking: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Plugged(BaseAttack):
+        def score(self, target: Observations) -> FloatArray:
+            return target.confidences_of(self.variants[0]).min(axis=1)
+
+    class Point:
+        name = "test-plugged"
+
+        def load(self) -> type[BaseAttack]:
+            return Plugged
+
+    def points(*, group: str, name: str | None = None) -> list[Point]:
+        return [Point()] if group == "edgeleak.attacks" and name in (None, Point.name) else []
+
+    monkeypatch.setattr("harness.attacks._registry.entry_points", points)
+    assert attacks.names()[-1] == "test-plugged"
+    try:
+        found = evaluate(leaking.target, leaking.shadows, attacks=("test-plugged",), variants=("original",))
+        assert [r.attack for r in found.results] == ["test-plugged"]
+    finally:
+        REGISTRY.pop("test-plugged", None)
+
+
+def test_the_face_is_what_it_says() -> None:
+    assert attacks.__all__ == sorted(attacks.__all__, key=lambda n: (not n.isupper(), not n[0].isupper(), n))
+    assert all(hasattr(attacks, name) for name in attacks.__all__)
+    assert set(attacks.HEADLINE) <= set(attacks.names())
