@@ -19,13 +19,15 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from harness import __version__, doctor
+from harness.arrays import attack_file, mis_file
 from harness.audit import STAGES, Tools, audit_all, check, run_stage
 from harness.config import AuditConfig, load
 from harness.console import ProgressView
 from harness.errors import ConfigError, EdgeleakError, InterruptedRunError, StorageError, UsageError
-from harness.gate import exit_code
-from harness.report import summary
+from harness.gate import Verdict, exit_code, judge_pooled
+from harness.report import findings, summary
 from harness.run import Run
+from harness.stages.calibrate import pool
 
 __all__ = ["main"]
 
@@ -42,6 +44,9 @@ app = typer.Typer(
     epilog="Exit codes: 0 pass, 1 gate failed, 2 inconclusive, 3 internal or device error, 4 usage or configuration.",
 )
 
+SourceArgument = Annotated[
+    Path, typer.Argument(metavar="AUDIT.toml|FILE.npz", help="The audit's configuration, or arrays from anywhere.")
+]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="AUDIT.toml", help="The audit's configuration.")]
 RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder; default runs/NAME.", metavar="DIR")]
 DeviceOption = Annotated[str | None, typer.Option("--device", "-d", help="local, or grpc://host:port.", metavar="URL")]
@@ -97,28 +102,64 @@ def _stage_command(stage: str, purpose: str) -> Callable[..., None]:
         as_json: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
-        resolved = _configure(config, device=device, seed=seed, null=null)
-        with (
-            Run.open(_folder(run, resolved), resolved) as opened,
-            ProgressView(err, quiet=quiet) as view,
-            Tools(view, resolved.device.url) as tools,
-        ):
-            result = run_stage(stage, resolved, opened, tools)
-        if as_json:
-            out.print_json(json.dumps(result))
-        else:
-            out.print(f"{stage}: done, in {opened.folder}", soft_wrap=True)
-        if stage == "gate":
-            raise typer.Exit({"pass": 0, "fail": 1, "inconclusive": 2}[result["outcome"]])
+        _stage(stage, _configure(config, device=device, seed=seed, null=null), run, as_json=as_json, quiet=quiet)
 
     command.__doc__ = purpose
     return command
 
 
-for _name, _purpose in STAGES.items():
-    app.command(name=_name, help=_purpose[1], epilog=f"Example: edgeleak {_name} examples/digits.toml")(
-        _stage_command(_name, _purpose[1])
-    )
+for _name, (_, _purpose) in STAGES.items():
+    if _name not in ("attack", "mis"):  # these two also take arrays
+        app.command(name=_name, help=_purpose, epilog=f"Example: edgeleak {_name} examples/digits.toml")(
+            _stage_command(_name, _purpose)
+        )
+
+
+@app.command(
+    help=STAGES["attack"][1], epilog="Examples: edgeleak attack audit.toml; edgeleak attack answers.npz --json"
+)
+def attack(
+    source: SourceArgument = DEFAULT_CONFIG,
+    run: RunOption = None,
+    seed: SeedOption = None,
+    null: NullOption = False,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--attack", help="For arrays: an attack to run; may be repeated.", metavar="NAME"),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Attack a run's answers, or confidence arrays from anywhere."""
+    if source.suffix != ".npz":
+        config = _configure(source, device=None, seed=seed, null=null)
+        return _stage("attack", config, run, as_json=as_json, quiet=quiet)
+    with ProgressView(err, quiet=quiet) as view:
+        found = attack_file(source, names=names, seed=seed or 0, progress=view)
+    _print(found, as_json=as_json, shown={"attacks": found, "null_calibration": found["null_calibration"]})
+    return None
+
+
+@app.command(help=STAGES["mis"][1], epilog="Examples: edgeleak mis audit.toml; edgeleak mis losses.npz --n 50000")
+def mis(
+    source: SourceArgument = DEFAULT_CONFIG,
+    n: Annotated[int | None, typer.Option("--n", help="For arrays: size of the training set.", min=2)] = None,
+    run: RunOption = None,
+    device: DeviceOption = None,
+    seed: SeedOption = None,
+    null: NullOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Estimate the MIS indicator of a run's quantizers, or of loss matrices from anywhere."""
+    if source.suffix != ".npz":
+        config = _configure(source, device=device, seed=seed, null=null)
+        return _stage("mis", config, run, as_json=as_json, quiet=quiet)
+    if n is None:
+        raise UsageError(f"{source}: the size of the training set is missing", hint="add --n, e.g. --n 50000")
+    found = mis_file(source, n=n, seed=seed or 0)
+    _print(found, as_json=as_json, shown={"mis": found})
+    return None
 
 
 @app.command(name="doctor", epilog="Example: edgeleak doctor --json")
@@ -130,6 +171,23 @@ def doctor_command(as_json: JsonOption = False) -> None:
     else:
         out.print(doctor.table(checks))
     raise typer.Exit(0 if all(check.ok for check in checks) else 3)
+
+
+@app.command(epilog="Example: edgeleak calibrate runs/digits-null-1 runs/digits-null-2 runs/digits-null-3")
+def calibrate(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, one per seed.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Pool finished runs: do their intervals miss AUC 0.5 more often than chance allows? Null twins must not."""
+    pooled, rows = pool(runs)
+    verdict = judge_pooled(pooled.to_json())
+    if as_json:
+        out.print_json(json.dumps({"pooled": pooled.to_json(), "runs": rows, "gate": verdict.to_json()}))
+    else:
+        for row in rows:
+            out.print(f"{row['run']}: {row['miss_share']:.1%} of {row['attacks']} miss 0.5", soft_wrap=True)
+        out.print(f"{verdict.outcome}: {verdict.rules[0].reason}", soft_wrap=True)
+    raise typer.Exit(exit_code(verdict))
 
 
 @app.command(epilog="Example: edgeleak init my-audit.toml")
@@ -200,6 +258,28 @@ def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bo
     else:
         out.print(summary(report, files=(place / "report.json", place / "report.html")))
     raise typer.Exit(exit_code(verdict))
+
+
+def _stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: bool, quiet: bool) -> None:
+    with (
+        Run.open(_folder(folder, config), config) as run,
+        ProgressView(err, quiet=quiet) as view,
+        Tools(view, config.device.url) as tools,
+    ):
+        result = run_stage(stage, config, run, tools)
+    if as_json:
+        out.print_json(json.dumps(result))
+    else:
+        out.print(f"{stage}: done, in {run.folder}", soft_wrap=True)
+    if stage == "gate":
+        raise typer.Exit(exit_code(Verdict.from_json(result)))
+
+
+def _print(found: dict[str, Any], *, as_json: bool, shown: dict[str, Any]) -> None:
+    if as_json:
+        out.print_json(json.dumps(found))
+    else:
+        out.print(findings(shown))
 
 
 def _configure(path: Path, *, device: str | None, seed: int | None, null: bool) -> AuditConfig:

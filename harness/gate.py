@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from harness.config import GateConfig, GateRule
 
-__all__ = ["Outcome", "RuleOutcome", "Verdict", "exit_code", "judge", "judge_null"]
+__all__ = ["Outcome", "RuleOutcome", "Verdict", "exit_code", "judge", "judge_null", "judge_pooled"]
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 Row = Mapping[str, Any]
@@ -106,6 +106,20 @@ def judge_null(calibration: Row) -> Verdict:
     broken = min(p, q) < NULL_P_VALUE / 2
     reason = f"the audit sees leakage where there is none: {figures}" if broken else figures
     return _combine([RuleOutcome("null twin: every attack holds AUC 0.5", "fail" if broken else "pass", reason)])
+
+
+def judge_pooled(pooled: Row) -> Verdict:
+    """Judge several null twins together: their pooled share of misses must be within chance.
+
+    Args:
+        pooled: `PooledNull.to_json()`.
+    """
+    p = float(pooled["p_value"])
+    reason = (
+        f"{pooled['miss_share']:.1%} of {pooled['tests']} intervals of {pooled['audits']} audits miss 0.5 where chance "
+        f"allows up to {pooled['null_quantile']:.1%} (p = {p:.4f})"
+    )
+    return _combine([RuleOutcome("pooled: attacks hold AUC 0.5", "fail" if p < NULL_P_VALUE else "pass", reason)])
 
 
 def exit_code(verdict: Verdict) -> int:

@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from zarr.codecs import BytesCodec, Crc32cCodec
 
 from harness import __version__
-from harness.config import AuditConfig
-from harness.errors import RunError
+from harness.config import AuditConfig, parse
+from harness.errors import ConfigError, RunError
 from harness.types import Artifact
 
 __all__ = ["Run"]
@@ -89,6 +89,22 @@ class Run:
         if not (folder / "manifest.json").is_file():
             raise RunError(f"{folder}: not a run, so it is not deleted", hint="give another place with --run")
         shutil.rmtree(folder)
+
+    @classmethod
+    def config_of(cls, folder: Path) -> AuditConfig:
+        """The configuration that a run was made with, as its manifest tells.
+
+        Raises:
+            RunError: the folder is not a run, or its manifest is damaged.
+        """
+        if not (folder / "manifest.json").is_file():
+            raise RunError(f"{folder}: not a run", hint="give run folders, e.g. runs/digits")
+        # A run needs its configuration to be opened; to read the manifest alone, any will do.
+        manifest = cls(folder, AuditConfig(name="unknown")).read_json("manifest.json")
+        try:
+            return parse(manifest["config"], source=str(folder / "manifest.json"))
+        except (KeyError, ConfigError) as error:
+            raise RunError(f"{folder / 'manifest.json'}: damaged: {error}", hint="audit again with --fresh") from None
 
     def __enter__(self) -> Self:
         return self

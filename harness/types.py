@@ -127,6 +127,7 @@ class Observations:
         reference_membership: ``[R, n]``, whether reference r was trained on the record; None means never (offline).
         population: the same model (and the same references) on records outside every model's training set (RMIA's Z).
         ids: stable id of each record, int64 ``[n]``, where known: the same record in two populations has the same id.
+        sensitivity: variant -> how much each confidence moves under noise on the record, ``[n, C]`` (SAMIA).
         name: how error messages call this population, e.g. ``target`` or ``shadow/0``.
 
     Raises:
@@ -142,6 +143,7 @@ class Observations:
     reference_membership: IntArray | None = None
     population: Observations | None = None
     ids: IntArray | None = None
+    sensitivity: Mapping[str, Array] = field(default_factory=dict)
     name: str = "target"
 
     def __post_init__(self) -> None:
@@ -223,6 +225,7 @@ class Observations:
             membership=None if self.membership is None else self.membership[rows],
             references=tuple(r.take(rows) for r in self.references),
             ids=None if self.ids is None else self.ids[rows],
+            sensitivity={k: v[rows] for k, v in self.sensitivity.items()},
             reference_membership=None if self.reference_membership is None else self.reference_membership[:, rows],
         )
 

@@ -4,7 +4,7 @@ Whatever strings a device sent are cleaned before they are shown and escaped in 
 """
 
 from harness.report._curve import Curve
-from harness.report._summary import summary
+from harness.report._summary import findings, summary
 from harness.report._write import write
 
-__all__ = ["Curve", "summary", "write"]
+__all__ = ["Curve", "findings", "summary", "write"]

@@ -44,17 +44,25 @@ def summary(report: Node, *, files: Sequence[Path] = ()) -> RenderableType:
     rows = artifacts(report)
     if rows:
         parts.append(_artifacts(rows))
+    parts.append(findings(report))
+    parts.extend(Text(f"Written: {_read.clean(str(path), limit=4096)}", overflow="fold") for path in files)
+    return Group(*parts)
+
+
+def findings(report: Node) -> RenderableType:
+    """What a terminal shows of attacks and indicator, without a verdict; any part of the report may be absent."""
+    parts: list[RenderableType] = []
     strongest = _strongest(results(report))
     if strongest is not None:
         parts.append(strongest)
-    parts.append(Text(f"Null calibration: {_words.null_sentence(report)}"))
+    if "null_calibration" in report:
+        parts.append(Text(f"Null calibration: {_words.null_sentence(report)}"))
     ranking = mis_ranking(report)
     if ranking:
         parts.append(_mis(ranking))
     skipped = len(_read.rows(_read.mapping(report, "attacks"), "skipped"))
     if skipped:
         parts.append(Text(f"{skipped} attacks were not made; the report says why."))
-    parts.extend(Text(f"Written: {_read.clean(str(path), limit=4096)}", overflow="fold") for path in files)
     return Group(*parts)
 
 
