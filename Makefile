@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BUF := npm exec --yes --package=@bufbuild/buf@1.75.0 -- buf
 
 .PHONY: demo test check protos bench clean help
 .DEFAULT_GOAL := help
@@ -34,8 +35,9 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if command -v npm >/dev/null; then npm exec --yes --package=@bufbuild/buf@1.75.0 -- buf lint && echo "buf lint: clean"; \
-	else echo "buf lint: skipped, npm is not installed"; fi
+	@if ! command -v npm >/dev/null; then echo "buf lint: skipped, npm is not installed"; \
+	elif ! $(BUF) --version >/dev/null 2>&1; then echo "buf lint: skipped, npm could not fetch buf"; \
+	else $(BUF) lint && echo "buf lint: clean"; fi
 
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks --benchmark-only -s

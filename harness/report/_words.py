@@ -58,7 +58,11 @@ def audited(report: Node) -> tuple[tuple[str, str], ...]:
         ("Audit", _read.text(report, "name")),
         ("Created", _read.text(report, "created")),
         ("Data", ", ".join([_read.text(data, "name"), *counts])),
-        ("Device", f"{_read.text(device, 'url')}, host {_read.text(device, 'hostname')}{emulated}"),
+        (
+            "Device",
+            f"{_read.text(device, 'url')}, host {_read.text(device, 'hostname')}, agent's process "
+            f"{_format.whole(_read.number(device, 'pid'))}{emulated}",
+        ),
         ("Machine", ", ".join([*machine, f"{cores} cores", f"{memory} memory"])),
         ("Runtimes", ", ".join(_read.text(runtimes, name) for name in runtimes) or _read.NOT_AVAILABLE),
         ("Configuration digest", _read.text(report, "config_digest")),

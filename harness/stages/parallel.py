@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,10 +22,13 @@ def each(tasks: Iterable[Any], *, jobs: int | None) -> Iterator[int]:
     Raises:
         Exception: what a task raised; the others are stopped at once, since what they finished is on disk already.
     """
-    finished = Parallel(n_jobs=jobs or -1, return_as="generator_unordered")(tasks)
-    try:
-        for done, _ in enumerate(finished, start=1):
-            yield done
-    except BaseException:
-        get_reusable_executor().shutdown(wait=True, kill_workers=True)
-        raise
+    with warnings.catch_warnings():
+        # Converters keep memory; loky then replaces a worker, loses nothing, and tells about it.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+        finished = Parallel(n_jobs=jobs or -1, return_as="generator_unordered")(tasks)
+        try:
+            for done, _ in enumerate(finished, start=1):
+                yield done
+        except BaseException:
+            get_reusable_executor().shutdown(wait=True, kill_workers=True)
+            raise
