@@ -111,6 +111,7 @@ def _strongest(attacks: Sequence[Result]) -> Table | None:
     if not findings:
         return None
     table = _table("Strongest attacks", ("Adv.", "Attack", "Sees", "Runtime"), ("AUC", "Against original"))
+    table.columns[3].min_width = len("executorch")  # a name that is broken in two reads like two
     others = sorted({r.adversary for r in findings} - set(ADVERSARIES))
     for adversary in (*ADVERSARIES, *others):
         for r in [r for r in findings if r.adversary == adversary][:SHOWN_PER_ADVERSARY]:
