@@ -28,7 +28,7 @@ demo: $(READY)
 	$(BIN)/edgeleak demo
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -p no:benchmark $(PYTEST_ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

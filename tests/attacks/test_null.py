@@ -13,7 +13,7 @@ from harness.attacks import evaluate
 from harness.attacks._measure import cross_fitted_auc
 from tests.attacks.worlds import make_world
 
-AUDITS = 60
+AUDITS = 40
 ATTACKS = ("confidence", "modified-entropy-class", "posterior-lr", "gbt", "rmia", "lira", "sr2-lr", "sr2-dt", "mr-gbt")
 VARIANTS = ("original", "prune-0.6", "int8-ptq")
 # Largest number of audits out of AUDITS that errs with this probability if the nominal one is true: with 0.1 per

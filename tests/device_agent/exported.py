@@ -158,7 +158,7 @@ def agents() -> Iterator[Callable[..., Agent]]:
             if agent.process.poll() is None:
                 os.kill(agent.process.pid, signal.SIGCONT)
                 agent.process.terminate()
-            agent.process.communicate(timeout=20)
+            agent.process.communicate(timeout=60)
 
 
 @pytest.fixture

@@ -391,10 +391,10 @@ def test_a_crashed_worker_is_an_error_and_the_device_goes_on(agent: Agent, expor
         device.deploy(artifact)
         answers = device.invoke([artifact], endless(exported.records()))
         next(answers)
-        agent.worker().suspend()
         worker = agent.worker()
-        time.sleep(0.3)
-        worker.kill()
+        # Stopped, it holds the next batch; idle, it would be replaced in silence.
+        worker.suspend()
+        threading.Timer(1.0, worker.kill).start()
         with pytest.raises(DeviceError, match=r"worker died \(SIGKILL, perhaps out of memory\)"):
             for _ in answers:
                 pass

@@ -40,11 +40,11 @@ finetune_epochs = 3
 batch_size = 16
 
 [attack]
-names = ["confidence", "modified-entropy-class", "posterior-lr", "rmia", "sr2-lr", "mr-logistic"]
+names = ["confidence", "modified-entropy-class", "posterior-lr", "rmia", "sr2-lr", "mr-gbt"]
 
 [mis]
 quantizers = ["fp32", "int8"]
-candidates = 3
+candidates = 2
 
 [bench]
 runs = 30
@@ -126,7 +126,7 @@ class Agent:
     def end(self, sign: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(sign)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code

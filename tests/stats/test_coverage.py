@@ -7,7 +7,7 @@ from harness.stats import auc, auc_difference, balanced_accuracy, roc, tpr_at_fp
 
 from .worlds import FEW_EXPOSED, NOTHING, STRONG, WEAK, World
 
-AUDITS = 1000
+AUDITS = 500
 # Coverage that is called right, and how far the share over AUDITS simulated audits may stray from it: two standard
 # errors of a share of .95.
 LOW, HIGH = 0.93, 0.97

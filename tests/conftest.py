@@ -1,0 +1,21 @@
+"""What all tests share: how they are spread over processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+# Tests of these folders share fixtures that take long to make, exported models or a whole run: made in one process.
+TOGETHER = {"device_agent": "agent", "devices": "agent", "end_to_end": "end_to_end", "export": "export"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test its group for `--dist loadgroup`: its folder's where fixtures are shared, else its file's."""
+    for item in items:
+        place = item.path.relative_to(ROOT)
+        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(place.parts[0], str(place))))
+    # Groups are handed out in this order: the longest first, so that no process is left with it at the end.
+    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
