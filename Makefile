@@ -40,11 +40,11 @@ check: $(READY)
 	else $(BUF) lint && echo "buf lint: clean"; fi
 
 bench: $(READY)
-	$(BIN)/python -m pytest benchmarks --benchmark-only -s
+	$(BIN)/python -m pytest benchmarks -s
 
 protos: $(READY)
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. protos/edgeleak/v1/agent.proto
 
 clean:
-	rm -rf $(VENV) .peers runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +17,6 @@ from harness.stats import Roc, auc, epsilon_lower, null_calibration, roc, tpr_at
 
 SIDE = 50_000
 ROUNDS = 15
-# An environment with TensorFlow Privacy's empirical tests, made by hand: its pins clash with ours.
-TFP_PYTHON = Path(__file__).parent.parent / ".peers" / "tfp" / "bin" / "python"
 
 
 def audit(side: int, shift: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -95,10 +92,3 @@ def test_null_calibration_of_a_hundred_attacks():
     scores = {f"attack-{i}": common + rng.normal(size=800) for i in range(100)}
     seconds = best_of({"it": lambda: null_calibration(scores, membership, permutations=500)}, rounds=3)["it"]
     print(f"\nnull calibration, 100 attacks x 800 records x 500 permutations: {seconds:.2f} s")
-
-
-@pytest.mark.skipif(not TFP_PYTHON.exists(), reason=f"no environment at {TFP_PYTHON.parent.parent.name}")
-def test_beside_tensorflow_privacy():
-    # PEER: run the peer's threshold attack in its own interpreter on the same arrays (np.savez, subprocess), and
-    # print its time, AUC and share of positive epsilon bounds on no-leak data beside ours.
-    pytest.skip("the peer's environment exists, but the comparison is not wired yet")
