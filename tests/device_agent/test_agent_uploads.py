@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -99,7 +101,13 @@ def test_a_loader_that_crashes_blames_the_file_one_that_is_killed_does_not(
     worker = agent.worker()
     # Stopped, it holds the load; then it ends as a crashing loader, or a full memory, would end it.
     worker.suspend()
-    timer = threading.Timer(0.5, lambda: (os.kill(worker.pid, number), worker.resume()))
+
+    def end() -> None:
+        os.kill(worker.pid, number)
+        with contextlib.suppress(psutil.NoSuchProcess):  # SIGKILL does not wait for it to go on
+            worker.resume()
+
+    timer = threading.Timer(0.5, end)
     timer.start()
     with pytest.raises(grpc.RpcError) as error:
         agent.upload(exported.path("net.tflite"))
