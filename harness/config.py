@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from harness.errors import ConfigError
 
 __all__ = [
+    "VOLATILE_SECTIONS",
     "AttackConfig",
     "AuditConfig",
     "BenchConfig",

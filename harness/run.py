@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BytesCodec, Crc32cCodec
 
 from harness import __version__
-from harness.config import AuditConfig, parse
+from harness.config import VOLATILE_SECTIONS, AuditConfig, parse
 from harness.errors import ConfigError, RunError
 from harness.types import Artifact
 
@@ -322,7 +322,7 @@ def _differences(old: Any, new: Any, prefix: str = "") -> Iterator[str]:
     """Dotted names of the fields in which two configurations differ, with both values."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
-            if prefix or key not in {"gate", "device", "jobs"}:
+            if prefix or key not in VOLATILE_SECTIONS:
                 yield from _differences(old.get(key), new.get(key), f"{prefix}{key}.")
     elif old != new:
         yield f"{prefix[:-1]}: {old} there, {new} now"
