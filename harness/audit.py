@@ -25,7 +25,7 @@ from harness.stages.report import judge, report
 from harness.stages.tools import Tools
 from harness.stages.train import train
 
-__all__ = ["STAGES", "Tools", "audit_all", "check", "run_stage"]
+__all__ = ["STAGES", "Stage", "Tools", "audit_all", "check", "perform", "run_stage"]
 
 Stage = Callable[[AuditConfig, Run, Tools], dict[str, object]]
 
@@ -74,11 +74,16 @@ def run_stage(name: str, config: AuditConfig, run: Run, tools: Tools) -> dict[st
     Raises:
         EdgeleakError: the stage could not be done; what it finished is kept.
     """
-    began = time.perf_counter()
     order = list(STAGES)
     for later in order[order.index(name) :]:
         run.forget(later)  # what was built on this stage's last result has to look again
-    found = STAGES[name][0](config, run, tools)
+    return perform(name, STAGES[name][0], config, run, tools)
+
+
+def perform(name: str, stage: Stage, config: AuditConfig, run: Run, tools: Tools) -> dict[str, Any]:
+    """Do a stage, keep what it found as `results/<name>.json`, and mark it as whole, in this order."""
+    began = time.perf_counter()
+    found = stage(config, run, tools)
     run.write_json(f"results/{name}.json", found)
     run.finish(name, time.perf_counter() - began)
     return found

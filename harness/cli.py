@@ -28,6 +28,7 @@ from harness.gate import Verdict, exit_code, judge_pooled
 from harness.report import findings, summary
 from harness.run import Run
 from harness.stages.calibrate import pool
+from harness.study import answers, conduct
 
 __all__ = ["main"]
 
@@ -160,6 +161,33 @@ def mis(
     found = mis_file(source, n=n, seed=seed or 0)
     _print(found, as_json=as_json, shown={"mis": found})
     return None
+
+
+@app.command(epilog="Example: edgeleak study examples/cifar10.toml --out docs/study-cifar10.md")
+def study(
+    config: ConfigArgument = DEFAULT_CONFIG,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Folder of its runs; default runs/NAME-study.", metavar="DIR")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="The page; default docs/study-NAME.md.", metavar="FILE.md")
+    ] = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Repeat an audit over seeds with its controls and null twins, compare NR, SR and MR, and write a page."""
+    audited = _configure(config, device=device, seed=None, null=False)
+    place = run or Path("runs") / f"{audited.name}-study"
+    page = to or Path("docs") / f"study-{audited.name}.md"
+    with ProgressView(err, quiet=quiet) as view:
+        found, files = conduct(audited, place, out=page, source=str(config), progress=view)
+    if as_json:
+        out.print_json(json.dumps(found))
+    else:
+        for sentence in answers(found):
+            out.print(f"- {sentence}", soft_wrap=True)
+        out.print("\nWritten: " + ", ".join(map(str, files)), soft_wrap=True)
 
 
 @app.command(name="doctor", epilog="Example: edgeleak doctor --json")

@@ -28,17 +28,19 @@ __all__ = [
     "GateRule",
     "MisConfig",
     "ModelConfig",
+    "StudyConfig",
     "TrainingConfig",
     "load",
     "parse",
 ]
 
 # Sections that say how results are judged or where they are computed: changing them keeps a run valid.
-VOLATILE_SECTIONS = frozenset({"gate", "device", "jobs"})
+VOLATILE_SECTIONS = frozenset({"gate", "device", "jobs", "study"})
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Runtime = Literal["litert", "executorch"]
+Optimizer = Literal["adam", "sgd"]
 Adversary = Literal["NR", "SR", "MR"]
 
 
@@ -55,6 +57,7 @@ class DataConfig(_Section):
     nonmembers: Count = 400
     population: Count = 200
     calibration: Annotated[int, Field(ge=0)] = 64
+    shadow_pool: Annotated[int, Field(ge=2)] | None = None
 
 
 class ModelConfig(_Section):
@@ -65,11 +68,17 @@ class ModelConfig(_Section):
 
 
 class TrainingConfig(_Section):
-    """How target and shadow models are trained: fixed epochs, nothing is selected on audited records."""
+    """How target and shadow models are trained: fixed epochs, nothing is selected on audited records.
+
+    Fine-tuning uses the same optimizer, without weight decay or augmentation.
+    """
 
     epochs: Count = 25
     batch_size: Count = 64
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    optimizer: Optimizer = "adam"
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    augment: bool = False
     shadows: Count = 2
 
 
@@ -111,11 +120,22 @@ class CollectConfig(_Section):
 
 
 class AttackConfig(_Section):
-    """Which attacks, and how their results are reported; None means the default set."""
+    """Which attacks, and how their results are reported; None means the default set.
+
+    `samia` asks the device about noisy copies of the records: how many, and how large the noise is; None means the
+    published size, or one step of the input's quantization where a variant computes in 8 bits and that is larger.
+    """
 
     names: tuple[str, ...] | None = None
     level: Rate = 0.95
     fprs: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.05, 0.01)
+    samia_draws: Annotated[int, Field(ge=1, le=100)] = 10
+    samia_epsilon: Annotated[float, Field(gt=0)] | None = None
+
+    @property
+    def needs_noise(self) -> bool:
+        """Whether an attack needs answers to noisy copies of the records."""
+        return "samia" in (self.names or ())
 
 
 class MisConfig(_Section):
@@ -135,6 +155,30 @@ class BenchConfig(_Section):
     runs: Count = 100
     threads: Count = 1
     cooldown_s: Annotated[float, Field(ge=0)] = 0.0
+
+
+class StudyConfig(_Section):
+    """Which audits `edgeleak study` makes of this one: seeds, and the seeds whose mistakes and null twins it shows.
+
+    `confounded` repeats an audit's queries with the members alone shown through the training transform, the real one
+    and, where the seed is in `null` too, its null twin. `variants` are those that null twins and confounded queries
+    look at; None takes all.
+    """
+
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (1, 2, 3)
+    null: tuple[Annotated[int, Field(ge=0)], ...] = (1,)
+    confounded: tuple[Annotated[int, Field(ge=0)], ...] = (1,)
+    variants: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds: names a seed twice")
+        for name in ("null", "confounded"):
+            missing = sorted(set(getattr(self, name)) - set(self.seeds))
+            if missing:
+                raise ValueError(f"{name}: seed {missing[0]} is not among the seeds")
+        return self
 
 
 class DeviceConfig(_Section):
@@ -199,6 +243,7 @@ class AuditConfig(_Section):
     mis: MisConfig = MisConfig()
     bench: BenchConfig = BenchConfig()
     device: DeviceConfig = DeviceConfig()
+    study: StudyConfig = StudyConfig()
     gate: GateConfig = GateConfig()
 
     @model_validator(mode="after")
@@ -208,6 +253,16 @@ class AuditConfig(_Section):
                 f"mis.candidates: {self.mis.candidates} checkpoints, one an epoch, do not fit in "
                 f"training.epochs = {self.training.epochs}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _studies_its_own_variants(self) -> Self:
+        wanted = self.study.variants or ()
+        unknown = [variant for variant in wanted if variant not in self.compression.variants]
+        if unknown:
+            raise ValueError(f"study.variants: {unknown[0]!r} is not among compression.variants")
+        if wanted and "original" not in wanted:
+            raise ValueError("study.variants: must contain 'original'")
         return self
 
     def to_json(self) -> dict[str, object]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["Clusters", "Trained", "finetune", "load_weights", "predict", "save_weights", "train"]
+__all__ = ["Clusters", "Trained", "augment", "finetune", "load_weights", "predict", "save_weights", "train"]
 
 StateDict = dict[str, "Tensor"]
 Progress = Callable[[int, int, float], None]
@@ -191,6 +191,19 @@ def finetune(
     )
 
 
+def augment(images: NDArray[np.float32], *, seed: int) -> NDArray[np.float32]:
+    """Images ``[n, C, H, W]`` as one epoch of augmented training would have shown them: flipped and shifted at random.
+
+    For the study of what this transform does to an audit when one pool alone goes through it; no audit calls it.
+    """
+    require("torch")
+    import torch
+
+    with _reproducible(seed=seed, threads=1):
+        shown: NDArray[np.float32] = _augmented(torch.from_numpy(np.ascontiguousarray(images))).numpy()
+    return shown
+
+
 def predict(model: nn.Module, inputs: NDArray[np.float32], *, threads: int = 1) -> NDArray[np.float32]:
     """Logits of a model in evaluation mode, float32 ``[n, n_classes]``; the mode is put back afterwards."""
     require("torch")
@@ -261,7 +274,7 @@ def _fit(
     ties = ties or _Ties({})
     steps = math.ceil(len(x) / batch_size)
     model.train()
-    with _reproducible(seed=seed, threads=threads):
+    with _reproducible(seed=seed, threads=threads), _channels_last(model, when=x.dim() == 4):
         step = _optimizer(ties.trainable(model), optimizer, learning_rate=learning_rate, weight_decay=weight_decay)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(step, T_max=max(1, epochs * steps))
         for epoch in range(1, epochs + 1):
@@ -327,6 +340,20 @@ def _reproducible(*, seed: int, threads: int) -> Iterator[None]:
         finally:
             torch.use_deterministic_algorithms(deterministic_before)
             torch.set_num_threads(threads_before)
+
+
+@contextmanager
+def _channels_last(model: nn.Module, *, when: bool) -> Iterator[None]:
+    """Convolution weights laid out channels last, in which a narrow ResNet trains a quarter faster; then put back."""
+    import torch
+
+    if when:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        yield
+    finally:
+        if when:
+            model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 def _optimizer(

@@ -174,13 +174,29 @@ class Observations:
                 )
         if self.ids is not None and len(self.ids) != n:
             raise InputError(f"{self.name}/ids: {len(self.ids)} entries for {n} labels")
-        if len({v.shape[1] for v in (*self.confidences.values(), *self.logits.values())}) > 1:
-            raise InputError(f"{self.name}: the variants differ in their number of classes")
+        self._check_classes()
         if self.membership is not None:
             if len(self.membership) != n:
                 raise InputError(f"{self.name}/membership: {len(self.membership)} entries for {n} labels")
             if not np.isin(self.membership, (0, 1)).all():
                 raise InputError(f"{self.name}/membership: holds values other than 0 and 1")
+
+    def _check_classes(self) -> None:
+        """Raise unless all answers, and the sensitivities, are about the same classes."""
+        answers = {f"logits/{v}": a for v, a in self.logits.items()}
+        answers |= {f"confidences/{v}": a for v, a in self.confidences.items()}
+        first, *others = answers or [""]
+        for key in others:
+            if answers[key].shape[1] != answers[first].shape[1]:
+                raise InputError(
+                    f"{self.name}/{key}: {answers[key].shape[1]} classes, {first} has {answers[first].shape[1]}"
+                )
+        for variant, values in self.sensitivity.items():
+            key = f"{self.name}/sensitivity/{variant}"
+            if first and values.shape != answers[first].shape:
+                raise InputError(f"{key}: shape {values.shape}, expected {answers[first].shape}")
+            if not np.isfinite(values).all() or (values.astype(np.float64) < 0).any():
+                raise InputError(f"{key}: holds NaN, infinity or a negative number")
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -108,6 +108,21 @@ def test_augmentation_shifts_and_flips_without_inventing_pixels():
     assert 0.2 < flipped < 0.8
 
 
+def test_augmented_images_are_redrawn_by_seed_alone():
+    first = training.augment(X, seed=1)
+    assert first.shape == X.shape
+    assert first.dtype == np.float32
+    np.testing.assert_array_equal(first, training.augment(X, seed=1))
+    assert (first != training.augment(X, seed=2)).any()
+    assert (first != X).any()
+
+
+def test_a_trained_model_is_laid_out_as_it_was_built():
+    model = _net()
+    training.train(model, X, Y, **SETTINGS)
+    assert all(p.is_contiguous() for p in model.parameters())
+
+
 def test_a_mask_is_held_from_the_first_step_to_the_last():
     net = _net()
     mask = {"features.3.weight": (torch.rand(8, 4, 3, 3, generator=torch.Generator().manual_seed(0)) > 0.5).float()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -78,13 +78,12 @@ def _sensitivity(observations: Observations, variant: str) -> Array:
     Raises:
         InputError: they were not collected.
     """
-    table: Mapping[str, Array] = getattr(observations, "sensitivity", None) or {}
-    if variant not in table:
+    if variant not in observations.sensitivity:
         raise InputError(
             f"{observations.name}/sensitivity/{variant}: missing",
             hint="SAMIA needs answers to noisy copies of each record",
         )
-    return table[variant]
+    return observations.sensitivity[variant]
 
 
 def _builder(n_classes: int) -> Callable[[int], Any]:

@@ -25,6 +25,10 @@ Provenance = dict[str, object]
 Finetune = Callable[..., None]
 Family = Callable[["nn.Module", Variant, Finetune, tuple[int, ...]], tuple["nn.Module", Provenance]]
 
+# Clustered models are fine-tuned by SGD at a hundredth of the others' rate, as published: a shared value's gradient is
+# the sum over its thousands of weights, and at the full rate training collapses. Adam divides by the gradient's size.
+CLUSTER_RATE = {"sgd": 0.01, "adam": 1.0}
+
 
 @dataclass(frozen=True, eq=False)
 class Compressed:
@@ -84,6 +88,7 @@ def compress(
     finetune_learning_rate: float,
     batch_size: int,
     seed: int,
+    optimizer: str = "adam",
     threads: int = 1,
     should_stop: Callable[[], bool] | None = None,
 ) -> Compressed:
@@ -98,9 +103,10 @@ def compress(
         inputs: the records it was trained on, float32 ``[n, ...]``; fine-tuning sees these and no others.
         labels: int64 ``[n]``.
         finetune_epochs: epochs after pruning, clustering or for ``finetuned``; the quantized variants use none.
-        finetune_learning_rate: of Adam, at the first step.
+        finetune_learning_rate: at the first step; clustered models take a hundredth of it with SGD.
         batch_size: records a step.
         seed: seed of the fine-tuning.
+        optimizer: of the fine-tuning, ``adam`` or ``sgd``.
         threads: torch's threads.
         should_stop: asked before each epoch.
 
@@ -112,21 +118,25 @@ def compress(
     require("torch")
     from harness.training import finetune
 
+    rate = finetune_learning_rate
+    if wanted.family == "cluster":
+        rate *= CLUSTER_RATE.get(optimizer, 1.0)
     tune = partial(
         finetune,
         inputs=inputs,
         labels=labels,
         epochs=finetune_epochs,
         batch_size=batch_size,
-        learning_rate=finetune_learning_rate,
+        learning_rate=rate,
         seed=seed,
+        optimizer=optimizer,
         threads=threads,
         should_stop=should_stop,
     )
     made, details = _FAMILIES[wanted.family](copy.deepcopy(model), wanted, tune, inputs.shape[1:])
     recipe: Provenance = {"variant": variant, "family": wanted.family, "level": wanted.level, "seed": seed}
     if wanted.finetunes:
-        recipe |= {"finetune_epochs": finetune_epochs, "finetune_learning_rate": finetune_learning_rate}
+        recipe |= {"finetune_epochs": finetune_epochs, "finetune_learning_rate": rate}
     return Compressed(variant, made.eval(), wanted.numerics, recipe | details)
 
 

@@ -84,16 +84,17 @@ def split(
     shadows: int,
     population: int = 0,
     calibration: int = 0,
+    shadow_pool: int | None = None,
     seed: int,
     null: bool = False,
 ) -> Split:
     """Draw the roles, each stratified by class, from one seed.
 
-    What is left after the target's roles, the calibration records and the population is the shadow pool S; each
-    shadow gets a random half of S as members and the other half as non-members. The null twin keeps the target's
-    pools, calibration and population of the same seed; it carves a training set T0 out of S, on which the target
-    and all the shadows are trained, and halves S without T0. So no audited record was in anybody's training set,
-    and an attack that beats chance there is an artefact.
+    What is left after the target's roles, the calibration records and the population is the shadow pool S, or
+    ``shadow_pool`` records of it; each shadow gets a random half of S as members and the other half as non-members.
+    The null twin keeps the target's pools, calibration and population of the same seed; it carves a training set T0,
+    as large as a shadow's, out of what is left before S is, and trains the target and all the shadows on it. So no
+    audited record was in anybody's training set, and an attack that beats chance there is an artefact.
 
     Args:
         dataset: the records.
@@ -102,6 +103,7 @@ def split(
         shadows: number of shadow models.
         population: records outside every training set.
         calibration: records for static quantization.
+        shadow_pool: records of S; None takes all that is left. Twice ``members`` gives shadows the target's size.
         seed: seed of every draw.
         null: draw the null twin.
 
@@ -110,7 +112,7 @@ def split(
     """
     asked = {"members": members, "nonmembers": nonmembers, "population": population, "calibration": calibration}
     rows, removed = _distinct(dataset)
-    _check(asked, shadows=shadows, available=len(rows), null=null, name=dataset.name)
+    _check(asked, shadows=shadows, shadow_pool=shadow_pool, available=len(rows), null=null, name=dataset.name)
     rng = np.random.default_rng(seed)
     labels = dataset.labels
     # The order of the draws is part of the format: the null twin of a seed must draw the same pools first.
@@ -120,7 +122,9 @@ def split(
     z, rows = _draw(rows, population, labels=labels, rng=rng)
     training = a
     if null:
-        training, rows = _draw(rows, len(rows) // 2, labels=labels, rng=rng)
+        training, rows = _draw(rows, (shadow_pool or len(rows)) // 2, labels=labels, rng=rng)
+    if shadow_pool is not None:
+        rows, _ = _draw(rows, shadow_pool, labels=labels, rng=rng)
     pairs = [_draw(rows, len(rows) // 2, labels=labels, rng=rng) for _ in range(shadows)]
     ids = dataset.ids
 
@@ -143,7 +147,9 @@ def split(
     )
 
 
-def _check(asked: dict[str, int], *, shadows: int, available: int, null: bool, name: str) -> None:
+def _check(
+    asked: dict[str, int], *, shadows: int, shadow_pool: int | None, available: int, null: bool, name: str
+) -> None:
     for key, count in asked.items():
         if count < (1 if key in ("members", "nonmembers") else 0):
             raise ConfigError(f"{key}: {count} records cannot be drawn")
@@ -151,6 +157,10 @@ def _check(asked: dict[str, int], *, shadows: int, available: int, null: bool, n
         raise ConfigError(f"shadows: {shadows} models cannot be trained")
     # A shadow needs a member and a non-member; the null twin, a training set as large as both together.
     needed_pool = (4 if null else 2) if shadows else (2 if null else 0)
+    if shadow_pool is not None:
+        if shadow_pool < 2:
+            raise ConfigError(f"shadow_pool: {shadow_pool} records cannot be halved", hint="give twice the members")
+        needed_pool = shadow_pool + (shadow_pool // 2 if null else 0)
     needed = sum(asked.values()) + needed_pool
     if needed > available:
         parts = " + ".join(f"{count} {key}" for key, count in asked.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,11 @@ from harness.stages.material import CONTROL, TARGET, Material
 from harness.stages.observe import observe
 from harness.stages.tools import Tools
 from harness.stats import null_calibration
+from harness.types import Observations
 
-__all__ = ["attack", "score_key"]
+__all__ = ["attack", "evaluate_all", "score_key"]
+
+Observer = Callable[[Run, Material, str], tuple[Observations, list[Observations]]]
 
 
 def attack(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
@@ -26,28 +29,44 @@ def attack(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
         labels would do.
     """
     run.require("collect")
+    return evaluate_all(config, run, tools, observe, names=config.attack.names)
+
+
+def evaluate_all(
+    config: AuditConfig, run: Run, tools: Tools, seen: Observer, *, names: Sequence[str] | None, place: str = ""
+) -> dict[str, object]:
+    """Evaluate attacks on what an adversary sees of each runtime, and keep the scores.
+
+    Args:
+        config: the audit.
+        run: its open folder.
+        tools: progress.
+        seen: (run, material, runtime) -> the target's and the shadows' observations.
+        names: attacks; None runs the default set.
+        place: put before the scores' keys, where these observations are not the audit's own.
+    """
     material = Material.load(config)
     results: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
     scores: dict[str, np.ndarray] = {}
     for runtime in config.export.runtimes:
-        target, shadows = observe(run, material, runtime)
+        target, shadows = seen(run, material, runtime)
         found = attacks.evaluate(
             target,
             shadows,
-            attacks=config.attack.names,
+            attacks=names,
             controls=(CONTROL,),
             level=config.attack.level,
             fprs=config.attack.fprs,
             families=len(config.export.runtimes),
             seed=config.seed,
             n_jobs=config.jobs or -1,
-            progress=partial(_tell, tools, runtime),
+            progress=tools.under(f"attack {place}{runtime}"),
         )
         for result in found.results:
             row = {"runtime": runtime, **result.to_json()}
             scores[score_key(row)] = result.scores
-            run.write_scores(score_key(row), result.scores)
+            run.write_scores(place + score_key(row), result.scores)
             results.append(row)
         skipped += [{"runtime": runtime, **item.to_json()} for item in found.skipped]
     records = material.population("audit")
@@ -55,10 +74,6 @@ def attack(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
         scores, material.membership(TARGET, records.ids), level=config.attack.level, seed=config.seed
     )
     return {"results": results, "skipped": skipped, "null_calibration": calibration.to_json()}
-
-
-def _tell(tools: Tools, runtime: str, _attack: str, done: int, total: int) -> None:
-    tools.progress(f"attack {runtime}", done, total)
 
 
 def score_key(row: dict[str, Any]) -> str:

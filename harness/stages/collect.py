@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from harness.devices import DeviceInfo
 from harness.run import Run
 from harness.stages.export import artifacts_of
 from harness.stages.material import TARGET, Material
+from harness.stages.noise import Noise
 from harness.stages.tools import Tools
 from harness.stages.train import reference_path
 from harness.types import Artifact, Records
@@ -28,19 +30,31 @@ def collect(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
     material = Material.load(config)
     run.require("export")
     info = tools.device.info()
-    artifacts = artifacts_of(run, config, material)
+    artifacts, noise = artifacts_of(run, config, material), Noise.of(material)
     wall = kernel = answered = 0
     for model in material.models:
         mine = [artifact for artifact in artifacts if artifact.model == model]
-        for name in material.populations(model):
-            label = f"collect {model}, {name} records"
-            times = gather(config, run, tools, mine, name, material.population(name), info=info, label=label)
+        for name, records, what in _questions(material, noise, model):
+            times = gather(config, run, tools, mine, name, records, info=info, label=f"collect {model}, {what}")
             wall, kernel, answered = wall + times.wall_ns, kernel + times.kernel_ns, answered + times.records
     return {
         "device": {"url": config.device.url, **info.to_json()},
+        **({} if noise is None else {"noise": noise.to_json()}),
         "times": {"answers": answered, "wall_ns": wall, "kernel_ns": kernel},
         "artifacts": [_checked(run, material, artifact) for artifact in artifacts if artifact.model == TARGET],
     }
+
+
+def _questions(material: Material, noise: Noise | None, model: str) -> Iterator[tuple[str, Records, str]]:
+    """What a model is asked about: a population's name in the run, its records, and how progress calls them."""
+    for name in material.populations(model):
+        yield name, material.population(name), f"{name} records"
+    if noise is not None:
+        name = noise.population_of(model)
+        records = material.population(name)
+        for draw in range(noise.draws):
+            what = f"{name} records, noisy copy {draw + 1} of {noise.draws}"
+            yield noise.name_of(name, draw), noise.copy_of(name, records, draw), what
 
 
 def gather(
@@ -54,20 +68,21 @@ def gather(
     info: DeviceInfo,
     label: str,
 ) -> collection.CollectionTimes:
-    """Collect one population's answers from some artifacts; deploys only what still has something to say."""
+    """Collect one population's answers from some artifacts; only those that still have something to say are asked."""
     batch = config.collect.batch_size
     sinks = {
         artifact.key: run.answers(name, artifact, n=len(records), batch=batch, origin=origin_of(info, artifact.runtime))
         for artifact in artifacts
     }
     total = -(-len(records) // batch)
-    if min(sink.batches_done() for sink in sinks.values()) >= total:
+    asked = [artifact for artifact in artifacts if sinks[artifact.key].batches_done() < total]
+    if not asked:
         return collection.CollectionTimes(0, 0, 0)
-    for artifact in artifacts:
+    for artifact in asked:
         tools.device.deploy(artifact)
     return collection.collect(
         tools.device,
-        artifacts,
+        asked,
         records,
         sinks,
         batch_size=batch,

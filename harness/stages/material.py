@@ -18,9 +18,11 @@ from harness.types import IntArray, Records
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["CONTROL", "TARGET", "Material", "weights_of"]
+__all__ = ["CONTROL", "ORIGINAL", "TARGET", "Material", "weights_of"]
 
 TARGET = "target"
+# The uncompressed variant, which every other is made from and measured against.
+ORIGINAL = "original"
 # The uncompressed copy with the same extra training: what it leaks is not compression's doing.
 CONTROL = "finetuned"
 
@@ -56,6 +58,7 @@ class Material:
             shadows=config.training.shadows,
             population=data.population,
             calibration=data.calibration,
+            shadow_pool=data.shadow_pool,
             seed=config.seed,
             null=config.null,
         )
@@ -128,4 +131,4 @@ class Material:
 
 def weights_of(variant: str) -> str:
     """The variant whose float weights this one is made from: quantization starts from the original's."""
-    return "original" if compression.parse(variant).family == "quantize" else variant
+    return ORIGINAL if compression.parse(variant).family == "quantize" else variant

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from harness.run import Run
 from harness.stages.material import TARGET, Material
-from harness.types import IntArray, Observations, Records
+from harness.stages.noise import Noise
+from harness.types import FloatArray, IntArray, Observations, Records
 
 __all__ = ["observe"]
 
@@ -15,7 +18,8 @@ def observe(run: Run, material: Material, runtime: str) -> tuple[Observations, l
     """The target on the audited records, and each shadow on the shadow pool.
 
     Each population carries the answers of its reference models: the shadows for the target, the other shadows for a
-    shadow. Which reference was trained on which record is stated where it is not "none of them".
+    shadow. Which reference was trained on which record is stated where it is not "none of them". Where the audit asked
+    about noisy copies, the records' sensitivity to the noise comes along.
 
     Returns:
         The target's observations and the shadows'.
@@ -27,6 +31,7 @@ class _Observer:
     def __init__(self, run: Run, material: Material, runtime: str) -> None:
         self._run, self._material, self._runtime = run, material, runtime
         self._shadows = material.models[1:]
+        self._noise = Noise.of(material)
 
     def all(self) -> tuple[Observations, list[Observations]]:
         audit = self._material.population("audit")
@@ -58,9 +63,16 @@ class _Observer:
         membership: IntArray,
     ) -> Observations:
         references, trained = self._references(others, population, records)
-        return self._plain(
+        own = self._plain(
             model, population, records, membership=membership, references=references, trained=trained, with_z=True
         )
+        return own if self._noise is None else replace(own, sensitivity=self._sensitivity(self._noise, own, population))
+
+    def _sensitivity(self, noise: Noise, own: Observations, population: str) -> dict[str, FloatArray]:
+        return {
+            variant: noise.sensitivity_of(self._run, population, f"{own.name}/{variant}/{self._runtime}")
+            for variant in own.variants
+        }
 
     def _plain(
         self,

@@ -37,6 +37,10 @@ class Tools:
         self._device = None
         self._stack.close()
 
+    def under(self, label: str) -> Progress:
+        """Progress of work that tells its own steps, shown under one label."""
+        return lambda _step, done, total: self.progress(label, done, total)
+
     @property
     def device(self) -> Device:
         """The device.

@@ -5,6 +5,7 @@ One sort per attack: :func:`roc` counts true and false positives at every distin
 """
 
 from harness.stats._auc import auc, auc_difference
+from harness.stats._average import average
 from harness.stats._bootstrap import bootstrap
 from harness.stats._epsilon import epsilon_lower
 from harness.stats._estimate import Estimate
@@ -22,6 +23,7 @@ __all__ = [
     "TprEstimate",
     "auc",
     "auc_difference",
+    "average",
     "balanced_accuracy",
     "best_threshold",
     "bootstrap",

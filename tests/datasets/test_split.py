@@ -50,6 +50,22 @@ def test_who_trains_on_what():
     assert set(made.shadows[0].members) != set(made.shadows[1].members)
 
 
+@pytest.mark.parametrize("null", [False, True])
+def test_a_smaller_pool_gives_shadows_the_targets_size(null):
+    made = datasets.split(DIGITS, **COUNTS, shadows=3, shadow_pool=500, seed=1, null=null)
+    for shadow in made.shadows:
+        assert len(shadow.members) == len(shadow.nonmembers) == len(shadow.training) == 250
+        assert not np.intersect1d(shadow.members, shadow.nonmembers).size
+        assert not np.intersect1d(shadow.members, np.concatenate([made.members, made.nonmembers])).size
+    assert len(made.training) == (250 if null else 400)
+    whole = datasets.split(DIGITS, **COUNTS, shadows=3, seed=1, null=null)
+    np.testing.assert_array_equal(made.members, whole.members)
+    with pytest.raises(ConfigError, match="training shadows is"):
+        datasets.split(DIGITS, **COUNTS, shadows=1, shadow_pool=1200, seed=1, null=null)
+    with pytest.raises(ConfigError, match="shadow_pool: 1 "):
+        datasets.split(DIGITS, **COUNTS, shadows=1, shadow_pool=1, seed=1, null=null)
+
+
 def test_in_the_null_twin_nobody_trained_on_an_audited_record():
     real = datasets.split(DIGITS, **COUNTS, shadows=2, seed=1)
     null = datasets.split(DIGITS, **COUNTS, shadows=2, seed=1, null=True)

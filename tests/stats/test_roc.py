@@ -50,10 +50,14 @@ def test_the_order_of_records_does_not_matter(data, random):
         np.testing.assert_array_equal(getattr(curve, field), getattr(other, field))
 
 
-@given(scored())
-def test_monotone_transforms_change_only_the_thresholds(data):
+# Strictly monotone over the integers that are drawn, in floating point too.
+MONOTONE = (lambda s: np.arctan(s) * 7 - 3, np.exp, np.cbrt, lambda s: s**3 + s, lambda s: 1e-9 * s, np.arcsinh)
+
+
+@given(scored(), st.sampled_from(MONOTONE))
+def test_monotone_transforms_change_only_the_thresholds(data, transform):
     scores, membership = data
-    curve, other = roc(scores, membership), roc(np.arctan(scores) * 7 - 3, membership)
+    curve, other = roc(scores, membership), roc(transform(scores), membership)
     np.testing.assert_array_equal(curve.tp, other.tp)
     np.testing.assert_array_equal(curve.fp, other.fp)
     assert auc(curve) == auc(other)

@@ -1,0 +1,124 @@
+"""A study on real parts: two audits of real models on a real agent, the mistake, the page, and a second run of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import Cli
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("study")]
+
+TINY = """
+name = "tiny"
+
+[data]
+members = 250
+nonmembers = 250
+population = 60
+shadow_pool = 500
+
+[model]
+width = 4
+
+[training]
+epochs = 6
+shadows = 1
+augment = true
+
+[compression]
+variants = ["original", "finetuned", "int8", "int8-dynamic"]
+finetune_epochs = 1
+
+[export]
+runtimes = ["litert"]
+
+[attack]
+names = ["confidence", "sr2-rf", "mr-gbt", "lira", "lira-joint"]
+fprs = [0.05]
+
+[mis]
+enabled = false
+
+[study]
+seeds = [1]
+null = [1]
+confounded = [1]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, edgeleak: Cli) -> Path:
+    """A folder in which the study was made."""
+    place = tmp_path_factory.mktemp("study")
+    (place / "tiny.toml").write_text(TINY)
+    done = edgeleak("study", "tiny.toml", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "seed 1, null twin: collect" in done.stderr
+    return place
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((folder / "runs" / "tiny-study" / "study.json").read_text())
+    return loaded
+
+
+def test_the_transform_alone_fakes_an_attack(found: dict[str, Any]) -> None:
+    pair = next(r for r in found["confounded"] if r["adversary"] == "SR" and r["variants"] == ["original", "int8"])
+    # Nobody was trained on these records: with one transform nothing is found, with two nearly everything is.
+    assert pair["null_honest"]["low"] < 0.5 < pair["null_honest"]["high"]
+    assert pair["null_mistaken"]["low"] > 0.6
+
+
+def test_controls_find_nothing(found: dict[str, Any]) -> None:
+    (null,) = found["null"]
+    assert null["missed_corrected"] == 0
+    for row in found["controls"]["permuted"]:
+        assert abs(row["auc"]["value"] - 0.5) < 0.12, row
+    copy = next(r for r in found["controls"]["copy"] if r["adversary"] == "SR")
+    assert copy["difference"]["low"] < 0, "a second copy of the original tells more than the original"
+
+
+def test_every_number_has_its_interval(found: dict[str, Any]) -> None:
+    assert {v["adversary"] for v in found["views"]} == {"NR", "SR", "MR"}
+    for row in found["views"]:
+        assert row["auc"]["low"] <= row["auc"]["value"] <= row["auc"]["high"]
+        assert row["auc"]["n"] == 500
+    assert {c["question"] for c in found["comparisons"]} >= {"variant alone", "SR", "SR beyond fine-tuning", "MR"}
+
+
+def test_the_page_shows_it(folder: Path, found: dict[str, Any]) -> None:
+    page = (folder / "docs" / "study-tiny.md").read_text()
+    for title in ("In short", "The files", "Comparisons", "Controls", "One mistake, measured"):
+        assert f"## {title}" in page
+    pictures = re.findall(r"\]\(([^)]+\.svg)\)", page)
+    assert len(pictures) == 2
+    for name in pictures:
+        assert (folder / "docs" / name).read_text().count("<path") > 10
+    pair = next(v for v in found["views"] if v["attack"] == "sr2-rf" and "int8" in v["variants"])
+    assert f"{pair['auc']['value']:.3f} [{pair['auc']['low']:.3f}, {pair['auc']['high']:.3f}]" in page
+
+
+def test_a_second_time_nothing_is_done_again(folder: Path, edgeleak: Cli) -> None:
+    page = folder / "docs" / "study-tiny.md"
+    before = page.read_text()
+    marks = {p: p.stat().st_mtime_ns for p in folder.rglob("stages/*.json")}
+    assert len(marks) == 4 + 1 + 1 + 4 + 1  # the audit's, its controls, its mistake; the null twin's and its mistake
+    done = edgeleak("study", "tiny.toml", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["schema"] == "edgeleak.study/1"
+    assert page.read_text() == before
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("stages/*.json")} == marks
+
+
+def test_a_seed_that_is_not_there_is_named(tmp_path: Path, edgeleak: Cli) -> None:
+    path = tmp_path / "audit.toml"
+    path.write_text(TINY.replace("null = [1]", "null = [2]"))
+    done = edgeleak("study", path)
+    assert done.returncode == 4
+    assert "study: null: seed 2 is not among the seeds" in done.stderr
