@@ -4,9 +4,10 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .peers
 BUF := npm exec --yes --package=@bufbuild/buf@1.75.0 -- buf
 
-.PHONY: demo test check protos bench clean help
+.PHONY: demo test check protos bench peers clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -14,12 +15,17 @@ help:
 	@echo "make test    run the tests; PYTEST_ARGS='-m \"not slow\"' skips the long ones"
 	@echo "make check   ruff, mypy, import order, buf lint where npm is there"
 	@echo "make bench   the benchmarks, ours and the alternative in one run"
+	@echo "make peers   other tools for the benchmarks, each in an environment of its own under $(PEERS)"
 	@echo "make protos  regenerate the stubs from protos/edgeleak/v1/agent.proto"
-	@echo "make clean   remove $(VENV), runs and caches"
+	@echo "make clean   remove $(VENV), $(PEERS), runs and caches"
+
+define need_python
+@command -v $(PYTHON) >/dev/null || { echo "make: CPython 3.11 is needed: $(PYTHON) was not found; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "make: $(PYTHON) is not CPython 3.11, for which the pinned versions are made" >&2; exit 1; }
+endef
 
 $(READY): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "make: CPython 3.11 is needed: $(PYTHON) was not found; set PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "make: $(PYTHON) is not CPython 3.11, for which constraints.txt is made" >&2; exit 1; }
+	$(need_python)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
@@ -42,9 +48,19 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks -s
 
+peers: $(PEERS)/art/.ready $(PEERS)/tfp/.ready
+
+# Their versions do not go with ours. All are pinned, so nothing is left to resolve; TF Privacy declares TensorFlow, which
+# its threshold attack never imports.
+$(PEERS)/%/.ready: benchmarks/peers/%.txt
+	$(need_python)
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
 protos: $(READY)
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. protos/edgeleak/v1/agent.proto
 
 clean:
-	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf $(VENV) $(PEERS) runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

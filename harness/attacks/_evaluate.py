@@ -15,7 +15,7 @@ from harness.attacks._measure import Scored, Task, measure
 from harness.attacks._registry import attack_class
 from harness.attacks._result import Evaluation, Skipped
 from harness.errors import InputError, UnresolvedError, UsageError
-from harness.types import IntArray, Observations
+from harness.types import FloatArray, IntArray, Observations
 
 __all__ = ["HEADLINE", "MIN_SIDE_RECORDS", "check_size", "evaluate"]
 
@@ -194,7 +194,7 @@ def _with_shadows(
         progress(_text(task), done, len(tasks))
         attack = task.build(original=original, seed=seed, n_jobs=n_jobs, folds=DEFAULT_FOLDS, cache=cache)
         try:
-            scores = attack.fit(shadows).score(target)
+            scores = _finite(attack.fit(shadows).score(target))
         except (UsageError, UnresolvedError) as error:
             failed.append(task.skipped(str(error)))
             continue
@@ -231,7 +231,7 @@ def _cross_fitted(
                 continue
             attack = task.build(original=original, seed=seed, n_jobs=n_jobs, folds=INNER_FOLDS, cache=cache)
             try:
-                scores = attack.fit([train]).score(test)
+                scores = _finite(attack.fit([train]).score(test))
             except (UsageError, UnresolvedError) as error:
                 failed[task] = task.skipped(str(error))
                 continue
@@ -241,6 +241,14 @@ def _cross_fitted(
             scored[task].shadow_aucs.append(attack.shadow_auc)
     progress("done", DEFAULT_FOLDS * len(tasks), DEFAULT_FOLDS * len(tasks))
     return [scored[t] for t in tasks if t not in failed], list(failed.values())
+
+
+def _finite(scores: FloatArray) -> FloatArray:
+    """The scores, once it is sure that all can be ranked: one attack's failure must not take the others with it."""
+    bad = scores[~np.isfinite(scores)]
+    if len(bad):
+        raise InputError(f"gave {len(bad)} records a score of {bad[0]}", hint="only finite scores can be ranked")
+    return scores
 
 
 def _text(task: Task) -> str:

@@ -26,6 +26,9 @@ RIDGE = 1e-3
 def shrunk_covariance(rows: FloatArray) -> FloatArray:
     """Covariance of the columns, shrunk towards its diagonal by the estimated optimal share, float64 ``[v, v]``.
 
+    Rows that are all zero, as where the references answer what the target does, have no covariance to estimate; the
+    identity stands for it.
+
     Schaefer & Strimmer, A shrinkage approach to large-scale covariance matrix estimation, 2005 (target D).
 
     Args:
@@ -33,12 +36,14 @@ def shrunk_covariance(rows: FloatArray) -> FloatArray:
     """
     k, v = rows.shape
     covariance = rows.T @ rows / k
+    if not covariance.any():
+        return np.eye(v)
     off = ~np.eye(v, dtype=bool)
     noise = ((rows**2).T @ (rows**2) / k - covariance**2)[off].sum() / k
     signal = (covariance[off] ** 2).sum()
     share = 1.0 if signal <= 0 else min(1.0, max(0.0, float(noise / signal)))
     covariance[off] *= 1.0 - share
-    return np.asarray(covariance) + RIDGE * float(np.trace(covariance) / v + np.finfo(np.float64).tiny) * np.eye(v)
+    return np.asarray(covariance) + RIDGE * float(np.trace(covariance) / v) * np.eye(v)
 
 
 @register("lira-joint")

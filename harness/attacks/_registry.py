@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
 from harness.attacks._base import BaseAttack
-from harness.errors import UsageError
+from harness.errors import DependencyError, UsageError
 
 __all__ = ["ENTRY_POINT_GROUP", "REGISTRY", "attack_class", "names", "register"]
 
@@ -40,17 +40,31 @@ def attack_class(name: str) -> type[BaseAttack]:
     """The class registered under ``name``, here or by another package's entry point.
 
     Raises:
-        UsageError: no attack has this name.
+        UsageError: no attack has this name, or what the other package offers is not an attack.
+        DependencyError: the other package cannot be imported.
     """
     if name in REGISTRY:
         return REGISTRY[name]
     for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
-        attack: type[BaseAttack] = point.load()
+        attack = _loaded(point)
         # Loading may have registered it through the decorator; a bare class is named by its entry point.
         if name not in REGISTRY:
             register(name)(attack)
         return REGISTRY[name]
     raise UsageError(f"attack {name!r} is unknown", hint=f"known: {', '.join(names())}")
+
+
+def _loaded(point: EntryPoint) -> type[BaseAttack]:
+    try:
+        attack = point.load()
+    except Exception as error:  # what another package raises while it is imported is its own affair
+        raise DependencyError(
+            f"attack {point.name!r}: {point.value} cannot be imported: {type(error).__name__}: {error}",
+            hint="mend or remove the package that offers it",
+        ) from error
+    if not (isinstance(attack, type) and issubclass(attack, BaseAttack)):
+        raise UsageError(f"attack {point.name!r}: {point.value} is not a subclass of harness.attacks.BaseAttack")
+    return attack
 
 
 def names() -> tuple[str, ...]:

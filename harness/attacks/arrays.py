@@ -19,26 +19,26 @@ Keys, with ``n`` records and ``C`` classes; ``logits`` may stand wherever ``conf
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from harness.attacks._evaluate import check_size
-from harness.errors import InputError
+from harness.errors import InputError, UnresolvedError
+from harness.npz import Archive
 from harness.types import Array, IntArray, Observations
 
 __all__ = ["load"]
 
 KINDS = ("confidences", "logits")
-# Fields that hold one array per variant, where Observations has them.
+# Fields of Observations that hold one array per variant.
 TABLES = (*KINDS, "sensitivity")
-CORRUPT = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError)
+# Larger logits are no model's, and their differences would overflow.
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def load(path: Path) -> tuple[Observations, list[Observations]]:
@@ -52,133 +52,134 @@ def load(path: Path) -> tuple[Observations, list[Observations]]:
         UnresolvedError: the target or a shadow has too few records.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
-    with path.open("rb") as file:
-        target, shadows = _read(_Archive(path, file))
-    check_size(target, needs_membership_of=shadows)
+    with Archive.open(path) as archive:
+        target, shadows = _read(_Answers(archive))
+        unknown = archive.unread()
+    if unknown:
+        raise InputError(
+            f"{path}: key {unknown[0]} is not one that the format has",
+            hint="labels, membership, ids, confidences/<variant> and so on, under target/ or shadow/<k>/",
+        )
+    try:
+        check_size(target, needs_membership_of=shadows)
+    except (InputError, UnresolvedError) as error:
+        raise type(error)(f"{path}: {error.message}", hint=error.hint) from None
     return target, shadows
 
 
-def _read(archive: _Archive) -> tuple[Observations, list[Observations]]:
+def _read(answers: _Answers) -> tuple[Observations, list[Observations]]:
     """The target and the shadows, complete and consistent with each other."""
-    path = archive.path
     # The target's own arrays first: a bad one is named as the target's, not as that of a reference with its labels.
-    target = archive.observations("target")
-    numbers = archive.numbers("shadow/")
-    population = _population(archive)
-    shadows = [_shadow(archive, k, numbers, population) for k in numbers]
-    references = tuple(
-        archive.observations(f"cross/{k}", labels_key="target/labels") for k in archive.numbers("cross/")
-    )
+    target = answers.of("target")
+    numbers = answers.numbers("shadow/")
+    population = _population(answers)
+    shadows = [_shadow(answers, k, numbers, population) for k in numbers]
+    references = tuple(answers.of(f"cross/{k}", labels_key="target/labels") for k in answers.numbers("cross/"))
+    for one in (target, *shadows):
+        if one.membership is None:
+            raise InputError(
+                f"{answers.path}: key {one.name}/membership is missing", hint="1 for members, 0 for non-members"
+            )
+    cross = (one for shadow in shadows for one in shadow.references)
+    _require_variants(answers.path, target, (*shadows, *references, *cross, *population.values()))
     target = replace(
         target,
         references=references,
-        reference_membership=archive.membership_matrix("cross_membership", (len(references), len(target))),
+        reference_membership=answers.membership_matrix("cross_membership", (len(references), len(target))),
         population=population.get("target"),
     )
-    if target.membership is None:
-        raise InputError(f"{path}: key target/membership is missing", hint="1 for members, 0 for non-members")
-    for shadow in shadows:
-        if shadow.membership is None:
-            raise InputError(
-                f"{path}: key {shadow.name}/membership is missing", hint="1 for members, 0 for non-members"
-            )
-        for variant in target.variants:
-            if variant not in shadow.variants:
-                raise InputError(
-                    f"{path}: key {shadow.name}/confidences/{variant} is missing; the target has this variant",
-                    hint="every shadow needs every variant of the target",
-                )
-        if shadow.n_classes != target.n_classes:
-            raise InputError(f"{path}: {shadow.name} has {shadow.n_classes} classes, the target {target.n_classes}")
     return target, shadows
 
 
-def _shadow(archive: _Archive, k: str, numbers: list[str], population: Mapping[str, Observations]) -> Observations:
+def _require_variants(path: Path, target: Observations, others: Sequence[Observations]) -> None:
+    """Raise unless every other set of answers has the target's variants and classes."""
+    for one in others:
+        for variant in target.variants:
+            if variant not in one.variants:
+                raise InputError(
+                    f"{path}: key {one.name}/confidences/{variant} is missing; the target has this variant",
+                    hint="every model has to answer with every variant of the target",
+                )
+        if one.n_classes != target.n_classes:
+            raise InputError(f"{path}: key {one.name} has {one.n_classes} classes, the target {target.n_classes}")
+
+
+def _shadow(answers: _Answers, k: str, numbers: list[str], population: Mapping[str, Observations]) -> Observations:
     """Shadow k; its references on the population are the other shadows that cross-answered its records."""
     name = f"shadow/{k}"
-    own = archive.observations(name)
-    others = archive.numbers(f"{name}/cross/")
+    own = answers.of(name)
+    others = answers.numbers(f"{name}/cross/")
     for j in others:
         if j == k or j not in numbers:
-            raise InputError(f"{archive.path}: key {name}/cross/{j} does not name another shadow")
-    references = tuple(archive.observations(f"{name}/cross/{j}", labels_key=f"{name}/labels") for j in others)
+            raise InputError(f"{answers.path}: key {name}/cross/{j} does not name another shadow")
+    references = tuple(answers.of(f"{name}/cross/{j}", labels_key=f"{name}/labels") for j in others)
     z = population.get(name)
     if z is not None:
-        answered = tuple(population[f"shadow/{j}"] for j in others if f"shadow/{j}" in population)
-        z = replace(z, references=answered)
-    trained = archive.membership_matrix(f"{name}/cross_membership", (len(references), len(own)))
+        z = replace(z, references=_answered(answers, population, others, asked=f"{name}/cross"))
+    trained = answers.membership_matrix(f"{name}/cross_membership", (len(references), len(own)))
     return replace(own, references=references, reference_membership=trained, population=z)
 
 
-def _population(archive: _Archive) -> dict[str, Observations]:
+def _population(answers: _Answers) -> dict[str, Observations]:
     """The population as each model answered it: ``target`` (with references), ``shadow/0``, ..."""
-    if not archive.under("population/"):
+    if not answers.under("population/"):
         return {}
     label_key = "population/labels"
-    answered = {
-        f"shadow/{k}": archive.observations(f"population/shadow/{k}", labels_key=label_key)
-        for k in archive.numbers("population/shadow/")
+    found = {
+        f"shadow/{k}": answers.of(f"population/shadow/{k}", labels_key=label_key)
+        for k in answers.numbers("population/shadow/")
     }
-    # The references of the target, on Z as on its records, are the shadows that answer under cross/.
-    references = tuple(answered[f"shadow/{k}"] for k in archive.numbers("cross/") if f"shadow/{k}" in answered)
-    if archive.under("population/target/"):
-        answered["target"] = archive.observations("population/target", labels_key=label_key, references=references)
-    return answered
+    if answers.under("population/target/"):
+        # The references of the target, on Z as on its records, are the shadows that answer under cross/.
+        references = _answered(answers, found, answers.numbers("cross/"), asked="cross")
+        found["target"] = answers.of("population/target", labels_key=label_key, references=references)
+    return found
 
 
-class _Archive:
-    """An .npz whose keys are read one at a time, each failure naming its key; nothing is ever unpickled."""
+def _answered(
+    answers: _Answers, population: Mapping[str, Observations], numbers: Sequence[str], *, asked: str
+) -> tuple[Observations, ...]:
+    """The population as the references answered it, each of those that answered under ``asked``."""
+    for k in numbers:
+        if f"shadow/{k}" not in population:
+            raise InputError(
+                f"{answers.path}: key population/shadow/{k}/confidences/<variant> is missing; there is {asked}/{k}",
+                hint="a reference has to answer the population too",
+            )
+    return tuple(population[f"shadow/{k}"] for k in numbers)
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
-        self.path = path
-        try:
-            self._file: Any = np.load(file, allow_pickle=False)
-        except (*CORRUPT, ValueError) as error:
-            raise InputError(f"{path}: not an .npz file, or damaged", hint="write it with numpy.savez") from error
-        if not hasattr(self._file, "files"):
-            raise InputError(f"{path}: a single array, expected an .npz file", hint="write it with numpy.savez")
-        self.keys: tuple[str, ...] = tuple(self._file.files)
 
-    def under(self, prefix: str) -> tuple[str, ...]:
-        """The keys that begin with ``prefix``."""
-        return tuple(key for key in self.keys if key.startswith(prefix))
+class _Answers:
+    """An archive of answers: its arrays checked one by one and put together, each failure naming its key."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.path = archive.path
+        self.keys = archive.keys
+        self.under = archive.under
+        self._array = archive.array
 
     def numbers(self, prefix: str) -> list[str]:
         """The numbers that follow ``prefix`` in the keys, ascending."""
         found = {key.removeprefix(prefix).split("/")[0] for key in self.under(prefix)}
         for one in found:
-            if not one.isdecimal():
+            if not (one.isascii() and one.isdecimal()):
                 raise InputError(f"{self.path}: key {prefix}{one}: expected a number after {prefix}, e.g. {prefix}0")
         return sorted(found, key=int)
-
-    def array(self, key: str) -> Array:
-        """The array of ``key``.
-
-        Raises:
-            InputError: it is missing, damaged, or holds Python objects.
-        """
-        if key not in self.keys:
-            raise InputError(f"{self.path}: key {key} is missing", hint=f"present: {', '.join(self.keys[:8])}, ...")
-        try:
-            values: Array = self._file[key]
-        except ValueError as error:
-            reason = "holds Python objects, which are never unpickled" if "pickle" in str(error) else "is damaged"
-            raise InputError(f"{self.path}: key {key} {reason}", hint="store plain numeric arrays") from error
-        except CORRUPT as error:
-            raise InputError(f"{self.path}: key {key} is damaged", hint="copy or write the file again") from error
-        return values
 
     def integers(self, key: str) -> IntArray:
         """An integer array.
 
         Raises:
-            InputError: it holds fractions, NaN or text.
+            InputError: it holds fractions, NaN, text or numbers beyond 64 bits.
         """
-        values = self.array(key)
-        if values.dtype.kind not in "iubf" or (values.dtype.kind == "f" and not (values == np.floor(values)).all()):
+        values = self._array(key)
+        if values.dtype.kind not in "iubf":
             raise InputError(f"{self.path}: key {key} has type {values.dtype}, expected integers")
+        if values.dtype.kind == "f" and not (values == np.floor(values)).all():
+            raise InputError(f"{self.path}: key {key} holds fractions or NaN, expected integers")
+        # Two's complement has one more below zero than above, so 2^63 itself is out.
+        if values.dtype.kind in "fu" and not (np.abs(values) < 2**63).all():
+            raise InputError(f"{self.path}: key {key} holds numbers beyond 64 bits, expected integers")
         return values.astype(np.int64)
 
     def vector(self, key: str) -> IntArray:
@@ -199,28 +200,45 @@ class _Archive:
             )
         return values
 
-    def observations(self, prefix: str, *, labels_key: str | None = None, **more: Any) -> Observations:
+    def of(self, prefix: str, *, labels_key: str | None = None, **more: Any) -> Observations:
         """The answers under ``prefix``."""
         labels = self.vector(labels_key or f"{prefix}/labels")
-        known = {field.name for field in fields(Observations)}
         extra: dict[str, Any] = {}
         for table in TABLES:
             start = f"{prefix}/{table}/"
-            found = {key.removeprefix(start): self._floats(key) for key in self.under(start)}
-            if found and table in known:
-                extra[table] = found
-        if not any(kind in extra for kind in KINDS):
+            extra[table] = {key.removeprefix(start): self._floats(key) for key in self.under(start)}
+        if not any(extra[kind] for kind in KINDS):
             raise InputError(f"{self.path}: key {prefix}/confidences/<variant> is missing: there is no variant")
-        for name in ("membership", "ids"):
-            if f"{prefix}/{name}" in self.keys:
-                extra[name] = self.vector(f"{prefix}/{name}")
+        for variant in extra["sensitivity"]:
+            if not any(variant in extra[kind] for kind in KINDS):
+                raise InputError(
+                    f"{self.path}: key {prefix}/sensitivity/{variant}: there are no answers of this variant"
+                )
+        if f"{prefix}/membership" in self.keys:
+            extra["membership"] = self.vector(f"{prefix}/membership")
+        if f"{prefix}/ids" in self.keys:
+            extra["ids"] = self._distinct(f"{prefix}/ids")
         with self._named():
             return Observations(labels=labels, name=prefix, **extra, **more)
 
+    def _distinct(self, key: str) -> IntArray:
+        """A vector in which no number occurs twice."""
+        values = self.vector(key)
+        found, count = np.unique(values, return_counts=True)
+        if (count > 1).any():
+            at = int(count.argmax())
+            raise InputError(
+                f"{self.path}: key {key}: {found[at]} occurs {count[at]} times",
+                hint="give each record an id of its own",
+            )
+        return values
+
     def _floats(self, key: str) -> Array:
-        values = self.array(key)
+        values = self._array(key)
         if values.dtype.kind not in "fiu":
             raise InputError(f"{self.path}: key {key} has type {values.dtype}, expected numbers")
+        if values.dtype.itemsize > 4 and (np.isfinite(values) & (np.abs(values) > LARGEST)).any():
+            raise InputError(f"{self.path}: key {key} holds numbers beyond {LARGEST:.2g}")
         return values if values.dtype.kind == "f" else values.astype(np.float32)
 
     @contextmanager

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
 
 from harness.errors import InputError
 from harness.mis._matrix import checked
-from harness.types import Array, FloatArray
+from harness.npz import Archive
+from harness.types import FloatArray
 
 __all__ = ["load"]
 
@@ -34,34 +30,14 @@ def load(path: str | Path) -> dict[str, FloatArray]:
             that differ; the key is named.
     """
     file = Path(path)
-    try:
-        with file.open("rb") as stream:  # numpy leaves its own handle open where the archive turns out damaged
-            matrices = _matrices(stream, file)
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{file}: not a readable .npz file ({error})") from error
+    with Archive.open(file) as archive:
+        keys = [key for key in archive.under(PREFIX) if key != PREFIX]
+        if not keys:
+            present = ", ".join(archive.keys) or "none"
+            raise InputError(f"{file}: no key losses/<quantizer>; present: {present}")
+        matrices = {key.removeprefix(PREFIX): checked(archive.array(key), name=f"{file}: {key}") for key in keys}
     _same_length(matrices, file)
     return matrices
-
-
-def _matrices(stream: BinaryIO, file: Path) -> dict[str, FloatArray]:
-    archive = np.load(stream, allow_pickle=False)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise InputError(f"{file}: a single array, expected an .npz", hint="np.savez(path, **{'losses/int8': matrix})")
-    with archive:
-        keys = [key for key in archive.files if key.startswith(PREFIX) and len(key) > len(PREFIX)]
-        if not keys:
-            present = ", ".join(archive.files) or "none"
-            raise InputError(f"{file}: no key losses/<quantizer>; present: {present}")
-        return {key[len(PREFIX) :]: checked(_read(archive, key, file), name=f"{file}: {key}") for key in keys}
-
-
-def _read(archive: np.lib.npyio.NpzFile, key: str, file: Path) -> Array:
-    try:
-        return np.asarray(archive[key])
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{file}: {key} holds objects or is damaged ({error})", hint="store float arrays") from error
 
 
 def _same_length(matrices: dict[str, FloatArray], file: Path) -> None:

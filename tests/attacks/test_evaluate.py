@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +18,12 @@ from harness.attacks import BaseAttack, evaluate, permute_membership, register, 
 from harness.attacks._folds import fold_of_rows
 from harness.attacks._registry import REGISTRY, attack_class
 from harness.attacks._sr import fit_pair
-from harness.errors import InputError, UnresolvedError, UsageError
-from harness.types import Array, FloatArray, Observations
+from harness.errors import DependencyError, InputError, UnresolvedError, UsageError
+from harness.types import FloatArray, Observations
+from tests.attacks.bad_arrays import full_table, write
 from tests.attacks.worlds import World, make_world
+
+ROOT = Path(__file__).parent.parent.parent
 
 QUICK = (
     "confidence",
@@ -108,7 +114,7 @@ def test_permuted_target_membership_gives_one_half(leaking: World) -> None:
 
 def test_a_second_copy_of_the_original_adds_nothing(leaking: World) -> None:
     target, *shadows = (with_copy(o) for o in (leaking.target, *leaking.shadows))
-    names = ("confidence", "gbt", "sr2-rf", "sr2-lr")
+    names = ("confidence", "gbt", "posterior-label-rf", "sr2-rf", "sr2-lr")
     found = evaluate(
         target, shadows, attacks=names, variants=("original", "original-copy"), controls=("original-copy",)
     )
@@ -117,6 +123,9 @@ def test_a_second_copy_of_the_original_adds_nothing(leaking: World) -> None:
             assert r.is_control
             assert r.versus_original is not None
             assert r.versus_original.low <= 0.0, r
+    # The same classifier on one copy and on two: what it knows of the label and the sorted confidences is the same.
+    once, twice = found.find("posterior-label-rf", "original"), found.find("sr2-rf", "original", "original-copy")
+    assert stats.auc_difference(twice.scores, once.scores, target.membership).holds(0.0)
     copy, own = found.find("confidence", "original-copy"), found.find("confidence", "original")
     np.testing.assert_array_equal(copy.scores, own.scores)
 
@@ -267,13 +276,6 @@ def test_an_attack_of_ones_own_is_one_class_and_one_registration(leaking: World)
         del REGISTRY["test-length"]
 
 
-@dataclass(frozen=True, eq=False)
-class Sensitive(Observations):
-    """Observations with the answers to noisy copies."""
-
-    sensitivity: Mapping[str, Array] = field(default_factory=dict)
-
-
 @pytest.mark.slow
 def test_samia_learns_from_sensitivity() -> None:
     pytest.importorskip("torch")
@@ -283,7 +285,7 @@ def test_samia_learns_from_sensitivity() -> None:
         labels, member = rng.integers(0, 4, n), rng.permutation(np.arange(n) % 2)
         sensitivity = rng.lognormal(0, 0.3, (n, 4)) * np.where(member, 0.5, 1.0)[:, None]
         logits = rng.normal(0, 1, (n, 4))
-        return Sensitive(
+        return Observations(
             labels=labels, membership=member, logits={"v": logits}, sensitivity={"v": sensitivity}, name=name
         )
 
@@ -309,27 +311,80 @@ def test_the_headline_set_runs_and_is_calibrated_on_the_null_twin(null: World) -
         assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants, r.simultaneous.auc)
 
 
-def test_another_package_adds_an_attack_by_an_entry_point(leaking: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Plugged(BaseAttack):
+@pytest.mark.parametrize("with_shadows", [True, False])
+def test_a_score_that_cannot_be_ranked_skips_its_attack_and_no_other(leaking: World, with_shadows: bool) -> None:
+    @register("test-nan")
+    class Nan(BaseAttack):
+        def fit(self, shadow: Sequence[Observations]) -> BaseAttack:
+            return self
+
         def score(self, target: Observations) -> FloatArray:
-            return target.confidences_of(self.variants[0]).min(axis=1)
+            return np.where(np.arange(len(target)) == 7, np.nan, 1.0)
 
-    class Point:
-        name = "test-plugged"
-
-        def load(self) -> type[BaseAttack]:
-            return Plugged
-
-    def points(*, group: str, name: str | None = None) -> list[Point]:
-        return [Point()] if group == "edgeleak.attacks" and name in (None, Point.name) else []
-
-    monkeypatch.setattr("harness.attacks._registry.entry_points", points)
-    assert attacks.names()[-1] == "test-plugged"
     try:
-        found = evaluate(leaking.target, leaking.shadows, attacks=("test-plugged",), variants=("original",))
-        assert [r.attack for r in found.results] == ["test-plugged"]
+        found = evaluate(
+            leaking.target,
+            leaking.shadows if with_shadows else (),
+            attacks=("test-nan", "confidence"),
+            variants=("original",),
+        )
     finally:
-        REGISTRY.pop("test-plugged", None)
+        del REGISTRY["test-nan"]
+    assert [r.attack for r in found.results] == ["confidence"]
+    assert [(s.attack, "a score of nan" in s.reason) for s in found.skipped] == [("test-nan", True)]
+
+
+PLUGIN = """
+from harness.attacks import BaseAttack
+
+
+class Plugged(BaseAttack):
+    def score(self, target):
+        return target.confidences_of(self.variants[0]).min(axis=1)
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A distribution of its own, as an installer leaves it: a module, and metadata with entry points."""
+    metadata = tmp_path / "somebodys_attacks-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: somebodys-attacks\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[edgeleak.attacks]\n"
+        "test-plugged = somebodys_attacks:Plugged\n"
+        "test-broken = somebodys_attacks.absent:Plugged\n"
+        "test-no-attack = somebodys_attacks:PLUGIN\n"
+    )
+    (tmp_path / "somebodys_attacks.py").write_text(PLUGIN + "\n\nPLUGIN = 'a text'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    REGISTRY.pop("test-plugged", None)
+    sys.modules.pop("somebodys_attacks", None)
+
+
+def test_an_installed_package_adds_an_attack_by_its_entry_point(leaking: World, plugin: Path) -> None:
+    assert attacks.names()[-3:] == ("test-plugged", "test-broken", "test-no-attack")
+    found = evaluate(leaking.target, leaking.shadows, attacks=("test-plugged",), variants=("original",))
+    (result,) = found.results
+    assert result.attack == "test-plugged"
+    np.testing.assert_array_equal(result.scores, leaking.target.confidences_of("original").min(axis=1))
+    with pytest.raises(DependencyError, match=r"'test-broken': somebodys_attacks\.absent:Plugged cannot be imported"):
+        attack_class("test-broken")
+    with pytest.raises(UsageError, match=r"'test-no-attack': .* is not a subclass"):
+        attack_class("test-no-attack")
+
+
+def test_the_command_line_runs_an_installed_packages_attack(plugin: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "answers.npz", full_table())
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "attack", str(path), "-q", "--json", "--attack", "test-plugged"],
+        env=os.environ | {"PYTHONPATH": f"{plugin}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {row["attack"] for row in json.loads(done.stdout)["results"]} == {"test-plugged"}
 
 
 def test_the_face_is_what_it_says() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
+from harness.attacks import evaluate
 from harness.attacks._cache import Cache
 from harness.attacks._class_thresholds import class_thresholds
 from harness.attacks._lira import lira_offline, lira_online
@@ -201,12 +204,49 @@ def test_covariance_shrinks_towards_its_diagonal(rng: np.random.Generator) -> No
     assert np.linalg.eigvalsh(few).min() > 0
     identical = shrunk_covariance(np.repeat(rng.normal(size=(50, 1)), 3, axis=1))
     assert np.linalg.eigvalsh(identical).min() > 0
+    np.testing.assert_array_equal(shrunk_covariance(np.zeros((50, 3))), np.eye(3))
 
 
 def test_yeom_cuts_at_the_mean_loss_of_the_shadows_members(seen: Observations) -> None:
     attack = attack_class("yeom")(["original"]).fit([seen, seen])
     loss = -np.log(seen.confidences["original"][np.arange(N), seen.labels])
     assert -attack.threshold == pytest.approx(loss[seen.membership == 1].mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "formula"),
+    [
+        ("correctness", lambda p, y: float(np.argmax(p) == y)),
+        ("max-posterior", lambda p, _: np.log(np.max(p))),
+        ("confidence", lambda p, y: np.log(p[y])),
+        ("yeom", lambda p, y: np.log(p[y])),
+        ("entropy", lambda p, _: np.sum(p * np.log(p))),
+        (
+            "modified-entropy",
+            lambda p, y: (1 - p[y]) * np.log(p[y]) + np.sum(np.delete(p * np.log1p(-p), y)),
+        ),
+    ],
+)
+def test_each_formula_attack_scores_its_formula(
+    seen: Observations, name: str, formula: Callable[[np.ndarray, int], float]
+) -> None:
+    got = attack_class(name)(["variant"]).fit([seen]).score(seen)
+    expected = [formula(p, y) for p, y in zip(seen.confidences["variant"], seen.labels, strict=True)]
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+
+
+def test_the_correctness_attack_says_what_the_gap_in_accuracy_says(seen: Observations) -> None:
+    """Its score is 0 or 1: AUC and balanced accuracy are both one half plus half of the members' advantage."""
+    member = seen.membership == 1
+    # Members that are right two times in three, and non-members as they are: the attack has something to find.
+    labels = np.where(member & (np.arange(N) % 3 > 0), seen.confidences["original"].argmax(axis=1), seen.labels)
+    right = seen.confidences["original"].argmax(axis=1) == labels
+    world = replace(seen, labels=labels)
+    (found,) = evaluate(world, [world], attacks=("correctness",), variants=("original",)).results
+    advantage = right[member].mean() - right[~member].mean()
+    assert advantage > 0.3
+    assert found.auc.value == pytest.approx(0.5 + advantage / 2, abs=1e-12)
+    assert found.balanced_accuracy.value == pytest.approx(0.5 + advantage / 2, abs=1e-12)
 
 
 def test_a_cache_makes_an_entry_once(seen: Observations) -> None:

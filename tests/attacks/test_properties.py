@@ -65,6 +65,34 @@ def test_renaming_classes_changes_no_label_aligned_score(world: World, name: str
     assert np.corrcoef(plain, renamed)[0, 1] > 0.999
 
 
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(60, 90), classes=st.integers(2, 7), scale=st.floats(0.5, 8.0))
+def test_names_of_classes_and_order_of_records_change_no_figure(seed: int, n: int, classes: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    membership = (rng.permutation(n) < n // 2).astype(np.int64)
+
+    def drawn(name: str) -> Observations:
+        logits = rng.normal(size=(n, classes)) * scale
+        return Observations(labels=rng.integers(0, classes, n), logits={"v": logits}, membership=membership, name=name)
+
+    target, shadow = drawn("target"), drawn("shadow/0")
+    names, rows = rng.permutation(classes), rng.permutation(n)
+    formulas = ("correctness", "max-posterior", "confidence", "entropy", "modified-entropy")
+    plain, renamed, moved = (
+        evaluate(t, [s], attacks=formulas, fprs=(0.4,)).results
+        for t, s in (
+            (target, shadow),
+            (reordered(target, names), reordered(shadow, names)),
+            (target.take(rows), shadow),
+        )
+    )
+    for one, *others in zip(plain, renamed, moved, strict=True):
+        for other in others:
+            assert other.auc.value == pytest.approx(one.auc.value, abs=1e-12), one.attack
+            assert other.balanced_accuracy.value == pytest.approx(one.balanced_accuracy.value, abs=1e-12), one.attack
+            assert other.tpr_at_fpr["0.4"].value == pytest.approx(one.tpr_at_fpr["0.4"].value, abs=1e-12), one.attack
+
+
 def test_renaming_classes_changes_no_sorted_pair() -> None:
     rng = np.random.default_rng(4)
     p, q, y = rng.random((50, 6)), rng.random((50, 6)), rng.integers(0, 6, 50)

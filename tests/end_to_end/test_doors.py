@@ -7,10 +7,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from harness.attacks import names
+from tests.attacks.bad_arrays import BAD, full_table, write
+from tests.attacks.bad_arrays import N as N_RECORDS
 from tests.end_to_end.conftest import Cli
 
 N, CLASSES = 300, 5
@@ -53,56 +57,120 @@ def test_attack_on_arrays(edgeleak: Cli, arrays: Path) -> None:
     assert all("population" in row["reason"] or "reference" in row["reason"] for row in found["skipped"])
 
 
-def test_attack_on_arrays_needs_no_torch(arrays: Path) -> None:
-    code = f"""
+WITHOUT_TORCH = """
 import sys
-from pathlib import Path
+
 
 class NoTorch:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise ModuleNotFoundError(name, name=name)
+        if name.partition(".")[0] in ("torch", "tensorflow", "ai_edge_litert", "executorch"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
 
 sys.meta_path.insert(0, NoTorch())
-from harness.arrays import attack_file
-found = attack_file(Path({str(arrays)!r}))
-assert any(s["attack"] == "mr-net" and "torch" in s["reason"] for s in found["skipped"]), found["skipped"]
-assert any(r["attack"] == "mr-logistic" for r in found["results"])
+from harness.cli import main
+
+main()
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+MEASURES = {"auc", "balanced_accuracy", "tpr_at_fpr", "epsilon_lower", "versus_original"}
+RESULT = MEASURES | {
+    "adversary", "attack", "variants", "trained_on", "n_members", "n_nonmembers", "simultaneous", "versus_attack",
+    "is_control", "threshold", "shadow_auc",
+}  # fmt: skip
+ESTIMATE = {"value", "low", "high", "n", "method", "level", "resolvable"}
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "code", "said"),
-    [
-        ("target/confidences/int8", np.full((2 * N, CLASSES), 0.5), 4, "target/confidences/int8"),
-        ("target/confidences/int8", np.full((2 * N, CLASSES), np.nan), 4, "target/confidences/int8"),
-        ("target/confidences/int8", np.full((7, CLASSES), 0.2), 4, "target/confidences/int8"),
-        ("target/membership", np.ones(2 * N, dtype=int), 4, "no non-members"),
-        ("target/labels", np.full(2 * N, "x", dtype=object), 4, "target/labels"),
-    ],
-)
-def test_bad_arrays_name_their_key(
-    edgeleak: Cli, arrays: Path, key: str, value: np.ndarray, code: int, said: str
-) -> None:
-    with np.load(arrays) as table:
-        changed = {**table, key: value}
-    np.savez(arrays, **changed)
-    done = edgeleak("attack", arrays, "-q")
-    assert done.returncode == code, done.stderr
-    assert said in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_too_few_arrays_say_how_many_are_needed(edgeleak: Cli, tmp_path: Path) -> None:
-    path = tmp_path / "three.npz"
-    confidences = np.full((3, 2), 0.5)
-    np.savez(
-        path, **{"target/labels": [0, 1, 0], "target/membership": [1, 0, 1], "target/confidences/original": confidences}
+def without_torch(path: Path, *attacks: str) -> dict[str, Any]:
+    asked = [word for name in attacks for word in ("--attack", name)]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, "attack", str(path), "-q", "--json", *asked],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    done = edgeleak("attack", path)
-    assert done.returncode == 2
-    assert "needs at least" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def check_schema(found: dict[str, Any]) -> None:
+    """Every field that the format promises, and no other."""
+    assert set(found) == {"schema", "results", "skipped", "null_calibration"}
+    assert found["schema"] == "edgeleak.attack/1"
+    for row in found["skipped"]:
+        assert set(row) == {"attack", "adversary", "variants", "reason"}
+    for row in found["results"]:
+        assert set(row) == RESULT
+        assert row["adversary"] in ("NR", "SR", "MR")
+        assert row["trained_on"] in ("shadows", "members")
+        assert len(row["variants"]) == {"NR": 1, "SR": 2}.get(row["adversary"], len(row["variants"]))
+        assert set(row["simultaneous"]) == MEASURES
+        for measures in (row, row["simultaneous"]):
+            assert set(measures["tpr_at_fpr"]) == {"0.01", "0.001"}
+            estimates = [measures["auc"], measures["balanced_accuracy"], measures["epsilon_lower"]]
+            for estimate in (*estimates, *measures["tpr_at_fpr"].values()):
+                assert set(estimate) >= ESTIMATE
+                low, value, high = (estimate[name] for name in ("low", "value", "high"))
+                assert value is None or low <= value
+                assert value is None or high is None or value <= high  # a lower bound has no upper end
+
+
+def test_arrays_need_no_torch_but_for_two_attacks(tmp_path: Path) -> None:
+    found = without_torch(write(tmp_path / "answers.npz", full_table()), "confidence", "mr-gbt", "mr-net", "samia")
+    check_schema(found)
+    assert {row["attack"] for row in found["results"]} == {"confidence", "mr-gbt"}
+    assert {row["attack"] for row in found["skipped"]} == {"mr-net", "samia"}
+    for row in found["skipped"]:
+        assert "torch is not installed" in row["reason"]
+        assert "pip install 'edgeleak[train]'" in row["reason"]
+
+
+@pytest.mark.slow
+def test_every_other_attack_runs_without_torch(tmp_path: Path) -> None:
+    """Also online LiRA: here every record was in the training set of half of the references."""
+    variants = ("original", "prune-0.6", "int8-ptq")
+    table = {k: v for k, v in full_table().items() if "/cross/" not in k and not k.endswith("/finetuned")}
+    rng = np.random.default_rng(4)
+    for k in range(4):
+        for variant in variants:
+            powers = np.exp(rng.normal(size=table[f"target/confidences/{variant}"].shape))
+            table[f"cross/{k}/confidences/{variant}"] = powers / powers.sum(axis=1, keepdims=True)
+            table[f"population/shadow/{k}/confidences/{variant}"] = table[f"population/target/confidences/{variant}"]
+    table["cross_membership"] = np.repeat([[0], [1], [0], [1]], N_RECORDS, axis=1)
+    found = without_torch(write(tmp_path / "answers.npz", table), *names())
+    check_schema(found)
+    assert {row["attack"] for row in found["skipped"]} == {"mr-net", "samia"}
+    assert {row["attack"] for row in found["results"]} == set(names()) - {"mr-net", "samia"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BAD)
+def test_bad_arrays_end_in_one_line_that_names_the_key(edgeleak: Cli, tmp_path: Path, name: str) -> None:
+    bad, path = BAD[name], tmp_path / "answers.npz"
+    bad.make(full_table(), path)
+    done = edgeleak("attack", path, "-q", "--attack", "confidence")
+    assert done.returncode == bad.code, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("edgeleak: ")
+    assert str(path) in line
+    assert bad.named in line
+
+
+@pytest.mark.parametrize("name", ["NaN", "header with a petabyte", "3 records"])
+def test_bad_arrays_are_refused_quickly_too(edgeleak: Cli, tmp_path: Path, name: str) -> None:
+    """Three of the list above, for those who leave out the slow tests."""
+    test_bad_arrays_end_in_one_line_that_names_the_key(edgeleak, tmp_path, name)
+
+
+def test_too_few_for_the_rate_that_is_asked_says_how_many_are_needed(edgeleak: Cli, arrays: Path) -> None:
+    done = edgeleak("attack", arrays, "-q", "--json", "--attack", "confidence")
+    assert done.returncode == 0, done.stderr
+    for row in json.loads(done.stdout)["results"]:
+        for fpr, needed in (("0.01", 1000), ("0.001", 10_000)):
+            found = row["tpr_at_fpr"][fpr]
+            assert (found["value"], found["resolvable"], found["needed_n"]) == (None, False, needed)
 
 
 def test_mis_on_arrays(edgeleak: Cli, tmp_path: Path) -> None:

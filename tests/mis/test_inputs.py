@@ -1,6 +1,8 @@
 """Losses from answers, and loss matrices from a file."""
 
+import io
 import math
+import zipfile
 
 import numpy as np
 import pytest
@@ -102,3 +104,13 @@ def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "cut.npz").write_bytes(whole[:5000])
     with pytest.raises(InputError, match="not a readable"):
         arrays.load(tmp_path / "cut.npz")
+
+
+def test_a_header_that_claims_a_petabyte_is_not_believed(tmp_path):
+    path = write(tmp_path / "l.npz", losses__a=np.ones((2, 9)))
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (2, 10**14)})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("losses/b.npy", stream.getvalue() + bytes(64))
+    with pytest.raises(InputError, match=r"losses/b is damaged: shape \[2, 100000000000000\]"):
+        arrays.load(path)
