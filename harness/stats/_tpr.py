@@ -150,9 +150,9 @@ def _count_range(n: int, share: float, tail: float) -> tuple[int, int]:
 
 
 def _binomial_quantile(q: float, n: int, share: float) -> int:
-    """The smallest count that Binomial(n, share) does not exceed with probability ``q``; `binom.ppf` without its checks.
+    """The smallest count that Binomial(n, share) does not exceed with probability ``q``.
 
-    Those take longer than the sort of 100,000 scores, all calls of one interval together.
+    `scipy.stats.binom.ppf` without its checks of arrays, which are half of the time of an interval.
     """
     count = math.ceil(bdtrik(q, n, share))
     return count - 1 if count > 0 and bdtr(count - 1, n, share) >= q else count

@@ -62,7 +62,8 @@ def roc_picture(evidence: Mapping[str, tuple[Evidence, View]], *, title: str) ->
         ax.legend(loc="lower right", fontsize=8, frameon=True)
         buffer = io.StringIO()
         # White paper under the ink: a page in dark mode would swallow the axes.
-        figure.savefig(buffer, format="svg", facecolor="white", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", facecolor="white", metadata=nothing)
     return _without_addresses(buffer.getvalue())
 
 
