@@ -121,7 +121,7 @@ def test_interrupted_between_noisy_copies_then_resumed(noisy: Path, whole: Path,
     running = subprocess.Popen(
         command("collect", noisy, "--run", folder), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    wait_for(lambda: any("audit-noise-04" in name for name in files(folder)))
+    wait_for(lambda: any("audit-noise-01" in name for name in files(folder)))
     os.killpg(running.pid, signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 3, said
