@@ -16,9 +16,19 @@ from harness.types import FloatArray, IntArray
 
 __all__ = ["Comparison", "Pair", "low_fpr", "pairs", "resolve"]
 
-Question = Literal["variant alone", "SR", "SR beyond fine-tuning", "MR", "MR beyond SR", "MR beyond fine-tuning"]
+Question = Literal[
+    "variant alone",
+    "SR",
+    "SR by one classifier",
+    "SR beyond fine-tuning",
+    "MR",
+    "MR beyond SR",
+    "MR beyond fine-tuning",
+]
 Answer = Literal["more", "less", "not resolved"]
 
+# The features of an SR attack without the variant are those of an NR attack on the original.
+WITHOUT_VARIANT = {"sr1": "posterior", "sr2": "posterior-label"}
 # Draws of the paired bootstrap; the corrected intervals of a few comparisons rest on 10 of them a side at least.
 DRAWS = 4000
 
@@ -77,6 +87,11 @@ def pairs(evidence: Evidence, runtime: str) -> Iterator[Pair]:
     }
     for view in sr.values():
         yield Pair("SR", view, original)
+    for view in sr.values():
+        features, _, classifier = view.attack.partition("-")
+        same = View(runtime, "NR", f"{WITHOUT_VARIANT.get(features)}-{classifier}", (ORIGINAL,))
+        if same in alone:
+            yield Pair("SR by one classifier", view, same)
     control = sr.get(CONTROL)
     shipped = [view for name, view in sr.items() if name != CONTROL]
     if control is not None:

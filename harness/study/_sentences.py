@@ -9,49 +9,57 @@ __all__ = ["answers"]
 
 Row = dict[str, Any]
 
-# Question -> (what is compared, what "more" would support).
-TITLES = {
-    "variant alone": "A compressed variant alone, against the original by the same attack",
-    "SR": "The original and one variant (SR), against the best attack on the original alone",
-    "SR beyond fine-tuning": "SR with a compressed variant, against SR with an uncompressed fine-tuned copy",
-    "MR": "Several variants (MR), against the best attack on the original alone",
-    "MR beyond SR": "MR, against the best SR",
-    "MR beyond fine-tuning": "MR, against SR with the uncompressed fine-tuned copy",
+# Question -> the claim that is put to the test.
+CLAIMS = {
+    "variant alone": "A compressed variant alone tells more than the original (same attack)",
+    "SR": "The original and one compressed variant (SR) tell more than the original alone (best attack)",
+    "SR by one classifier": "SR tells more than the same classifier on the original alone",
+    "SR beyond fine-tuning": "SR with a compressed variant tells more than SR with an uncompressed fine-tuned copy",
+    "MR": "Several variants (MR) tell more than the original alone (best attack)",
+    "MR beyond SR": "MR tells more than the best SR",
+    "MR beyond fine-tuning": "MR tells more than SR with the uncompressed fine-tuned copy",
 }
+
+HOLDS = {"more": "holds", "less": "does not hold, it is less", "not resolved": "not resolved"}
 
 
 def answers(found: Row) -> Iterator[str]:
     """One sentence a question, in the order of the study."""
     comparisons: list[Row] = found["comparisons"]
-    for question, title in TITLES.items():
+    for question, claim in CLAIMS.items():
         rows = [r for r in comparisons if r["question"] == question]
         shipped = [r for r in rows if "finetuned" not in r["view"]["variants"]]
         if shipped:
-            yield f"{title}: {_counted(shipped)}."
+            yield f"{claim}: {_counted(shipped)}."
     control = [r for r in comparisons if r["question"] == "SR" and "finetuned" in r["view"]["variants"]]
     for row in control:
         yield (
-            f"SR with the uncompressed fine-tuned copy, which compresses nothing, against the original alone: "
-            f"{row['answer']} ({_difference(row)})."
+            "SR with the uncompressed fine-tuned copy, which compresses nothing, tells more than the original alone: "
+            f"{HOLDS[row['answer']]} ({_difference(row)})."
         )
     for row in (r for r in comparisons if r["question"].startswith("TPR")):
         yield (
-            f"{row['view']['attack']} on {len(row['view']['variants'])} variants against {row['against']['attack']}, "
-            f"{row['question']}: {row['answer']} ({_difference(row, percent=True)})."
+            f"{row['view']['attack']} on {len(row['view']['variants'])} variants finds more members than "
+            f"{row['against']['attack']} on {len(row['against']['variants'])} at a low false-positive rate "
+            f"({row['question']}): {HOLDS[row['answer']]} ({_difference(row, percent=True)})."
         )
     yield from _mistake(found["confounded"])
 
 
 def _counted(rows: list[Row]) -> str:
-    """How many rows tell more, less, or are not resolved, with the extreme differences."""
+    """For how many rows a claim holds, with the farthest difference of each answer."""
     parts = []
-    for answer, words in (("more", "tell more"), ("less", "tell less"), ("not resolved", "are not resolved")):
+    for answer, words in (("more", "holds for"), ("less", "less in"), ("not resolved", "not resolved in")):
         those = [r for r in rows if r["answer"] == answer]
-        if those:
-            far = max(those, key=lambda r: abs(r["difference"]["value"]))
-            name = f"{far['view']['attack']} on {_short(far['view']['variants'])}"
-            parts.append(f"{len(those)} of {len(rows)} {words} (farthest {_difference(far)}, {name})")
+        if those or answer == "more":
+            parts.append(f"{words} {len(those)} of {len(rows)}" + (f" ({_farthest(those)})" if those else ""))
     return "; ".join(parts)
+
+
+def _farthest(rows: list[Row]) -> str:
+    far = max(rows, key=lambda r: abs(r["difference"]["value"]))
+    name = f"{far['view']['attack']} on {_short(far['view']['variants'])}"
+    return f"{'farthest ' if len(rows) > 1 else ''}{_difference(far)}, {name}"
 
 
 def _short(variants: list[str]) -> str:

@@ -50,7 +50,12 @@ def test_sentences_count_what_the_rows_say():
     rows = [compared(0.01, 0.03), compared(0.02, 0.06), compared(-0.01, 0.01), compared(0.01, 0.02, tuned)]
     said = list(answers({"comparisons": rows, "confounded": []}))
     assert len(said) == 2
-    assert "2 of 3 tell more (farthest +0.040 [+0.020, +0.060]" in said[0]
-    assert "1 of 3 are not resolved" in said[0]
-    assert "which compresses nothing" in said[1]
-    assert "more (+0.015 [+0.010, +0.020])" in said[1]
+    assert "holds for 2 of 3 (farthest +0.040 [+0.020, +0.060], sr2-rf on original + int8)" in said[0]
+    assert "not resolved in 1 of 3 (+0.000" in said[0]
+    assert "less" not in said[0]
+    assert "which compresses nothing, tells more than the original alone: holds (+0.015 [+0.010, +0.020])" in said[1]
+
+
+def test_a_claim_that_never_holds_says_so():
+    (said,) = answers({"comparisons": [compared(-0.03, -0.01)], "confounded": []})
+    assert "holds for 0 of 1; less in 1 of 1 (-0.020 [-0.030, -0.010], sr2-rf on original + int8)" in said
