@@ -20,8 +20,6 @@ __all__ = ["MrNet"]
 EPOCHS = 100
 RATE = 1e-2
 DROPOUT = 0.5
-# Out-of-fold networks only choose a cut; the folds are merged into this many, which saves a third of the time.
-NETWORK_FOLDS = 3
 BRANCH = (128, 64)
 JOINT = (128, 256, 128, 64)
 
@@ -52,7 +50,7 @@ class MrNet(StackedAttack):
         def train(x: Features, y: IntArray, fold: IntArray) -> tuple[FloatArray, Scorer]:
             rows = _with_both_probabilities(x, count)
             out_of_fold, scorer = train_networks(
-                _builder(count), rows, y, fold % NETWORK_FOLDS, epochs=EPOCHS, rate=RATE, seed=self.seed
+                _builder(count), rows, y, fold, epochs=EPOCHS, rate=RATE, seed=self.seed
             )
             return out_of_fold, lambda new: scorer(_with_both_probabilities(new, count))
 

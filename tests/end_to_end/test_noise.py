@@ -24,7 +24,7 @@ seed = 1
 [data]
 members = 600
 nonmembers = 600
-population = 430
+population = 480
 
 [model]
 width = 4
