@@ -1,0 +1,35 @@
+"""Classifiers behind the learned attacks: the same bits with any number of threads, and cheap large forests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.attacks import _classifiers
+from harness.attacks._classifiers import sklearn_trainer
+
+
+def rows(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(n)
+    y = rng.integers(0, 2, n)
+    x = (rng.normal(size=(n, 4)) + 0.5 * y[:, None]).astype(np.float32)
+    return x, y, rng.permutation(n) % 5
+
+
+@pytest.mark.parametrize("kind", ["rf", "gbt", "lr", "dt"])
+def test_threads_do_not_change_a_bit(kind, monkeypatch):
+    monkeypatch.setattr(_classifiers, "SCORE_ROWS", 100)  # several parts, so that threads have something to share
+    x, y, fold = rows(400)
+    one, two = (sklearn_trainer(kind, seed=3, n_jobs=jobs)(x, y, fold) for jobs in (1, 2))
+    assert one[0].tobytes() == two[0].tobytes()
+    assert one[1](x).tobytes() == two[1](x).tobytes()
+
+
+def test_a_large_forest_draws_fewer_rows_a_tree(monkeypatch):
+    x, y, fold = rows(600)
+    whole, _ = sklearn_trainer("rf", seed=3, n_jobs=1)(x, y, fold)
+    monkeypatch.setattr(_classifiers, "FOREST_ROWS", 200)
+    capped, score = sklearn_trainer("rf", seed=3, n_jobs=1)(x, y, fold)
+    assert (whole != capped).any()
+    assert np.corrcoef(whole, capped)[0, 1] > 0.9
+    assert len(score(x)) == 600
