@@ -9,11 +9,15 @@ from harness import attacks
 from harness.attacks.controls import COPY
 from harness.config import AuditConfig
 from harness.run import Run
+from harness.stages.attack import score_key
 from harness.stages.material import CONTROL, ORIGINAL, Material
 from harness.stages.observe import observe
 from harness.stages.tools import Tools
 
-__all__ = ["PERMUTED", "controls"]
+__all__ = ["COPIED", "COPIES", "PERMUTED", "controls"]
+
+# Where the scores of attacks on the second copy lie in the run.
+COPIES = "copies/"
 
 # One learned attack of each adversary: a fixed formula learns nothing that shuffled memberships could spoil.
 PERMUTED = ("gbt", "sr2-lr", "mr-gbt")
@@ -64,5 +68,8 @@ def controls(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
             variants=(ORIGINAL, COPY),
             progress=tools.under(f"second copy {runtime}"),
         )
-        copy += [{"runtime": runtime, **r.to_json()} for r in found.results]
+        for result in found.results:
+            row = {"runtime": runtime, **result.to_json()}
+            run.write_scores(COPIES + score_key(row), result.scores)
+            copy.append(row)
     return {"permuted": permuted, "copy": copy}

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 
 from harness import stats
+from harness.attacks.controls import COPY
+from harness.stages.controls import COPIED
 from harness.stages.material import CONTROL, ORIGINAL
 from harness.stats import Estimate
 from harness.study._evidence import Evidence, View
@@ -20,6 +22,7 @@ Question = Literal[
     "variant alone",
     "SR",
     "SR by one classifier",
+    "SR beyond a second copy",
     "SR beyond fine-tuning",
     "MR",
     "MR beyond SR",
@@ -90,8 +93,11 @@ def pairs(evidence: Evidence, runtime: str) -> Iterator[Pair]:
     for view in sr.values():
         features, _, classifier = view.attack.partition("-")
         same = View(runtime, "NR", f"{WITHOUT_VARIANT.get(features)}-{classifier}", (ORIGINAL,))
+        copy = View(runtime, "SR", view.attack, (ORIGINAL, COPY))
         if same in alone:
             yield Pair("SR by one classifier", view, same)
+        if view.attack in COPIED:
+            yield Pair("SR beyond a second copy", view, copy)
     control = sr.get(CONTROL)
     shipped = [view for name, view in sr.items() if name != CONTROL]
     if control is not None:
@@ -122,33 +128,33 @@ def resolve(evidence: Evidence, asked: list[Pair], *, level: float) -> list[Comp
 
 
 def low_fpr(evidence: Evidence, runtime: str, *, fpr: float, level: float, seed: int) -> list[Comparison]:
-    """The likelihood attacks on several variants beside the best stacked one, by TPR at a low false-positive rate.
+    """The likelihood attacks on several variants beside the stacked ones on the same, by TPR at a low FPR.
 
     Differences come from a paired bootstrap over records, drawn within members and within non-members.
     """
     several = [v for v in evidence.views if v.runtime == runtime and v.adversary == "MR"]
-    stacked = [v for v in several if v.attack.startswith("mr-")]
     joint = [v for v in several if v.attack.endswith("-joint")]
-    if not stacked or not joint or not all(e.resolvable for e in evidence.tpr(joint[0], fpr)):
+    asked = [
+        (view, other)
+        for view in joint
+        for other in several
+        if other.attack.startswith("mr-") and other.variants == view.variants
+    ]
+    if not asked or not all(e.resolvable for e in evidence.tpr(joint[0], fpr)):
         return []  # nothing to compare, or too few non-members to fix a threshold
-    best = evidence.headline(stacked)
-    corrected = 1.0 - (1.0 - level) / len(joint)
+    corrected = 1.0 - (1.0 - level) / len(asked)
+
+    def gained(a: FloatArray, b: FloatArray, membership: IntArray) -> float:
+        return _tpr(a, membership, fpr) - _tpr(b, membership, fpr)
+
     found = []
-    for view in joint:
-        per_arm = []
-        for a, b, member in zip(evidence.scores(view), evidence.scores(best), evidence.memberships, strict=True):
-            per_arm.append(
-                stats.bootstrap(
-                    lambda x, y, m: _tpr(x, m, fpr) - _tpr(y, m, fpr),
-                    [a, b, member],
-                    strata=member,
-                    draws=DRAWS,
-                    level=corrected,
-                    seed=seed,
-                )
-            )
+    for view, other in asked:
+        per_arm = [
+            stats.bootstrap(gained, [a, b, m], strata=m, draws=DRAWS, level=corrected, seed=seed)
+            for a, b, m in zip(evidence.scores(view), evidence.scores(other), evidence.memberships, strict=True)
+        ]
         each = tuple(e.value for e in per_arm)
-        found.append(Comparison(f"TPR at {fpr:.1%} FPR", view, best, stats.average(per_arm), each))
+        found.append(Comparison(f"TPR at {fpr:.1%} FPR", view, other, stats.average(per_arm), each))
     return found
 
 

@@ -13,6 +13,7 @@ from harness import stats
 from harness.attacks.controls import COPY
 from harness.run import Run
 from harness.stages.attack import score_key
+from harness.stages.controls import COPIES
 from harness.stages.material import CONTROL, TARGET, Material
 from harness.stats import Estimate
 from harness.study._arms import Arm
@@ -94,7 +95,8 @@ class Evidence:
 
     def scores(self, view: View) -> list[FloatArray]:
         """One view's membership scores of each arm, float64 ``[n]``."""
-        return [run.read_scores(self._place + view.key) for run in self._runs]
+        place = COPIES if COPY in view.variants else self._place
+        return [run.read_scores(place + view.key) for run in self._runs]
 
     def auc(self, view: View) -> list[Estimate]:
         """One view's AUC of each arm."""

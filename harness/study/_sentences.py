@@ -13,7 +13,8 @@ Row = dict[str, Any]
 CLAIMS = {
     "variant alone": "A compressed variant alone tells more than the original (same attack)",
     "SR": "The original and one compressed variant (SR) tell more than the original alone (best attack)",
-    "SR by one classifier": "SR tells more than the same classifier on the original alone",
+    "SR by one classifier": "SR tells more than the same classifier on the original's unsorted confidences",
+    "SR beyond a second copy": "SR with a compressed variant tells more than SR with a second copy of the original",
     "SR beyond fine-tuning": "SR with a compressed variant tells more than SR with an uncompressed fine-tuned copy",
     "MR": "Several variants (MR) tell more than the original alone (best attack)",
     "MR beyond SR": "MR tells more than the best SR",
@@ -37,11 +38,12 @@ def answers(found: Row) -> Iterator[str]:
             "SR with the uncompressed fine-tuned copy, which compresses nothing, tells more than the original alone: "
             f"{HOLDS[row['answer']]} ({_difference(row)})."
         )
-    for row in (r for r in comparisons if r["question"].startswith("TPR")):
+    low = [r for r in comparisons if r["question"].startswith("TPR")]
+    for attack in dict.fromkeys(r["view"]["attack"] for r in low):
+        rows = [r for r in low if r["view"]["attack"] == attack]
         yield (
-            f"{row['view']['attack']} on {len(row['view']['variants'])} variants finds more members than "
-            f"{row['against']['attack']} on {len(row['against']['variants'])} at a low false-positive rate "
-            f"({row['question']}): {HOLDS[row['answer']]} ({_difference(row, percent=True)})."
+            f"{attack}, a likelihood on all variants at once, finds more members than the stacked MR attacks on the "
+            f"same variants ({rows[0]['question']}): {_counted(rows)}."
         )
     yield from _mistake(found["confounded"])
 
@@ -66,10 +68,8 @@ def _short(variants: list[str]) -> str:
     return " + ".join(variants) if len(variants) <= 2 else f"{len(variants)} variants"
 
 
-def _difference(row: Row, *, percent: bool = False) -> str:
+def _difference(row: Row) -> str:
     e = row["difference"]
-    if percent:
-        return f"{100 * e['value']:+.1f} points [{100 * e['low']:+.1f}, {100 * e['high']:+.1f}]"
     return f"{e['value']:+.3f} [{e['low']:+.3f}, {e['high']:+.3f}]"
 
 
