@@ -11,11 +11,13 @@ ROOT = Path(__file__).parent
 TOGETHER = {"device_agent": "agent", "devices": "agent", "end_to_end": "end_to_end", "export": "export"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Give every test its group for `--dist loadgroup`: its folder's where fixtures are shared, else its file's."""
-    for item in items:
-        place = item.path.relative_to(ROOT)
+    place = item.path.relative_to(ROOT)
+    if item.get_closest_marker("xdist_group") is None:
         item.add_marker(pytest.mark.xdist_group(TOGETHER.get(place.parts[0], str(place))))
-    # Groups are handed out in this order: the longest first, so that no process is left with it at the end.
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups are handed out in this order: the longest first, so that no process is left with it at the end."""
     items.sort(key=lambda item: "end_to_end" not in item.path.parts)

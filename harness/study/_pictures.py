@@ -10,7 +10,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from harness import stats
 from harness.study._evidence import Evidence, View
@@ -54,7 +54,7 @@ def roc_picture(evidence: Mapping[str, tuple[Evidence, View]], *, title: str) ->
         ax.set_xlim(first, 1)
         ax.set_ylim(first, 1.05)
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
+            axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
         ax.set_xlabel("False-positive rate")
         ax.set_ylabel("True-positive rate")
         ax.set_title(title, fontsize=11)

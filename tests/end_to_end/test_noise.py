@@ -14,7 +14,8 @@ import pytest
 
 from tests.end_to_end.conftest import Cli, command, files, wait_for
 
-pytestmark = pytest.mark.slow
+# Its run is its own: it need not wait for the others of this folder.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("noise")]
 
 # Most records are audited or set aside, so that the shadow pool, on which SAMIA's networks train, is small.
 CONFIG = """
