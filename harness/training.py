@@ -274,7 +274,7 @@ def _fit(
     ties = ties or _Ties({})
     steps = math.ceil(len(x) / batch_size)
     model.train()
-    with _reproducible(seed=seed, threads=threads), _channels_last(model, when=x.dim() == 4):
+    with _reproducible(seed=seed, threads=threads):
         step = _optimizer(ties.trainable(model), optimizer, learning_rate=learning_rate, weight_decay=weight_decay)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(step, T_max=max(1, epochs * steps))
         for epoch in range(1, epochs + 1):
@@ -340,20 +340,6 @@ def _reproducible(*, seed: int, threads: int) -> Iterator[None]:
         finally:
             torch.use_deterministic_algorithms(deterministic_before)
             torch.set_num_threads(threads_before)
-
-
-@contextmanager
-def _channels_last(model: nn.Module, *, when: bool) -> Iterator[None]:
-    """Convolution weights laid out channels last, in which a narrow ResNet trains a quarter faster; then put back."""
-    import torch
-
-    if when:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    try:
-        yield
-    finally:
-        if when:
-            model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 def _optimizer(

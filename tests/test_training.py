@@ -117,12 +117,6 @@ def test_augmented_images_are_redrawn_by_seed_alone():
     assert (first != X).any()
 
 
-def test_a_trained_model_is_laid_out_as_it_was_built():
-    model = _net()
-    training.train(model, X, Y, **SETTINGS)
-    assert all(p.is_contiguous() for p in model.parameters())
-
-
 def test_a_mask_is_held_from_the_first_step_to_the_last():
     net = _net()
     mask = {"features.3.weight": (torch.rand(8, 4, 3, 3, generator=torch.Generator().manual_seed(0)) > 0.5).float()}
