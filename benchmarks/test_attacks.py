@@ -130,7 +130,7 @@ def test_boosted_trees_beside_the_forest_of_art(art: Peer, n: int) -> None:
             target_labels=asked_labels,
         )
 
-    names = ("edgeleak gbt, with the cut's 5 folds", "ART random forest", "edgeleak gbt, one fit, no cut")
+    names = ("edgeleak gbt, with the cut's folds", "ART random forest", "edgeleak gbt, one fit, no cut")
     scores = dict(zip(names, (ours(), forest().values["scores"], without_cut()), strict=True))
     np.testing.assert_array_equal(scores[names[0]], scores[names[2]])
     found = {name: auc(roc(s, truth)).value for name, s in scores.items()}
