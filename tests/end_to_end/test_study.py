@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from harness.run import Run
+from harness.stages.material import Material
 from tests.end_to_end.conftest import Cli
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("study")]
@@ -68,11 +71,29 @@ def found(folder: Path) -> dict[str, Any]:
     return loaded
 
 
-def test_the_transform_alone_fakes_an_attack(found: dict[str, Any]) -> None:
+def test_the_mistake_shows_members_alone_through_the_transform_and_anew_to_each_file(folder: Path) -> None:
+    place = folder / "runs" / "tiny-study" / "seed-1"
+    run = Run(place, Run.config_of(place))
+    material = Material.load(run.config)
+    member = material.membership("target", material.population("audit").ids) == 1
+    honest, mistaken = (
+        {v: run.read_answers(name, f"target/{v}/litert") for v in ("original", "int8-dynamic")}
+        for name in ("audit", "audit-confounded")
+    )
+    for variant, answers in honest.items():
+        same = (answers == mistaken[variant]).all(axis=1)
+        assert same[~member].all()
+        assert same[member].mean() < 0.2  # the identity is one of eighteen transforms
+    # Members move apart between two files, since each pass draws anew; non-members do not.
+    apart = np.abs(mistaken["original"] - mistaken["int8-dynamic"]).max(axis=1)
+    assert np.median(apart[member]) > 3 * np.median(apart[~member])
+
+
+def test_both_protocols_stand_side_by_side(found: dict[str, Any]) -> None:
     pair = next(r for r in found["confounded"] if r["adversary"] == "SR" and r["variants"] == ["original", "int8"])
-    # Nobody was trained on these records: with one transform nothing is found, with two nearly everything is.
+    for protocol in ("honest", "mistaken", "null_honest", "null_mistaken"):
+        assert pair[protocol]["low"] <= pair[protocol]["value"] <= pair[protocol]["high"]
     assert pair["null_honest"]["low"] < 0.5 < pair["null_honest"]["high"]
-    assert pair["null_mistaken"]["low"] > 0.6
 
 
 def test_controls_find_nothing(found: dict[str, Any]) -> None:
