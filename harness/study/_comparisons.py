@@ -116,14 +116,9 @@ def resolve(evidence: Evidence, asked: list[Pair], *, level: float) -> list[Comp
     corrected = 1.0 - (1.0 - level) / max(1, len(asked))
     found = []
     for pair in asked:
-        difference = evidence.difference(pair.view, pair.against, level=corrected)
-        each = tuple(
-            stats.auc_difference(a, b, m).value
-            for a, b, m in zip(
-                evidence.scores(pair.view), evidence.scores(pair.against), evidence.memberships, strict=True
-            )
-        )
-        found.append(Comparison(pair.question, pair.view, pair.against, difference, each))
+        per_arm = evidence.differences(pair.view, pair.against, level=corrected)
+        each = tuple(e.value for e in per_arm)
+        found.append(Comparison(pair.question, pair.view, pair.against, stats.average(per_arm), each))
     return found
 
 

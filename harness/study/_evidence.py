@@ -70,15 +70,14 @@ class Evidence:
         self.found = [run.read_json(f"results/{stage}.json") for run in self._runs]
 
     @cached_property
+    def _rows(self) -> dict[View, list[dict[str, Any]]]:
+        first, *others = [{View.of(row): row for row in found["results"]} for found in self.found]
+        return {v: [row, *(o[v] for o in others)] for v, row in first.items() if all(v in o for o in others)}
+
+    @property
     def views(self) -> tuple[View, ...]:
         """The views that every arm has, in the order of the first one's results."""
-        per_arm = [{View.of(row): row for row in found["results"]} for found in self.found]
-        return tuple(view for view in per_arm[0] if all(view in rows for rows in per_arm))
-
-    @cached_property
-    def _rows(self) -> dict[View, list[dict[str, Any]]]:
-        per_arm = [{View.of(row): row for row in found["results"]} for found in self.found]
-        return {view: [rows[view] for rows in per_arm] for view in self.views}
+        return tuple(self._rows)
 
     @cached_property
     def memberships(self) -> list[IntArray]:
@@ -110,10 +109,10 @@ class Evidence:
         """The view that did best on the shadows, over all arms; nothing of the scored records is looked at."""
         return max(views, key=lambda v: np.mean([row["shadow_auc"] or 0.0 for row in self.rows(v)]))
 
-    def difference(self, view: View, against: View, *, level: float) -> Estimate:
-        """Mean over the arms of the paired difference of two views' AUCs."""
+    def differences(self, view: View, against: View, *, level: float) -> list[Estimate]:
+        """The paired difference of two views' AUCs, of each arm."""
         pairs = zip(self.scores(view), self.scores(against), self.memberships, strict=True)
-        return stats.average([stats.auc_difference(a, b, m, level=level) for a, b, m in pairs])
+        return [stats.auc_difference(a, b, m, level=level) for a, b, m in pairs]
 
 
 def estimate(row: dict[str, Any]) -> Estimate:
