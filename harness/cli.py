@@ -28,7 +28,6 @@ from harness.gate import Verdict, exit_code, judge_pooled
 from harness.report import findings, summary
 from harness.run import Run
 from harness.stages.calibrate import pool
-from harness.study import answers, conduct
 
 __all__ = ["main"]
 
@@ -177,6 +176,8 @@ def study(
     quiet: QuietOption = False,
 ) -> None:
     """Repeat an audit over seeds with its controls and null twins, compare NR, SR and MR, and write a page."""
+    from harness.study import answers, conduct  # its pictures need matplotlib, which nothing else should wait for
+
     audited = _configure(config, device=device, seed=None, null=False)
     place = run or Path("runs") / f"{audited.name}-study"
     page = to or Path("docs") / f"study-{audited.name}.md"
@@ -254,6 +255,8 @@ def main() -> NoReturn:
         sys.exit(_say(error))
     except TyperException as error:
         sys.exit(_say(UsageError(error.format_message(), hint="see edgeleak -h")))
+    except KeyboardInterrupt:  # outside what typer watches over
+        code = INTERRUPTED
     except OSError as error:
         if error.errno not in STORAGE_ERRORS:
             raise
@@ -334,7 +337,3 @@ def _example() -> Any:
 def _say(error: EdgeleakError) -> int:
     err.print(f"edgeleak: {error}", markup=False, soft_wrap=True)
     return error.exit_code
-
-
-if __name__ == "__main__":
-    main()

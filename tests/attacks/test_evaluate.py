@@ -378,7 +378,7 @@ def test_an_installed_package_adds_an_attack_by_its_entry_point(leaking: World, 
 def test_the_command_line_runs_an_installed_packages_attack(plugin: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "answers.npz", full_table())
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "attack", str(path), "-q", "--json", "--attack", "test-plugged"],
+        [sys.executable, "-m", "harness", "attack", str(path), "-q", "--json", "--attack", "test-plugged"],
         env=os.environ | {"PYTHONPATH": f"{plugin}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,

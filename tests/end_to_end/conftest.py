@@ -60,7 +60,7 @@ Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def command(*args: str | Path) -> list[str]:
-    return [sys.executable, "-m", "harness.cli", *map(str, args)]
+    return [sys.executable, "-m", "harness", *map(str, args)]
 
 
 @pytest.fixture(scope="session")

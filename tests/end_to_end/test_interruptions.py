@@ -96,6 +96,16 @@ def test_interrupted_anywhere_then_resumed(
         assert next(results) == next(results)
 
 
+def test_interrupted_before_anything_began(small: Path, tmp_path: Path) -> None:
+    running = start("audit", small, "--run", tmp_path / "run")
+    # numpy is among the first to be loaded; scikit-learn and the rest take another second.
+    wait_for(lambda: "numpy" in Path(f"/proc/{running.pid}/maps").read_text())
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 3, said
+    assert said.strip().splitlines() == ["edgeleak: interrupted (the same command resumes; finished work is kept)"]
+
+
 def test_no_process_is_left_behind(small: Path, copied: Path) -> None:
     running = start("collect", small, "--run", copied)
     wait_for(lambda: bool(files(copied)))
