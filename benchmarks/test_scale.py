@@ -12,6 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+# Minutes on two idle cores; the limit that tests have is none for this.
+pytestmark = pytest.mark.timeout(7200)
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = 100
 FULL_RECORDS, FULL_VARIANTS = 100_000, 10

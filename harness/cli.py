@@ -9,7 +9,7 @@ import errno
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -50,7 +50,9 @@ SourceArgument = Annotated[
 ConfigArgument = Annotated[Path, typer.Argument(metavar="AUDIT.toml", help="The audit's configuration.")]
 RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder; default runs/NAME.", metavar="DIR")]
 DeviceOption = Annotated[str | None, typer.Option("--device", "-d", help="local, or grpc://host:port.", metavar="URL")]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="Replaces the configuration's seed.", metavar="N")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Replaces the configuration's seed.", metavar="N")
+]
 NullOption = Annotated[bool, typer.Option("--null", help="Run the null twin: nobody was trained on the audited pools.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Start over: delete the run folder first.")]
@@ -183,12 +185,42 @@ def study(
     page = to or Path("docs") / f"study-{audited.name}.md"
     with ProgressView(err, quiet=quiet) as view:
         found, files = conduct(audited, place, out=page, source=str(config), progress=view)
-    if as_json:
-        out.print_json(json.dumps(found))
-    else:
-        for sentence in answers(found):
-            out.print(f"- {sentence}", soft_wrap=True)
-        out.print("\nWritten: " + ", ".join(map(str, files)), soft_wrap=True)
+    _tell(found, answers(found), files, as_json=as_json)
+
+
+mis_studies = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Studies of the MIS indicator, each with a page of its own."
+)
+app.add_typer(mis_studies, name="mis-study")
+StudyRunOption = Annotated[
+    Path | None, typer.Option("--run", help="Folder of finished parts; default runs/mis-STUDY.", metavar="DIR")
+]
+PageOption = Annotated[
+    Path | None, typer.Option("--out", help="The page; default docs/mis-STUDY.md.", metavar="FILE.md")
+]
+JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default one a core.", metavar="N")]
+
+
+@mis_studies.command(epilog="Example: edgeleak mis-study synthetic --out docs/mis-synthetic.md")
+def synthetic(
+    run: StudyRunOption = None,
+    to: PageOption = None,
+    seed: SeedOption = None,
+    jobs: JobsOption = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A look only: too small to conclude from.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Hold the indicator and its predictions against laws whose true leakage is known."""
+    from harness.mis_study import _synthetic
+    from harness.mis_study._synthetic_page import sentences
+
+    make = _synthetic.Settings.quick if quick else _synthetic.Settings
+    settings = make(seed=1 if seed is None else seed)
+    place, page = run or Path("runs/mis-synthetic"), to or Path("docs/mis-synthetic.md")
+    with ProgressView(err, quiet=quiet) as view:
+        found, files = _synthetic.conduct(place, out=page, settings=settings, jobs=jobs, progress=view)
+    _tell(found, sentences(found), files, as_json=as_json)
 
 
 @app.command(name="doctor", epilog="Example: edgeleak doctor --json")
@@ -304,6 +336,16 @@ def _stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: boo
         out.print(f"{stage}: done, in {run.folder}", soft_wrap=True)
     if stage == "gate":
         raise typer.Exit(exit_code(Verdict.from_json(result)))
+
+
+def _tell(found: dict[str, Any], sentences: Iterable[str], files: Iterable[Path], *, as_json: bool) -> None:
+    """What a study found, in sentences, and where it wrote the rest."""
+    if as_json:
+        out.print_json(json.dumps(found))
+        return
+    for sentence in sentences:
+        out.print(f"- {sentence}", soft_wrap=True)
+    out.print("\nWritten: " + ", ".join(map(str, files)), soft_wrap=True)
 
 
 def _print(found: dict[str, Any], *, as_json: bool, shown: dict[str, Any]) -> None:

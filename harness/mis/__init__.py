@@ -17,6 +17,7 @@ from harness.mis._matrix import dedupe
 from harness.mis._monte_carlo import mc_delta
 from harness.mis._pairs import PairStats, pair_stats
 from harness.mis._predict import LogDelta, predict_log_delta
+from harness.mis._product import product_log_delta
 from harness.mis._rank import RankRow, rank, ranked
 from harness.mis._result import QuantizerMis
 from harness.mis._saddle import gauss_log_delta, saddle_log_delta
@@ -44,6 +45,7 @@ __all__ = [
     "mc_delta",
     "pair_stats",
     "predict_log_delta",
+    "product_log_delta",
     "rank",
     "ranked",
     "saddle_log_delta",

@@ -14,12 +14,13 @@ from harness.mis._local import local_log_delta
 from harness.mis._matrix import checked, dedupe
 from harness.mis._monte_carlo import mc_delta
 from harness.mis._pairs import PairStats, pair_stats
+from harness.mis._product import product_log_delta
 from harness.mis._saddle import gauss_log_delta, saddle_log_delta
 from harness.types import Array, FloatArray
 
 __all__ = ["HOW", "LogDelta", "local_of", "pair_log_deltas", "predict_log_delta", "saddle_of"]
 
-HOW = ("saddle_max", "saddle_sum", "local", "bootstrap")
+HOW = ("saddle_max", "saddle_sum", "local", "product", "bootstrap")
 # Rivals whose leakage is computed from their losses' law; the others' share is taken from the Gaussian formula.
 MAX_SADDLE = 32
 # A rival this many nats behind the closest one adds less than 1e-5 of its leakage.
@@ -61,8 +62,9 @@ def predict_log_delta(
         losses: ``[K, N]`` on held-out records.
         n: size of the training set, at least 2.
         how: ``saddle_max`` or ``saddle_sum`` (the pairs' saddle-point approximations), ``local`` (joint Gaussian
-            limit, for near-ties) or ``bootstrap`` (trainings simulated by resampling the records; lower estimate).
-        seed: of the draws of ``local`` and ``bootstrap``.
+            limit, for near-ties), ``product`` (candidates are single code flips, taken side by side; see
+            :func:`product_log_delta`) or ``bootstrap`` (trainings simulated by resampling the records; lower estimate).
+        seed: of the draws of ``local``, ``product`` and ``bootstrap``.
 
     Returns:
         The logarithm (minus infinity for a single candidate), and diagnostics: ``rivals``, ``computed``, and for
@@ -85,6 +87,9 @@ def predict_log_delta(
         found = saddle_of(logs)
         value = found.saddle_max if how == "saddle_max" else found.saddle_sum
         return value, {"rivals": float(rivals), "computed": float(computed)}
+    if how == "product":
+        value = product_log_delta(matrix, n=n, base=stats.ref, seed=seed)
+        return value, {"rivals": float(rivals), "computed": float(rivals)}
     rows = _near_rows(matrix, stats, n)
     diagnostics = {"rivals": float(rivals), "computed": float(len(rows) - 1)}
     if how == "local":

@@ -1,0 +1,83 @@
+"""Does a figure order quantizers as their true leakage does? Kendall's tau over pairs, with an interval over laws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from harness.stats import Estimate
+from harness.types import FloatArray
+
+__all__ = ["Ranked", "kendall"]
+
+DRAWS = 2000
+LEVEL = 0.95
+# Figures closer than this tie, but for rounding.
+TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One quantizer under one law and training-set size.
+
+    Args:
+        law: name of the law; quantizers are compared within a law and size only.
+        n: training-set size.
+        regime: ``tail``, ``moderate`` or ``local``.
+        safety: the figure that orders; larger says safer.
+        low: lower end of the true leakage.
+        high: upper end; overlapping ones tie in the truth.
+    """
+
+    law: str
+    n: int
+    regime: str
+    safety: float
+    low: float
+    high: float
+
+
+def kendall(rows: Sequence[Ranked], *, regime: str | None = None, seed: int = 0) -> Estimate:
+    """Kendall's tau-b between safety and the truth, over all pairs of quantizers of one law and size.
+
+    Args:
+        rows: all quantizers of all laws and sizes.
+        regime: only pairs of which both are in it.
+        seed: of the bootstrap over laws.
+
+    Returns:
+        tau with a percentile interval; ``n`` is the number of pairs that the truth tells apart. Not resolvable with
+        fewer than two laws that have such pairs.
+    """
+    sums = [found for law in dict.fromkeys(row.law for row in rows) if (found := _of_law(rows, law, regime))[1] > 0]
+    table = np.array(sums, dtype=np.float64).reshape(-1, 3)
+    told = int(table[:, 1].sum())
+    if len(table) < 2:
+        return Estimate(math.nan, -1.0, 1.0, told, "kendall-tau-b", level=LEVEL, resolvable=False, needed_n=told + 1)
+    rng = np.random.default_rng(seed)
+    drawn = table[rng.integers(0, len(table), (DRAWS, len(table)))].sum(axis=1)
+    low, high = np.quantile(_tau(drawn), [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return Estimate(float(_tau(table.sum(axis=0))), float(low), float(high), told, "kendall-tau-b", level=LEVEL)
+
+
+def _of_law(rows: Sequence[Ranked], law: str, regime: str | None) -> tuple[int, int, int]:
+    """Concordant less discordant pairs, pairs apart in truth, pairs apart in the figure."""
+    net = truly = figured = 0
+    mine = [row for row in rows if row.law == law and regime in (None, row.regime)]
+    for a, b in combinations(mine, 2):
+        if a.n != b.n:
+            continue
+        true = int(a.high < b.low) - int(b.high < a.low)
+        tied = math.isclose(a.safety, b.safety, rel_tol=TIE)
+        said = 0 if tied else 1 if a.safety > b.safety else -1
+        net, truly, figured = net + true * said, truly + abs(true), figured + abs(said)
+    return net, truly, figured
+
+
+def _tau(sums: FloatArray) -> FloatArray:
+    scale = np.sqrt(sums[..., 1] * sums[..., 2])
+    return np.asarray(np.divide(sums[..., 0], scale, out=np.zeros_like(scale), where=scale > 0), dtype=np.float64)
