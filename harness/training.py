@@ -24,9 +24,22 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["Clusters", "Trained", "augment", "finetune", "load_weights", "predict", "save_weights", "train"]
+__all__ = [
+    "Clusters",
+    "Inputs",
+    "Trained",
+    "augment",
+    "finetune",
+    "load_weights",
+    "predict",
+    "reproducible",
+    "save_weights",
+    "train",
+]
 
 StateDict = dict[str, "Tensor"]
+# What a model is fed: images and tables in float32, token ids in int64.
+Inputs = NDArray[np.float32] | NDArray[np.int64]
 Progress = Callable[[int, int, float], None]
 
 OPTIMIZERS = ("adam", "sgd")
@@ -68,7 +81,7 @@ class Clusters:
 
 def train(
     model: nn.Module,
-    inputs: NDArray[np.float32],
+    inputs: Inputs,
     labels: IntArray,
     *,
     epochs: int,
@@ -89,7 +102,7 @@ def train(
 
     Args:
         model: maps ``[b, ...]`` to logits ``[b, n_classes]``; its weights are changed.
-        inputs: float32 ``[n, ...]``.
+        inputs: float32 ``[n, ...]``, or token ids, int64 ``[n, sequence]``.
         labels: int64 ``[n]``.
         epochs: passes over the records.
         batch_size: records a step; the last batches are evened out, so none is tiny.
@@ -138,7 +151,7 @@ def train(
 
 def finetune(
     model: nn.Module,
-    inputs: NDArray[np.float32],
+    inputs: Inputs,
     labels: IntArray,
     *,
     epochs: int,
@@ -195,16 +208,20 @@ def augment(images: NDArray[np.float32], *, seed: int) -> NDArray[np.float32]:
     """Images ``[n, C, H, W]`` as one epoch of augmented training would have shown them: flipped and shifted at random.
 
     For the study of what this transform does to an audit when one pool alone goes through it; no audit calls it.
+
+    Raises:
+        ConfigError: the records are no images.
     """
+    _check_images(images)
     require("torch")
     import torch
 
-    with _reproducible(seed=seed, threads=1):
+    with reproducible(seed=seed, threads=1):
         shown: NDArray[np.float32] = _augmented(torch.from_numpy(np.ascontiguousarray(images))).numpy()
     return shown
 
 
-def predict(model: nn.Module, inputs: NDArray[np.float32], *, threads: int = 1) -> NDArray[np.float32]:
+def predict(model: nn.Module, inputs: Inputs, *, threads: int = 1) -> NDArray[np.float32]:
     """Logits of a model in evaluation mode, float32 ``[n, n_classes]``; the mode is put back afterwards."""
     require("torch")
     import torch
@@ -212,7 +229,7 @@ def predict(model: nn.Module, inputs: NDArray[np.float32], *, threads: int = 1) 
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode(), _reproducible(seed=0, threads=threads):
+        with torch.inference_mode(), reproducible(seed=0, threads=threads):
             batches = torch.split(torch.from_numpy(np.ascontiguousarray(inputs)), PREDICT_BATCH)
             answers: NDArray[np.float32] = torch.cat([model(batch) for batch in batches]).numpy()
             return answers
@@ -248,7 +265,7 @@ def load_weights(path: Path) -> StateDict:
 
 def _fit(
     model: nn.Module,
-    inputs: NDArray[np.float32],
+    inputs: Inputs,
     labels: IntArray,
     *,
     epochs: int,
@@ -269,12 +286,14 @@ def _fit(
     from torch.nn import functional
 
     _check(inputs, labels, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, optimizer=optimizer)
+    if augment:
+        _check_images(inputs)
     x = torch.from_numpy(np.ascontiguousarray(inputs))
     y = torch.from_numpy(np.ascontiguousarray(labels))
     ties = ties or _Ties({})
     steps = math.ceil(len(x) / batch_size)
     model.train()
-    with _reproducible(seed=seed, threads=threads):
+    with reproducible(seed=seed, threads=threads):
         step = _optimizer(ties.trainable(model), optimizer, learning_rate=learning_rate, weight_decay=weight_decay)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(step, T_max=max(1, epochs * steps))
         for epoch in range(1, epochs + 1):
@@ -325,7 +344,7 @@ class _Ties:
 
 
 @contextmanager
-def _reproducible(*, seed: int, threads: int) -> Iterator[None]:
+def reproducible(*, seed: int, threads: int) -> Iterator[None]:
     """A seeded generator, a fixed number of threads and deterministic kernels; all put back afterwards."""
     import torch
 
@@ -369,12 +388,20 @@ def _augmented(images: Tensor) -> Tensor:
     return padded[rows, :, top[:, :, None], left[:, None, :]].permute(0, 3, 1, 2).contiguous()
 
 
+def _check_images(inputs: Inputs) -> None:
+    if inputs.ndim != 4 or inputs.dtype != np.float32:
+        raise ConfigError(
+            f"training: augmentation flips and shifts images; these records are {inputs.dtype} {inputs.shape[1:]}",
+            hint="training.augment = false",
+        )
+
+
 def _copy_weights(model: nn.Module) -> StateDict:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
 def _check(
-    inputs: NDArray[np.float32],
+    inputs: Inputs,
     labels: IntArray,
     *,
     epochs: int,

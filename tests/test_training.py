@@ -175,3 +175,39 @@ def test_predictions_do_not_depend_on_company():
     together = training.predict(net, DIGITS.inputs[:600])
     assert net.training
     np.testing.assert_allclose(training.predict(net, DIGITS.inputs[300:301]), together[300:301], atol=1e-5)
+
+
+class _Words(torch.nn.Module):
+    """Token ids to logits: the mean over the embedded tokens that are no padding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(30, 8)
+        self.head = torch.nn.Linear(8, 2)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        mask = (ids != 0).float()[:, :, None]
+        logits: torch.Tensor = self.head((self.embedding(ids) * mask).sum(1) / mask.sum(1))
+        return logits
+
+
+def test_token_ids_are_trained_on_as_they_are():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 200)
+    ids = np.concatenate([rng.integers(2, 16, (200, 5)) + 14 * labels[:, None], np.zeros((200, 3), int)], axis=1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = _Words()
+    training.train(net, ids, labels, epochs=8, batch_size=20, learning_rate=0.05, seed=0)
+    assert (training.predict(net, ids).argmax(1) == labels).mean() > 0.95
+    before = net.embedding.weight.detach().clone()
+    training.finetune(net, ids, labels, epochs=1, batch_size=20, learning_rate=0.05, seed=0)
+    assert not torch.equal(before, net.embedding.weight)
+
+
+@pytest.mark.parametrize("inputs", [np.ones((9, 4), np.float32), np.ones((9, 4), np.int64)])
+def test_only_images_are_augmented(inputs):
+    with pytest.raises(ConfigError, match="flips and shifts images; these records are"):
+        training.augment(inputs, seed=0)
+    with pytest.raises(ConfigError, match="flips and shifts images"):
+        training.train(torch.nn.Linear(4, 2), inputs, np.zeros(9, int), **SETTINGS, augment=True)

@@ -1,12 +1,17 @@
-"""Scikit-learn's handwritten digits: the embedded data set, 1,797 images of 8 x 8."""
+"""Scikit-learn's handwritten digits: the embedded data set, 1,797 images of 8 x 8.
+
+The same records come in the shape of every kind of model, so that each can be tried without a file: larger images, a
+table of 64 values, and texts whose words are the pixels.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.datasets._registry import Dataset, register
+from harness.datasets._dataset import Dataset, TextDataset
+from harness.datasets._registry import Place, register
+from harness.types import IntArray
 
 __all__: list[str] = []
 
@@ -18,11 +23,51 @@ STD = 0.37605
 N_CLASSES = 10
 
 
+# Side of the enlarged images: four times the original's.
+ENLARGED = 4
+# The grey levels as words, one a pixel, row by row: what a network for text reads.
+WORDS = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"),
+    *("nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "full"),
+)
+
+
 @register("digits")
-def _load(_data_dir: Path | None) -> Dataset:
+def _load(place: Place) -> Dataset:
+    return _dataset(place, _images())
+
+
+@register("digits-32")
+def _load_enlarged(place: Place) -> Dataset:
+    return _dataset(place, _images().repeat(ENLARGED, axis=2).repeat(ENLARGED, axis=3))
+
+
+@register("digits-table")
+def _load_table(place: Place) -> Dataset:
+    images = _images()
+    return _dataset(place, images.reshape(len(images), -1))
+
+
+@register("digits-words")
+def _load_words(place: Place) -> TextDataset:
+    levels, labels = _raw()
+    texts = [" ".join(WORDS[int(level)] for level in image.ravel()) for image in levels]
+    return TextDataset(place.name, texts, labels, np.arange(len(labels), dtype=np.int64), N_CLASSES)
+
+
+def _dataset(place: Place, inputs: NDArray[np.float32]) -> Dataset:
+    _, labels = _raw()
+    return Dataset(place.name, inputs, labels, np.arange(len(labels), dtype=np.int64), N_CLASSES)
+
+
+def _images() -> NDArray[np.float32]:
+    levels, _ = _raw()
+    return ((levels[:, np.newaxis] / GREY_LEVELS - MEAN) / STD).astype(np.float32)
+
+
+def _raw() -> tuple[NDArray[np.float64], IntArray]:
+    """Grey levels `[n, 8, 8]` and labels `[n]`."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    images = (bunch.images[:, np.newaxis] / GREY_LEVELS - MEAN) / STD
-    labels = bunch.target.astype(np.int64)
-    return Dataset("digits", images.astype(np.float32), labels, np.arange(len(labels), dtype=np.int64), N_CLASSES)
+    return bunch.images, bunch.target.astype(np.int64)

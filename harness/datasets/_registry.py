@@ -1,100 +1,78 @@
-"""The data sets by name, and the one shape that all of them have."""
+"""The data sets by name, and where each of them lies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from harness.datasets._dataset import Dataset, TextDataset
+from harness.datasets._images import ImageFiles
 from harness.errors import ConfigError, InputError
-from harness.types import IntArray, Records
 
-__all__ = ["INPUT_NAME", "Dataset", "load", "names", "register"]
+__all__ = ["Place", "Source", "load", "names", "register"]
 
-# What torch.export, and so LiteRT's converter, call a model's first positional argument; records use the same name.
-INPUT_NAME = "args_0"
-
-Loader = Callable[[Path | None], "Dataset"]
+Source = Dataset | TextDataset | ImageFiles
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Labelled records as a model is fed them, preprocessed once and deterministically.
+@dataclass(frozen=True)
+class Place:
+    """Where a data set's files lie, as the configuration says.
 
     Args:
-        name: the registered name.
-        inputs: float32 ``[n, C, H, W]``.
-        labels: true class, int64 ``[n]``, in ``0..n_classes - 1``.
-        ids: distinct, stable id of each record, int64 ``[n]``.
-        n_classes: number of classes.
-
-    Raises:
-        InputError: lengths differ, ids repeat, a label is out of range or an input is not finite.
+        name: the data set.
+        data_dir: a folder, or a file where the data set is one.
+        label: the column of a table that holds the classes; None means ``label``.
     """
 
     name: str
-    inputs: NDArray[np.float32]
-    labels: IntArray
-    ids: IntArray
-    n_classes: int
+    data_dir: Path | None
+    label: str | None = None
 
-    def __post_init__(self) -> None:
-        n = len(self.inputs)
-        if n == 0:
-            raise InputError(f"data set {self.name}: there are no records")
-        if self.inputs.dtype != np.float32 or self.inputs.ndim != 4:
-            raise InputError(
-                f"data set {self.name}: inputs are {self.inputs.dtype} {self.inputs.shape}, not float32 [n, C, H, W]"
-            )
-        if len(self.labels) != n or len(self.ids) != n:
-            raise InputError(f"data set {self.name}: {n} inputs, {len(self.labels)} labels, {len(self.ids)} ids")
-        if len(np.unique(self.ids)) != n:
-            raise InputError(f"data set {self.name}: ids repeat")
-        if self.labels.min() < 0 or self.labels.max() >= self.n_classes:
-            raise InputError(f"data set {self.name}: a label is outside 0..{self.n_classes - 1}")
-        if not np.isfinite(self.inputs).all():
-            raise InputError(f"data set {self.name}: an input holds NaN or infinity")
+    def path(self, what: str) -> Path:
+        """``data_dir``, which has to be there.
 
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    @property
-    def in_shape(self) -> tuple[int, ...]:
-        """Shape of one record, ``(C, H, W)``."""
-        return tuple(int(d) for d in self.inputs.shape[1:])
-
-    @cached_property
-    def _order(self) -> IntArray:
-        return np.argsort(self.ids)
-
-    def rows(self, ids: IntArray) -> IntArray:
-        """Where the records with these ids are, in the order of ``ids``.
+        Args:
+            what: what it should hold, for the messages.
 
         Raises:
-            InputError: an id is not in this data set.
+            ConfigError: it is not given.
+            InputError: there is nothing.
         """
-        places = np.searchsorted(self.ids, ids, sorter=self._order)
-        found: IntArray = self._order[np.minimum(places, len(self) - 1)]
-        missing = np.flatnonzero(self.ids[found] != ids)
-        if len(missing):
-            raise InputError(f"data set {self.name}: there is no record {int(ids[missing[0]])}")
-        return found
+        if self.data_dir is None:
+            raise ConfigError(f"data set {self.name} needs data_dir", hint=what)
+        if not self.data_dir.exists():
+            raise InputError(f"{self.data_dir}: no such file or folder", hint=f"data_dir is {what}")
+        return self.data_dir
 
-    def take(self, ids: IntArray) -> Records:
-        """The records with these ids, in that order, as every later stage wants them."""
-        rows = self.rows(ids)
-        return Records({INPUT_NAME: self.inputs[rows]}, self.labels[rows], self.ids[rows])
+    def folder(self, what: str) -> Path:
+        """``data_dir``, which has to be a folder; see :meth:`path`."""
+        path = self.path(what)
+        if not path.is_dir():
+            raise InputError(f"{path}: not a folder", hint=f"data_dir is {what}")
+        return path
 
+    def file(self, what: str) -> Path:
+        """``data_dir``, which has to be a file; see :meth:`path`."""
+        path = self.path(what)
+        if not path.is_file():
+            raise InputError(f"{path}: not a file", hint=f"data_dir is {what}")
+        return path
+
+
+Loader = Callable[[Place], Source]
 
 _LOADERS: dict[str, Loader] = {}
+# Data sets whose files are the user's own tables, so that the column of classes has to be named.
+_LABELLED: set[str] = set()
 
 
-def register(name: str) -> Callable[[Loader], Loader]:
+def register(name: str, *, has_label: bool = False) -> Callable[[Loader], Loader]:
     """Put a loader under a name; a second loader of that name is refused.
+
+    Args:
+        name: what `data.name` calls it.
+        has_label: it takes the name of the column of classes.
 
     Raises:
         ValueError: the name is taken.
@@ -104,6 +82,8 @@ def register(name: str) -> Callable[[Loader], Loader]:
         if name in _LOADERS:
             raise ValueError(f"data set {name!r} is registered already")
         _LOADERS[name] = loader
+        if has_label:
+            _LABELLED.add(name)
         return loader
 
     return add
@@ -114,19 +94,28 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_LOADERS))
 
 
-def load(name: str, *, data_dir: Path | None = None) -> Dataset:
+def load(name: str, *, data_dir: Path | None = None, label: str | None = None) -> Source:
     """Read a data set by name; equal arguments give equal bytes.
 
     Args:
-        name: ``digits`` needs nothing; ``cifar10`` reads the official binary files.
-        data_dir: folder of the data set's files, where it has any.
+        name: ``digits`` needs nothing; the others read the files of their official layout, or the user's own.
+        data_dir: folder of the data set's files, or the file where it is one.
+        label: the column that holds the classes, of the user's own tables.
+
+    Returns:
+        Arrays as a model is fed them; texts that wait for a tokenizer; or image files that wait to be decoded.
 
     Raises:
-        ConfigError: the name is not known, or the data set needs ``data_dir``.
+        ConfigError: the name is not known, the data set needs ``data_dir``, or it takes no ``label``.
         InputError: a file is missing or malformed.
+        DependencyError: a package that reads such files is not installed.
     """
     try:
         loader = _LOADERS[name]
     except KeyError:
         raise ConfigError(f"data set {name!r} is not known", hint=f"one of: {', '.join(names())}") from None
-    return loader(data_dir)
+    if label is not None and name not in _LABELLED:
+        raise ConfigError(
+            f"data.label: data set {name} has no columns to choose from", hint=f"for {', '.join(sorted(_LABELLED))}"
+        )
+    return loader(Place(name, data_dir, label))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.datasets._registry import Dataset
+from harness.datasets._registry import Source
 from harness.errors import ConfigError
 from harness.types import IntArray
 
@@ -44,7 +44,7 @@ class Split:
         calibration: records for static quantization; never audited, never trained on.
         population: records outside every model's training set (RMIA's Z).
         shadows: one entry per shadow model; their pools overlap one another, and nothing else.
-        duplicates_removed: records whose inputs repeat an earlier record's bytes, left out of every role.
+        duplicates_removed: records whose content repeats an earlier record's byte for byte, left out of every role.
     """
 
     dataset: str
@@ -68,6 +68,10 @@ class Split:
             "roles": {name: _role(ids) for name, ids in self._roles()},
         }
 
+    def everyone(self) -> IntArray:
+        """Ids of all records that have a role, sorted."""
+        return np.unique(np.concatenate([ids for _, ids in self._roles()]))
+
     def _roles(self) -> Iterator[tuple[str, IntArray]]:
         for name in ("training", "members", "nonmembers", "calibration", "population"):
             yield name, getattr(self, name)
@@ -77,7 +81,7 @@ class Split:
 
 
 def split(
-    dataset: Dataset,
+    dataset: Source,
     *,
     members: int,
     nonmembers: int,
@@ -171,16 +175,14 @@ def _check(
         )
 
 
-def _distinct(dataset: Dataset) -> tuple[IntArray, int]:
-    """Rows whose input bytes occur first there, and how many repeat an earlier one.
+def _distinct(dataset: Source) -> tuple[IntArray, int]:
+    """Rows whose content (bytes of the input, the text or the file) occurs first there, and how many repeat one.
 
     A copy of a member among the non-members would be a member in all but name, so it may have no role at all.
     """
-    flat = np.ascontiguousarray(dataset.inputs).reshape(len(dataset), -1)
-    keys = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
     seen: dict[bytes, int] = {}
-    for row in dataset.rows(np.sort(dataset.ids)):
-        seen.setdefault(hashlib.sha256(keys[row].tobytes()).digest(), int(row))
+    for row in dataset.rows(np.sort(dataset.ids)).tolist():
+        seen.setdefault(hashlib.sha256(dataset.content(row)).digest(), row)
     rows = np.array(list(seen.values()), dtype=np.int64)
     return rows, len(dataset) - len(rows)
 

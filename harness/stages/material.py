@@ -13,18 +13,27 @@ from harness import compression, datasets, models, training
 from harness.config import AuditConfig
 from harness.errors import ConfigError
 from harness.run import Run
+from harness.stages.tokens import keep_tokenizer, tokenizer_of
 from harness.types import IntArray, Records
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["CONTROL", "ORIGINAL", "TARGET", "Material", "weights_of"]
+__all__ = ["CONTROL", "ORIGINAL", "TARGET", "Material", "inputs_of", "weights_of"]
 
 TARGET = "target"
 # The uncompressed variant, which every other is made from and measured against.
 ORIGINAL = "original"
 # The uncompressed copy with the same extra training: what it leaks is not compression's doing.
 CONTROL = "finetuned"
+
+
+@dataclass(frozen=True, eq=False)
+class _Text:
+    """A tokenizer and the texts that it was trained on: the target's training records."""
+
+    tokenizer: datasets.Tokenizer
+    training: list[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,24 +44,33 @@ class Material:
         config: the audit.
         dataset: all records, preprocessed once.
         split: who is a member of what.
+        text: how token ids were made of texts; None for other data.
+        warnings: what a reader should know about the data, one sentence each.
     """
 
     config: AuditConfig
     dataset: datasets.Dataset
     split: datasets.Split
+    text: _Text | None = None
+    warnings: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, config: AuditConfig) -> Material:
-        """Read the data set and draw the split.
+    def load(cls, config: AuditConfig, run: Run | None = None) -> Material:
+        """Read the data set, draw the split, and only then make token ids of texts and pixels of image files.
+
+        Args:
+            config: the audit.
+            run: its folder, where there is one yet: texts are then read with the tokenizer that is kept there.
 
         Raises:
-            ConfigError: the data set is not known or has too few records.
+            ConfigError: the data set is not known or has too few records, or an option is not for such records.
             InputError: a file of it is missing or malformed.
+            RunError: the run's tokenizer is damaged, or was trained on other texts.
         """
         data = config.data
-        dataset = datasets.load(data.name, data_dir=Path(data.data_dir) if data.data_dir else None)
+        source = datasets.load(data.name, data_dir=Path(data.data_dir) if data.data_dir else None, label=data.label)
         split = datasets.split(
-            dataset,
+            source,
             members=data.members,
             nonmembers=data.nonmembers,
             shadows=config.training.shadows,
@@ -62,7 +80,23 @@ class Material:
             seed=config.seed,
             null=config.null,
         )
-        return cls(config, dataset, split)
+        warnings = datasets.source_warnings(source, split)
+        if isinstance(source, datasets.TextDataset):
+            texts = source.texts(split.training)
+            tokenizer = tokenizer_of(data, texts, run)
+            made = cls(config, source.tokenized(tokenizer, split.everyone()), split, _Text(tokenizer, texts), warnings)
+        elif isinstance(source, datasets.ImageFiles):
+            made = cls(config, source.decoded(split.everyone()), split, None, warnings)
+        else:
+            made = cls(config, source, split, None, warnings)
+        made._check_options()
+        return made
+
+    def keep(self, run: Run) -> None:
+        """Write down what the run is made of: who is a member of what, and the tokenizer of texts."""
+        run.write_json("split.json", self.split.to_json())
+        if self.text is not None:
+            keep_tokenizer(run, self.text.tokenizer, self.text.training)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -73,6 +107,11 @@ class Material:
         """What a model is trained and fine-tuned on."""
         ids = self.split.training if model == TARGET else self._shadow(model).training
         return self.dataset.take(ids)
+
+    def training_arrays(self, model: str) -> tuple[training.Inputs, IntArray]:
+        """The same records as torch takes them: inputs `[n, ...]` and labels `[n]`."""
+        records = self.training_records(model)
+        return inputs_of(records), records.labels
 
     def populations(self, model: str) -> tuple[str, ...]:
         """Which populations a model is asked about."""
@@ -100,20 +139,37 @@ class Material:
 
     def build(self, *, seed: int) -> nn.Module:
         """The architecture, freshly initialised."""
-        model = self.config.model
-        shape, classes = self.dataset.in_shape, self.dataset.n_classes
-        return models.build(model.name, n_classes=classes, in_shape=shape, width=model.width, seed=seed)
+        model, dataset = self.config.model, self.dataset
+        return models.build(
+            model.name,
+            n_classes=dataset.n_classes,
+            in_shape=dataset.in_shape,
+            width=model.width,
+            seed=seed,
+            vocabulary=dataset.vocabulary,
+            layers=model.layers,
+            heads=model.heads,
+            pretrained=model.pretrained,
+            folder=model.folder,
+        )
 
     def check_model(self) -> None:
-        """Raise unless the architecture is known.
+        """Raise unless the architecture is known and takes such records.
 
         Raises:
-            ConfigError: it is not; the message lists what is.
+            ConfigError: it does not, or what the user brought, a factory or a folder of weights, is not usable.
         """
-        if self.config.model.name not in models.names():
-            raise ConfigError(
-                f"model.name: {self.config.model.name!r} is not known", hint=f"one of: {', '.join(models.names())}"
-            )
+        model, dataset = self.config.model, self.dataset
+        models.check(
+            model.name,
+            n_classes=dataset.n_classes,
+            in_shape=dataset.in_shape,
+            width=model.width,
+            vocabulary=dataset.vocabulary,
+            heads=model.heads,
+        )
+        if model.pretrained is not None or model.name not in models.names():
+            self.build(seed=0)  # only trying tells
 
     def load_model(self, run: Run, model: str, variant: str) -> nn.Module:
         """A model's variant with its trained weights, in evaluation mode."""
@@ -125,10 +181,32 @@ class Material:
         """A seed of its own for each model."""
         return self.config.seed * len(self.models) + self.models.index(model)
 
+    def _check_options(self) -> None:
+        kind = self.dataset.kind
+        if self.config.training.augment and kind != "image":
+            raise ConfigError(
+                f"training.augment: flips and shifts are for images; data set {self.dataset.name} holds {kind} records",
+                hint="leave it out",
+            )
+        if self.config.attack.needs_noise and kind == "text":
+            raise ConfigError(
+                f"attack.names: samia adds noise to the input, and the token ids of data set {self.dataset.name} take "
+                "none",
+                hint="leave samia out",
+            )
+
     def _shadow(self, model: str) -> datasets.ShadowSplit:
         return self.split.shadows[int(model.removeprefix("shadow-"))]
 
 
+def inputs_of(records: Records) -> training.Inputs:
+    """The one input of records as models take it: float32 `[n, ...]`, or token ids in int64."""
+    (inputs,) = records.inputs.values()
+    if np.issubdtype(inputs.dtype, np.floating):
+        return np.asarray(inputs, dtype=np.float32)
+    return np.asarray(inputs, dtype=np.int64)
+
+
 def weights_of(variant: str) -> str:
     """The variant whose float weights this one is made from: quantization starts from the original's."""
-    return ORIGINAL if compression.parse(variant).family == "quantize" else variant
+    return compression.parse(variant).weights

@@ -66,8 +66,8 @@ def test_a_damaged_cifar_file_is_named(tmp_path, content, message):
 
 
 def test_what_is_missing_is_said(tmp_path):
-    with pytest.raises(ConfigError, match=r"'mnist' is not known.*cifar10, digits"):
-        datasets.load("mnist")
+    with pytest.raises(ConfigError, match=r"'mnits' is not known.*cifar10, cifar100, csv, digits"):
+        datasets.load("mnits")
     with pytest.raises(ConfigError, match="needs data_dir"):
         datasets.load("cifar10")
     with pytest.raises(InputError, match="data_batch"):
@@ -90,20 +90,47 @@ def test_records_come_in_the_order_of_their_ids():
         digits.take(np.array([0, 1797]))
 
 
+PARTS = {"inputs": np.zeros((2, 1, 2, 2), np.float32), "labels": np.array([0, 1]), "ids": np.array([4, 9])}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"inputs": np.zeros((2, 1, 2, 2))}, "float64"),
+        ({"inputs": np.zeros((2, 2, 2), np.float32)}, r"\(2, 2, 2\)"),
+        ({"inputs": np.zeros((2, 2), np.int32)}, "int32"),
+        ({"inputs": np.zeros((2, 0), np.float32)}, "holds nothing"),
+        ({"inputs": np.zeros((0, 3), np.float32)}, "no records"),
         ({"labels": np.array([0, 2])}, "outside 0..1"),
         ({"labels": np.array([0])}, "1 labels"),
         ({"ids": np.array([4, 4])}, "repeat"),
         ({"inputs": np.full((2, 1, 2, 2), np.nan, np.float32)}, "NaN"),
+        ({"inputs": np.full((2, 3), np.inf, np.float32)}, "infinity"),
+        ({"inputs": np.array([[1, 2], [3, 9]])}, r"token id is outside 0\.\.8"),
+        ({"inputs": np.array([[1, 2], [3, -1]])}, "token id"),
+        ({"class_names": ("a",)}, "1 names of classes for 2"),
+        ({"sources": np.array([0, 1]), "source_names": ("a",)}, "source is outside"),
     ],
 )
 def test_a_data_set_that_does_not_fit_together_is_refused(change, message):
-    parts = {"inputs": np.zeros((2, 1, 2, 2), np.float32), "labels": np.array([0, 1]), "ids": np.array([4, 9])}
     with pytest.raises(InputError, match=message):
-        datasets.Dataset("own", **(parts | change), n_classes=2)
+        datasets.Dataset("own", **(PARTS | change), n_classes=2, vocabulary=9)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "kind", "shape", "dtype"),
+    [
+        (np.zeros((2, 1, 2, 2), np.float32), "image", (1, 2, 2), "float32"),
+        (np.zeros((2, 5), np.float32), "table", (5,), "float32"),
+        (np.array([[2, 8, 0], [2, 3, 0]]), "text", (3,), "int64"),
+    ],
+)
+def test_images_tables_and_token_ids_are_told_apart(inputs, kind, shape, dtype):
+    made = datasets.Dataset("own", **(PARTS | {"inputs": inputs}), n_classes=2, vocabulary=9)
+    assert (made.kind, made.in_shape, made.in_dtype) == (kind, shape, dtype)
+    records = made.take(np.array([9, 4]))
+    np.testing.assert_array_equal(records.inputs["args_0"], inputs[::-1])
+    assert records.inputs["args_0"].dtype == dtype
 
 
 def test_the_room_does_without_torch():

@@ -1,0 +1,163 @@
+"""Files that somebody else wrote: read whole or not at all, bounded, and every fault named with file and row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import importlib.util
+import io
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from harness.errors import DependencyError, InputError
+from harness.types import IntArray
+
+__all__ = [
+    "decode",
+    "ids_by_file",
+    "lines_of",
+    "members",
+    "read_bytes",
+    "read_gzip",
+    "require",
+    "rows_of_csv",
+    "sources_by_file",
+]
+
+# Records of one file get ids from a range of its own, so that ids do not depend on which other files are there.
+FILE_STRIDE = 1_000_000_000
+# A text file larger than this is none of the layouts that are read here.
+MOST_TEXT_BYTES = 2 << 30
+
+
+def require(package: str, *, extra: str) -> None:
+    """Make sure that an optional package is there.
+
+    Raises:
+        DependencyError: it is not installed.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise DependencyError(f"{package} is not installed", hint=f'pip install "edgeleak[{extra}]"')
+
+
+def read_bytes(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        InputError: it is missing, unreadable, or larger than ``most`` bytes.
+    """
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise InputError(f"{path}: {size:,} bytes, at most {most:,} are read")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_gzip(path: Path, *, most: int) -> bytes:
+    """What a ``.gz`` file holds, or the file itself where its name does not end so.
+
+    Raises:
+        InputError: it is damaged, truncated, or holds more than ``most`` bytes.
+    """
+    if path.suffix != ".gz":
+        return read_bytes(path, most=most)
+    try:
+        with gzip.open(path, "rb") as stream:
+            data = stream.read(most + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: truncated or not gzip: {error}", hint="download it again") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > most:
+        raise InputError(f"{path}: unpacks to more than {most:,} bytes")
+    return data
+
+
+def decode(path: Path | str, data: bytes, *, encoding: str = "utf-8") -> str:
+    """Bytes as text; a mark at the beginning is left out.
+
+    Raises:
+        InputError: the bytes are not of this encoding; file and line are named.
+    """
+    try:
+        return data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}: line {line} is not {encoding.upper()}", hint="convert the file") from None
+
+
+def lines_of(path: Path, *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    """The lines of a text with their numbers, from 1; split at line feeds and nothing else that Unicode calls an end.
+
+    Raises:
+        InputError: the file is missing, or not of this encoding.
+    """
+    lines = decode(path, read_bytes(path), encoding=encoding).removesuffix("\n").split("\n")
+    for number, line in enumerate(lines, start=1):
+        yield number, line.removesuffix("\r")
+
+
+def rows_of_csv(path: Path, *, delimiter: str = ",", quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table with the line that each ends in; empty lines are left out.
+
+    Args:
+        path: the file, in UTF-8.
+        delimiter: between two cells.
+        quoted: cells may stand in quotation marks, and then hold delimiters and line ends.
+
+    Raises:
+        InputError: the file is missing, not UTF-8, or its quotation is broken.
+    """
+    stream = io.StringIO(decode(path, read_bytes(path)), newline="")
+    reader = csv.reader(
+        stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
+    )
+    try:
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}: {error}") from None
+
+
+@contextmanager
+def members(path: Path) -> Iterator[Iterator[tuple[str, int, IO[bytes]]]]:
+    """The plain files of a packed tar, one after the other: name, size, stream; nothing is written to disk.
+
+    Raises:
+        InputError: the archive is missing, damaged or truncated; also inside the block.
+    """
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            yield (
+                (member.name.removeprefix("./"), member.size, stream)
+                for member in archive
+                if member.isfile() and (stream := archive.extractfile(member)) is not None
+            )
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: truncated or not a packed tar: {error}", hint="download it again") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def ids_by_file(numbers: Sequence[int], rows: Sequence[Sequence[int]]) -> IntArray:
+    """Ids of the records of several files: each file by its fixed number, each record by its place or number there."""
+    parts = [number * FILE_STRIDE + np.asarray(places, np.int64) for number, places in zip(numbers, rows, strict=True)]
+    return np.concatenate(parts)
+
+
+def sources_by_file(lengths: Sequence[int]) -> IntArray:
+    """Which file each record came from, for files read one after the other."""
+    return np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)

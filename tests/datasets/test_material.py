@@ -1,0 +1,153 @@
+"""What an audit is made of, for text, tables and image folders: from a configuration to the records of every stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.config import AuditConfig, parse
+from harness.errors import ConfigError, RunError
+from harness.run import Run
+from harness.stages.material import Material, inputs_of
+
+WORDS = ("film", "story", "actor", "scene", "dull", "bright", "slow", "warm", "plot", "music")
+
+
+def write_sentences(folder: Path, *, n: int = 120, seed: int = 0) -> None:
+    rng = np.random.default_rng(seed)
+    rows = [f"{k % 2} {' '.join(rng.choice(WORDS, 8))} no. {k}" for k in range(n)]
+    (folder / "stsa.binary.train").write_text("\n".join(rows) + "\n")
+
+
+def config_of(name: str, place: Path, **changes: object) -> AuditConfig:
+    data = {"name": name, "data_dir": str(place), "members": 30, "nonmembers": 30, "population": 10, "calibration": 5}
+    table: dict[str, object] = {
+        "name": "own",
+        "seed": 3,
+        "data": data | {"vocabulary": 150, "sequence": 16, "shadow_pool": 20},
+        "training": {"shadows": 2},
+        "mis": {"enabled": False},
+    }
+    return parse({**table, **changes})
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> AuditConfig:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_sentences(folder)
+    return config_of("sst2", folder)
+
+
+def test_texts_become_token_ids_by_the_members_words(text):
+    material = Material.load(text)
+    data = material.dataset
+    assert (data.kind, data.in_shape, data.in_dtype) == ("text", (16,), "int64")
+    assert data.vocabulary <= 150
+    records = material.training_records("target")
+    assert records.ids.tolist() == material.split.members.tolist()
+    inputs, labels = material.training_arrays("shadow-0")
+    assert inputs.dtype == np.int64
+    assert inputs.shape == (len(labels), 16)
+    assert inputs_of(material.population("audit")).shape == (60, 16)
+    source = (Path(text.data.data_dir or "") / "stsa.binary.train").read_text().splitlines()
+    assert material.text is not None
+    assert material.text.training == [source[k][2:] for k in material.split.members]
+
+
+def test_another_load_gives_the_same_bytes(text):
+    first, again = Material.load(text), Material.load(text)
+    assert first.dataset.inputs.tobytes() == again.dataset.inputs.tobytes()
+    assert first.dataset.ids.tolist() == again.dataset.ids.tolist()
+
+
+def test_the_null_twin_learns_its_words_from_its_own_training_set(text):
+    real, null = Material.load(text), Material.load(text.with_changes(null=True))
+    assert real.text is not None
+    assert null.text is not None
+    assert len(null.text.training) == len(null.split.training)
+    assert set(null.text.training).isdisjoint(real.text.training)
+
+
+@pytest.fixture
+def run(tmp_path: Path, text: AuditConfig) -> Run:
+    run = Run(tmp_path / "run", text)
+    Material.load(text, run).keep(run)
+    return run
+
+
+def test_a_run_keeps_its_tokenizer_and_reads_with_it(text, run, monkeypatch):
+    fresh = Material.load(text)
+    assert json.loads((run.folder / "split.json").read_bytes()) == fresh.split.to_json()
+    monkeypatch.setattr("harness.stages.tokens.train_tokenizer", lambda *_args, **_options: pytest.fail("trained anew"))
+    kept = Material.load(text, run)
+    assert kept.dataset.inputs.tobytes() == fresh.dataset.inputs.tobytes()
+    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    kept.keep(run)
+    assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
+    assert not any("no. 7" in path.read_text() for path in run.folder.iterdir()), "a run holds no record"
+
+
+def test_another_tokenizer_in_the_run_is_refused(text, run):
+    path = run.folder / "tokenizer.json"
+    table = json.loads(path.read_bytes())
+    table["truncation"]["max_length"] = table["padding"]["strategy"]["Fixed"] = 8
+    path.write_text(json.dumps(table))
+    with pytest.raises(RunError, match=r"tokenizer\.json: is not the tokenizer that this run was trained with"):
+        Material.load(text, run)
+    path.write_text(json.dumps({"model": {}}))
+    with pytest.raises(RunError, match=r"tokenizer\.json: tokenizer: not readable.*--fresh"):
+        Material.load(text, run)
+    path.write_text("{")
+    with pytest.raises(RunError, match=r"tokenizer\.json: damaged"):
+        Material.load(text, run)
+    path.unlink()
+    with pytest.raises(RunError, match=r"tokenizer\.json: missing"):
+        Material.load(text, run)
+
+
+def test_other_texts_under_the_run_are_refused(text, run):
+    write_sentences(Path(text.data.data_dir or ""), seed=1)
+    with pytest.raises(RunError, match=r"tokenizer\.json: was trained on other texts than the data set holds now"):
+        Material.load(text, run)
+
+
+def test_noise_and_flips_are_refused_where_they_mean_nothing(text, tmp_path):
+    with pytest.raises(ConfigError, match=r"attack\.names: samia adds noise.*sst2"):
+        Material.load(text.with_changes(attack=text.attack.model_copy(update={"names": ("samia",)})))
+    augmented = text.training.model_copy(update={"augment": True})
+    with pytest.raises(ConfigError, match=r"training\.augment: .*data set sst2 holds text records"):
+        Material.load(text.with_changes(training=augmented))
+    table = tmp_path / "own.npz"
+    np.savez(table, inputs=np.random.default_rng(0).normal(size=(120, 3)), labels=np.arange(120) % 2)
+    own = config_of("npz", table, attack={"names": ["samia"]})
+    assert Material.load(own).dataset.kind == "table"
+    with pytest.raises(ConfigError, match="holds table records"):
+        Material.load(own.with_changes(training=augmented))
+
+
+def test_only_images_with_a_role_are_decoded(tmp_path):
+    rng = np.random.default_rng(0)
+    for k in range(120):
+        path = tmp_path / "images" / "ab"[k % 2] / f"{k:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    material = Material.load(config_of("image-folder", tmp_path / "images"))
+    assert material.dataset.in_shape == (3, 64, 64)
+    assert len(material.dataset) == len(material.split.everyone()) == 95
+    assert material.population("audit").inputs["args_0"].shape == (60, 3, 64, 64)
+
+
+def test_a_column_of_classes_is_named_in_the_configuration(tmp_path):
+    rows = [f"{k % 3},{k},{k * k}" for k in range(120)]
+    (tmp_path / "own.csv").write_text("kind,x,y\n" + "\n".join(rows) + "\n")
+    config = config_of("csv", tmp_path / "own.csv")
+    named = config.with_changes(data=config.data.model_copy(update={"label": "kind"}))
+    material = Material.load(named)
+    assert material.dataset.n_classes == 3
+    assert material.warnings == ()
+    assert named.digest() != config.digest()
