@@ -39,9 +39,10 @@ VOLATILE_SECTIONS = frozenset({"gate", "device", "jobs", "study"})
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
-Runtime = Literal["litert", "executorch"]
+Runtime = Literal["litert", "executorch", "pytorch-mobile", "onnx"]
 Optimizer = Literal["adam", "sgd"]
 Adversary = Literal["NR", "SR", "MR"]
+Generator = Literal["trajectory", "bootstrap-last", "bootstrap", "perturbation", "flips", "calibration"]
 
 
 class _Section(BaseModel):
@@ -49,10 +50,17 @@ class _Section(BaseModel):
 
 
 class DataConfig(_Section):
-    """Which data set, and how many records play which role."""
+    """Which data set, and how many records play which role.
+
+    `data_dir` is the folder of its files, or the file where it is one. `label` names the column of classes in a table
+    of the user's own. `vocabulary` and `sequence` are of text: how many tokens there are, and how many a record has.
+    """
 
     name: str = "digits"
     data_dir: str | None = None
+    label: str | None = None
+    vocabulary: Annotated[int, Field(ge=32)] = 4000
+    sequence: Annotated[int, Field(ge=4)] = 64
     members: Count = 400
     nonmembers: Count = 400
     population: Count = 200
@@ -61,16 +69,26 @@ class DataConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """The architecture; target and shadows share it."""
+    """The architecture; target and shadows share it.
+
+    `name` may be the user's own `package.module:factory`, imported from PYTHONPATH or from `folder`, the file's own
+    unless given. `layers` and `heads` are of networks for text. `pretrained` is a folder whose weights such a network
+    starts from, instead of `width`, `layers` and `heads`.
+    """
 
     name: str = "cnn"
     width: Count = 32
+    layers: Count = 2
+    heads: Count = 2
+    pretrained: str | None = None
+    folder: str | None = None
 
 
 class TrainingConfig(_Section):
     """How target and shadow models are trained: fixed epochs, nothing is selected on audited records.
 
-    Fine-tuning uses the same optimizer, without weight decay or augmentation.
+    Fine-tuning uses the same optimizer, without weight decay or augmentation. Without shadows attacks are cross-fitted
+    over known members.
     """
 
     epochs: Count = 25
@@ -79,7 +97,7 @@ class TrainingConfig(_Section):
     optimizer: Optimizer = "adam"
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     augment: bool = False
-    shadows: Count = 2
+    shadows: Annotated[int, Field(ge=0)] = 2
 
 
 class CompressionConfig(_Section):
@@ -139,12 +157,25 @@ class AttackConfig(_Section):
 
 
 class MisConfig(_Section):
-    """The MIS indicator: the same candidates for every quantizer, run on the device."""
+    """The MIS indicator: as many candidates for every quantizer, from the same seeds, run on the device.
+
+    `generator` says where candidates come from: the last epochs of training (`trajectory`), other samples of the
+    training records (`bootstrap`, or `bootstrap-last` for the last layer alone), noise on the weights (`perturbation`),
+    one code of the quantizer moved (`flips`), or other records to calibrate with (`calibration`).
+    """
 
     enabled: bool = True
     quantizers: Annotated[tuple[str, ...], Field(min_length=1)] = ("fp32", "fp16", "int8", "int4")
+    generator: Generator = "trajectory"
     candidates: Annotated[int, Field(ge=2)] = 12
     runtime: Runtime = "litert"
+
+    @field_validator("quantizers")
+    @classmethod
+    def _are_distinct(cls, quantizers: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(quantizers)) != len(quantizers):
+            raise ValueError("names a quantizer twice")
+        return quantizers
 
 
 class BenchConfig(_Section):
@@ -248,11 +279,15 @@ class AuditConfig(_Section):
 
     @model_validator(mode="after")
     def _has_candidates(self) -> Self:
-        if self.mis.enabled and self.mis.candidates > self.training.epochs:
+        if not self.mis.enabled:
+            return self
+        if self.mis.generator == "trajectory" and self.mis.candidates > self.training.epochs:
             raise ValueError(
                 f"mis.candidates: {self.mis.candidates} checkpoints, one an epoch, do not fit in "
                 f"training.epochs = {self.training.epochs}"
             )
+        if self.mis.generator == "calibration" and self.data.calibration < 2:
+            raise ValueError('mis.generator: "calibration" needs data.calibration of 2 or more, to take halves of')
         return self
 
     @model_validator(mode="after")
@@ -286,7 +321,7 @@ def load(path: Path) -> AuditConfig:
         path: the file.
 
     Returns:
-        The frozen configuration; `data.data_dir` is made relative to the file's folder.
+        The frozen configuration; the folders that it names are relative to the file's own, and absolute here.
 
     Raises:
         ConfigError: the file is missing, is not TOML, or a field is unknown or wrong; the field is named.
@@ -302,10 +337,17 @@ def load(path: Path) -> AuditConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     config = parse(table, source=str(path))
-    if config.data.data_dir is not None:
-        folder = str((path.parent / Path(config.data.data_dir).expanduser()).resolve())
-        config = config.with_changes(data=config.data.model_copy(update={"data_dir": folder}))
-    return config
+
+    def absolute(folder: str | None) -> str | None:
+        return None if folder is None else str((path.parent / Path(folder).expanduser()).resolve())
+
+    model = config.model
+    imports = "." if model.folder is None and ":" in model.name else model.folder
+    folders = {"pretrained": absolute(model.pretrained), "folder": absolute(imports)}
+    return config.with_changes(
+        data=config.data.model_copy(update={"data_dir": absolute(config.data.data_dir)}),
+        model=model.model_copy(update=folders),
+    )
 
 
 def parse(table: dict[str, object], *, source: str = "configuration") -> AuditConfig:

@@ -31,8 +31,8 @@ def test_example_is_valid_and_states_the_defaults() -> None:
             "training.epochs: input should be greater than or equal to 1 (got 0)",
         ),
         (
-            {"name": "x", "export": {"runtimes": ["onnx"]}},
-            "export.runtimes.0: input should be 'litert' or 'executorch'",
+            {"name": "x", "export": {"runtimes": ["coreml"]}},
+            "export.runtimes.0: input should be 'litert', 'executorch', 'pytorch-mobile' or 'onnx'",
         ),
         (
             {"name": "x", "gate": {"rules": [{"metrc": "auc"}]}},
@@ -44,6 +44,17 @@ def test_example_is_valid_and_states_the_defaults() -> None:
             "gate.rules.0: 'at_fpr' goes with metric",
         ),
         ({"name": "x", "compression": {"variants": ["int8"]}}, "compression.variants: must contain 'original'"),
+        (
+            {"name": "x", "mis": {"generator": "flip"}},
+            "mis.generator: input should be 'trajectory', 'bootstrap-last', 'bootstrap', 'perturbation', 'flips' or "
+            "'calibration' (got 'flip')",
+        ),
+        ({"name": "x", "mis": {"quantizers": ["int8", "int8"]}}, "mis.quantizers: names a quantizer twice"),
+        ({"name": "x", "mis": {"candidates": 26}}, "mis.candidates: 26 checkpoints, one an epoch, do not fit in"),
+        (
+            {"name": "x", "mis": {"generator": "calibration"}, "data": {"calibration": 1}},
+            'mis.generator: "calibration" needs data.calibration of 2 or more',
+        ),
         ({"name": "../x"}, "name: string should match pattern"),
         ({}, "name: field required"),
     ],
@@ -54,6 +65,11 @@ def test_bad_field_is_named(table: dict[str, object], message: str) -> None:
     assert str(caught.value).startswith("audit.toml: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_only_the_trajectory_needs_an_epoch_a_candidate() -> None:
+    assert parse({"name": "x", "mis": {"generator": "bootstrap", "candidates": 40}}).mis.candidates == 40
+    assert parse({"name": "x", "mis": {"enabled": False, "candidates": 40}}).mis.candidates == 40
 
 
 def test_missing_file_says_how_to_get_one(tmp_path: Path) -> None:

@@ -1,10 +1,22 @@
 """Compression: torch model -> torch model, by the variant's name; and candidates of a quantizer.
 
-The face is :func:`compress`. :func:`parse` reads a name without torch.
+The face is :func:`compress`; :func:`quantize` is the part of it that trains nothing. :func:`parse` and
+:func:`parse_quantizer` read a name without torch. The candidates have a face of their own in ``candidates``.
 """
 
-from harness.compression._registry import Compressed, architecture, compress, fuse
-from harness.compression._variant import FORMS, NUMERICS, Variant, parse
-from harness.compression.candidates import trajectory
+from harness.compression._registry import Compressed, architecture, compress, fuse, quantize
+from harness.compression._variant import FORMS, NUMERICS, QUANTIZERS, Variant, parse, parse_quantizer
 
-__all__ = ["FORMS", "NUMERICS", "Compressed", "Variant", "architecture", "compress", "fuse", "parse", "trajectory"]
+__all__ = [
+    "FORMS",
+    "NUMERICS",
+    "QUANTIZERS",
+    "Compressed",
+    "Variant",
+    "architecture",
+    "compress",
+    "fuse",
+    "parse",
+    "parse_quantizer",
+    "quantize",
+]

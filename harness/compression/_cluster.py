@@ -27,7 +27,7 @@ def cluster(
     Args:
         model: the trained original; a folded copy is changed.
         k: shared values a tensor; a tensor with fewer distinct values keeps those.
-        finetune: called as ``finetune(model, clusters=...)``.
+        finetune: called as ``finetune(model, clusters=...)`` on the clustered model.
         sample_shape: shape of one record, to verify the folding.
     """
     folded, difference = fuse(model, sample_shape=sample_shape)
@@ -35,6 +35,7 @@ def cluster(
     for name, weight in weights_of(folded).items():
         ids, codebook = kmeans_line(weight.detach().numpy(), k=k)
         clusters[name] = Clusters(torch.from_numpy(ids), torch.from_numpy(codebook))
+        weight.data.copy_(torch.from_numpy(codebook[ids]))
     finetune(folded, clusters=clusters)
     values = {name: len(torch.unique(weight.detach())) for name, weight in weights_of(folded).items()}
     return folded, {"distinct_values": values, "folding_max_difference": difference}

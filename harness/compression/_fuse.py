@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -23,13 +24,16 @@ TOLERANCE = 1e-4
 CHECKS = 16
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+# Modules whose input is token ids.
+LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
 
 
 def fuse(model: nn.Module, *, sample_shape: Sequence[int]) -> tuple[nn.Module, float]:
-    """A copy with every batch norm folded into the convolution or linear layer before it, and the largest difference.
+    """A copy with batch norm folded into the convolution or linear layer before it, and the largest difference.
 
-    The copy keeps its class and its modules' names (a folded batch norm becomes the identity), so it can be sent to
-    another process and fine-tuned.
+    A batch norm that reads anything else, or a layer that others read too, stays: a pre-activation network such as
+    DenseNet keeps those in front of its convolutions. The copy keeps its class and its modules' names (a folded batch
+    norm becomes the identity), so it can be sent to another process and fine-tuned.
 
     Args:
         model: traceable by ``torch.fx`` where it has batch norm; unchanged.
@@ -45,10 +49,10 @@ def fuse(model: nn.Module, *, sample_shape: Sequence[int]) -> tuple[nn.Module, f
     folded = copy.deepcopy(model).eval()
     if not any(isinstance(module, _BatchNorm) for module in folded.modules()):
         return folded, 0.0
-    for before, norm in list(_pairs(folded)):
+    graph = _traced(folded)
+    noise = _noise(folded, graph, sample_shape)
+    for before, norm in list(_pairs(folded, graph)):
         _fold(folded, before, norm)
-    # A generator of its own: the check must not move anybody's random numbers.
-    noise = torch.randn((CHECKS, *sample_shape), generator=torch.Generator().manual_seed(0))
     was_training = model.training
     with torch.inference_mode():
         expected, found = model.eval()(noise), folded(noise)
@@ -59,17 +63,34 @@ def fuse(model: nn.Module, *, sample_shape: Sequence[int]) -> tuple[nn.Module, f
     return folded, difference
 
 
-def _pairs(model: nn.Module) -> Iterator[tuple[str, str]]:
-    """Names of each layer whose only reader is a batch norm, and of that batch norm."""
+def _traced(model: nn.Module) -> fx.Graph:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            graph = fx.Tracer().trace(model)
+            return fx.Tracer().trace(model)
     except Exception as error:
         raise ArtifactError(
             f"{type(model).__name__}: batch norm cannot be folded: {error}",
             hint="control flow that depends on the input cannot be traced; fold it yourself before the export",
         ) from error
+
+
+def _noise(model: nn.Module, graph: fx.Graph, sample_shape: Sequence[int]) -> Tensor:
+    """Records to compare on: normal noise, or ids 0 and 1, which every vocabulary has, where the input is looked up."""
+    modules = dict(model.named_modules())
+    (entry,) = (node for node in graph.nodes if node.op == "placeholder")
+    looked_up = any(
+        user.target in (functional.embedding, torch.embedding) or isinstance(modules.get(str(user.target)), LOOKUPS)
+        for user in entry.users
+    )
+    # A generator of its own: the check must not move anybody's random numbers.
+    generator = torch.Generator().manual_seed(0)
+    shape = (CHECKS, *sample_shape)
+    return torch.randint(2, shape, generator=generator) if looked_up else torch.randn(shape, generator=generator)
+
+
+def _pairs(model: nn.Module, graph: fx.Graph) -> Iterator[tuple[str, str]]:
+    """Names of each layer whose only reader is a batch norm, and of that batch norm."""
     modules = dict(model.named_modules())
     # A module that is called twice cannot absorb the batch norm behind one of its calls.
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")

@@ -1,4 +1,4 @@
-"""Unstructured magnitude pruning, layer by layer, with the mask held through fine-tuning."""
+"""Unstructured magnitude pruning, layer by layer or over all layers, with the mask held through fine-tuning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def magnitude_mask(weight: Tensor, *, sparsity: float) -> Tensor:
     return keep.view_as(weight)
 
 
-def prune(model: nn.Module, *, sparsity: float, finetune: Callable[..., None]) -> tuple[nn.Module, dict[str, object]]:
+def prune(
+    model: nn.Module, *, sparsity: float, finetune: Callable[..., None], across: bool = False
+) -> tuple[nn.Module, dict[str, object]]:
     """Prune every layer to the same share of zeros in one shot, then fine-tune (Han et al. 2015; NNI's level pruner).
 
     Zeros survive the folding of batch norm at export, which scales whole output channels.
@@ -32,9 +34,18 @@ def prune(model: nn.Module, *, sparsity: float, finetune: Callable[..., None]) -
     Args:
         model: changed in place.
         sparsity: share of zeros in each convolution's and linear layer's weight.
-        finetune: called as ``finetune(model, mask=...)``.
+        finetune: called as ``finetune(model, mask=...)`` on the pruned model.
+        across: the least weights of the whole network go, so layers end with shares of their own.
     """
-    mask = {name: magnitude_mask(weight, sparsity=sparsity) for name, weight in weights_of(model).items()}
+    weights = weights_of(model)
+    if across:
+        together = torch.cat([weight.detach().reshape(-1) for weight in weights.values()])
+        parts = torch.split(magnitude_mask(together, sparsity=sparsity), [w.numel() for w in weights.values()])
+        mask = {name: part.view_as(weights[name]) for name, part in zip(weights, parts, strict=True)}
+    else:
+        mask = {name: magnitude_mask(weight, sparsity=sparsity) for name, weight in weights.items()}
+    for name, weight in weights.items():
+        weight.data.mul_(mask[name])
     finetune(model, mask=mask)
     zeros = {name: float((weight == 0).sum() / weight.numel()) for name, weight in weights_of(model).items()}
     return model, {"share_zeros": zeros}

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness.compression._variant import Variant, parse
+from harness.compression._variant import Variant, parse, parse_quantizer
 from harness.models import require
+from harness.training import Inputs
 from harness.types import IntArray
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Compressed", "architecture", "compress", "fuse"]
+__all__ = ["Compressed", "architecture", "compress", "fuse", "quantize"]
 
 Provenance = dict[str, object]
 # The fine-tuning of a family: (model, mask= or clusters=) -> None, everything else bound.
@@ -28,6 +26,8 @@ Family = Callable[["nn.Module", Variant, Finetune, tuple[int, ...]], tuple["nn.M
 # Clustered models are fine-tuned by SGD at a hundredth of the others' rate, as published: a shared value's gradient is
 # the sum over its thousands of weights, and at the full rate training collapses. Adam divides by the gradient's size.
 CLUSTER_RATE = {"sgd": 0.01, "adam": 1.0}
+# These fold batch norm before they touch a weight.
+FOLDED = ("cluster", "grid")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,8 @@ def _finetuned(model: nn.Module, _variant: Variant, finetune: Finetune, _shape: 
 def _prune(model: nn.Module, variant: Variant, finetune: Finetune, _shape: tuple[int, ...]) -> Any:
     from harness.compression._prune import prune
 
-    return prune(model, sparsity=float(variant.level or 0), finetune=finetune)
+    across = variant.family == "prune-global"
+    return prune(model, sparsity=float(variant.level or 0), finetune=finetune, across=across)
 
 
 def _cluster(model: nn.Module, variant: Variant, finetune: Finetune, shape: tuple[int, ...]) -> Any:
@@ -69,11 +70,26 @@ def _cluster(model: nn.Module, variant: Variant, finetune: Finetune, shape: tupl
     return cluster(model, k=int(variant.level or 0), finetune=finetune, sample_shape=shape)
 
 
+def _grid(model: nn.Module, variant: Variant, _finetune: Finetune, shape: tuple[int, ...]) -> Any:
+    from harness.compression._on_grid import on_grid
+
+    return on_grid(model, grid=variant.name, sample_shape=shape)
+
+
+def _qat(model: nn.Module, _variant: Variant, finetune: Finetune, shape: tuple[int, ...]) -> Any:
+    from harness.compression._qat import quantization_aware
+
+    return quantization_aware(model, finetune=finetune, sample_shape=shape)
+
+
 _FAMILIES: dict[str, Family] = {
     "original": _keep,
     "finetuned": _finetuned,
     "prune": _prune,
+    "prune-global": _prune,
     "cluster": _cluster,
+    "grid": _grid,
+    "qat": _qat,
     "quantize": _keep,
 }
 
@@ -82,7 +98,7 @@ def compress(
     model: nn.Module,
     variant: str,
     *,
-    inputs: NDArray[np.float32],
+    inputs: Inputs,
     labels: IntArray,
     finetune_epochs: int,
     finetune_learning_rate: float,
@@ -100,9 +116,9 @@ def compress(
     Args:
         model: the original, trained; maps records to logits.
         variant: see ``FORMS``.
-        inputs: the records it was trained on, float32 ``[n, ...]``; fine-tuning sees these and no others.
+        inputs: the records it was trained on, ``[n, ...]``; fine-tuning sees these and no others.
         labels: int64 ``[n]``.
-        finetune_epochs: epochs after pruning, clustering or for ``finetuned``; the quantized variants use none.
+        finetune_epochs: epochs after pruning, clustering or for ``finetuned``; quantized variants and grids use none.
         finetune_learning_rate: at the first step; clustered models take a hundredth of it with SGD.
         batch_size: records a step.
         seed: seed of the fine-tuning.
@@ -140,6 +156,30 @@ def compress(
     return Compressed(variant, made.eval(), wanted.numerics, recipe | details)
 
 
+def quantize(model: nn.Module, quantizer: str, *, sample_shape: Sequence[int]) -> Compressed:
+    """Apply a quantizer to trained weights and nothing else: no variant is fine-tuned here.
+
+    Args:
+        model: maps records to logits; unchanged.
+        quantizer: see ``QUANTIZERS``; the number formats leave the work to the exporter.
+        sample_shape: shape of one record.
+
+    Raises:
+        ConfigError: the quantizer's name is not known.
+        ArtifactError: batch norm has to be folded and cannot be.
+        DependencyError: torch is not installed.
+    """
+    wanted = parse_quantizer(quantizer)
+    require("torch")
+
+    def leave(_model: nn.Module, **_held: object) -> None:
+        """In the place of fine-tuning."""
+
+    made, details = _FAMILIES[wanted.family](copy.deepcopy(model), wanted, leave, tuple(sample_shape))
+    recipe: Provenance = {"variant": quantizer, "family": wanted.family, "level": wanted.level}
+    return Compressed(quantizer, made.eval(), wanted.numerics, recipe | details)
+
+
 def fuse(model: nn.Module, *, sample_shape: Sequence[int]) -> tuple[nn.Module, float]:
     """A copy with batch norm folded into the layers before it, and the largest relative change of its logits on noise.
 
@@ -154,11 +194,11 @@ def fuse(model: nn.Module, *, sample_shape: Sequence[int]) -> tuple[nn.Module, f
 
 
 def architecture(model: nn.Module, variant: str, *, sample_shape: Sequence[int]) -> nn.Module:
-    """The network that a variant's weights belong to, so that saved ones can be loaded: clustered ones are folded.
+    """The network that a variant's weights belong to, so that saved ones can be loaded: some are folded.
 
     Args:
         model: the original's architecture, with any weights.
         variant: the variant's name.
         sample_shape: shape of one record.
     """
-    return fuse(model, sample_shape=sample_shape)[0] if parse(variant).family == "cluster" else model
+    return fuse(model, sample_shape=sample_shape)[0] if parse(variant).family in FOLDED else model

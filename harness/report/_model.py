@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from harness.report import _read
 from harness.stats import Estimate
 
-__all__ = ["ArtifactRow", "Result", "Rule", "artifacts", "by_auc", "mis_ranking", "outcome", "results", "rules"]
+__all__ = [
+    "ArtifactRow",
+    "Result",
+    "Rule",
+    "artifacts",
+    "by_auc",
+    "mis_log_delta",
+    "mis_ranking",
+    "outcome",
+    "results",
+    "rules",
+]
 
 Node = Mapping[str, object]
 
@@ -116,11 +127,18 @@ def mis_ranking(report: Node) -> tuple[Node, ...]:
     return tuple(sorted(_read.rows(_read.mapping(report, "mis"), "quantizers"), key=_mis_key))
 
 
+def mis_log_delta(row: Node) -> float | None:
+    """The logarithm of a quantizer's predicted leakage: of the approximation that holds in its regime."""
+    values = _read.mapping(row, "log_delta")
+    local = _read.number(values, "local") if _read.text(row, "regime") == "local" else None
+    return _read.number(values, "saddle_sum") if local is None else local
+
+
 def _mis_key(row: Node) -> tuple[int, float]:
     r = _read.estimate(row, "r")
     if r is None:
         return 2, 0.0
-    log_delta = _read.number(row, "log_delta")
+    log_delta = mis_log_delta(row)
     if _read.text(row, "regime") == "local" and log_delta is not None:
         return 1, log_delta
     return 0, -_or_lowest(r)

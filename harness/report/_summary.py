@@ -8,13 +8,14 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from harness.report import _format, _read, _words
 from harness.report._model import ArtifactRow, Result, artifacts, by_auc, mis_ranking, outcome, results, rules
-from harness.report._tables import ADVERSARIES, mis_rate
+from harness.report._tables import ADVERSARIES, mis_distinct, mis_rate, mis_status
 from harness.stats import Estimate
 
 __all__ = ["summary"]
@@ -75,6 +76,7 @@ def _verdict(report: Node) -> RenderableType:
     warning = _words.null_twin_warning(report)
     if warning:
         lines.append(Text(warning, style="bold"))
+    lines.extend(Text(sentence, style="bold") for sentence in _words.data_warnings(report))
     for rule in rules(report):
         line = Text.assemble(
             (f"{rule.outcome}: ", STYLES.get(rule.outcome, "")), (rule.name, "bold"), f": {rule.reason}"
@@ -121,7 +123,14 @@ def _strongest(attacks: Sequence[Result]) -> Table | None:
 
 
 def _mis(ranking: Sequence[Node]) -> Table:
-    table = _table("MIS, safest first (not a privacy guarantee)", ("Quantizer",), ("r", "n·r"), ("Regime", "Status"))
+    generators = ", ".join(dict.fromkeys(_read.text(row, "generator") for row in ranking if "generator" in row))
+    origin = f"; candidates by {escape(generators)}" if generators else ""
+    table = _table(
+        f"MIS, safest first (not a privacy guarantee{origin})",
+        ("Quantizer",),
+        ("r", "n·r", "Differ"),
+        ("Regime", "Status"),
+    )
     for row in ranking:
         n_r = _read.number(row, "n_r")
         _add(
@@ -129,8 +138,9 @@ def _mis(ranking: Sequence[Node]) -> Table:
             _read.text(row, "quantizer"),
             mis_rate(row),
             _read.NOT_AVAILABLE if n_r is None else _format.short(n_r),
+            mis_distinct(row),
             _read.text(row, "regime"),
-            _read.text(row, "status"),
+            mis_status(row),
         )
     return table
 

@@ -6,9 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.report import _format, _read
-from harness.report._model import ArtifactRow, Result, by_auc, mis_ranking
+from harness.report._model import ArtifactRow, Result, by_auc, mis_log_delta, mis_ranking
 
-__all__ = ["Cell", "Row", "Table", "artifact_table", "attack_tables", "mis_table", "skipped_table", "timing_table"]
+__all__ = [
+    "Cell",
+    "Row",
+    "Table",
+    "artifact_table",
+    "attack_tables",
+    "mis_distinct",
+    "mis_status",
+    "mis_table",
+    "skipped_table",
+    "timing_table",
+]
 
 Node = Mapping[str, object]
 
@@ -200,20 +211,30 @@ def mis_table(report: Node) -> Table | None:
 
 def _mis_row(rank: int, row: Node) -> Row:
     r = _read.estimate(row, "r")
-    status = ", ".join((_read.text(row, "status"), *_read.strings(row, "flags")))
+    log_delta = mis_log_delta(row)
     return Row(
         (
             Cell("–" if r is None else str(rank), numeric=True),
             Cell(_read.text(row, "quantizer")),
             Cell(mis_rate(row), numeric=True),
             Cell(_number(row, "n_r"), numeric=True),
-            Cell(_number(row, "log_delta"), numeric=True),
+            Cell(_read.NOT_AVAILABLE if log_delta is None else _format.short(log_delta), numeric=True),
             Cell(_number(row, "mis_predicted"), numeric=True),
-            Cell(_format.whole(_read.number(row, "k_eff")), numeric=True),
+            Cell(mis_distinct(row), numeric=True),
             Cell(_read.text(row, "regime")),
-            Cell(status),
+            Cell(mis_status(row)),
         )
     )
+
+
+def mis_distinct(row: Node) -> str:
+    """How many of a quantizer's candidates differ, ``11 of 12``."""
+    return " of ".join(_format.whole(_read.number(row, key)) for key in ("k_eff", "k"))
+
+
+def mis_status(row: Node) -> str:
+    """How far to trust a quantizer's figures: the status, then the flags."""
+    return ", ".join((_read.text(row, "status"), *_read.strings(row, "flags")))
 
 
 def mis_rate(row: Node) -> str:

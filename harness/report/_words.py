@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from harness.report import _format, _read
 from harness.report._model import results
 
-__all__ = ["audited", "method_notes", "mis_disclaimer", "null_sentence", "null_twin_warning", "verdict_word"]
+__all__ = [
+    "audited",
+    "data_warnings",
+    "method_notes",
+    "mis_disclaimer",
+    "null_sentence",
+    "null_twin_warning",
+    "verdict_word",
+]
 
 Node = Mapping[str, object]
 
@@ -41,6 +49,11 @@ def null_twin_warning(report: Node) -> str:
     )
 
 
+def data_warnings(report: Node) -> tuple[str, ...]:
+    """What a reader of any figure should know about the records, one sentence each."""
+    return _read.strings(_read.mapping(report, "data"), "warnings")
+
+
 def audited(report: Node) -> tuple[tuple[str, str], ...]:
     """Pairs of name and text: data, device, configuration."""
     data, device = _read.mapping(report, "data"), _read.mapping(report, "device")
@@ -58,6 +71,7 @@ def audited(report: Node) -> tuple[tuple[str, str], ...]:
         ("Audit", _read.text(report, "name")),
         ("Created", _read.text(report, "created")),
         ("Data", ", ".join([_read.text(data, "name"), *counts])),
+        *(("Warning about the data", warning) for warning in data_warnings(report)),
         (
             "Device",
             f"{_read.text(device, 'url')}, host {_read.text(device, 'hostname')}, agent's process "
@@ -108,7 +122,8 @@ def mis_disclaimer(report: Node) -> str:
         f"{_read.text(mis, 'runtime')}); larger is safer, and only quantizers of this table are comparable. It "
         "claims no differential privacy, no bound for a single record and nothing about the model before quantization; "
         "candidates that were not generated are invisible, so it may be optimistic. “Not probed” is no claim of "
-        "privacy. Where n · r is below 2 (regime “local”), the order is that of the predicted Δ."
+        "privacy. Where n · r is below 2 (regime “local”), the order is that of the predicted Δ. “not_erm” marks a "
+        "quantizer whose shipped model is worse than the best of its candidates: r is a proxy there, and no bound."
     )
 
 

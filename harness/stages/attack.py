@@ -45,7 +45,7 @@ def evaluate_all(
         names: attacks; None runs the default set.
         place: put before the scores' keys, where these observations are not the audit's own.
     """
-    material = Material.load(config)
+    material = Material.load(config, run)
     results: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
     scores: dict[str, np.ndarray] = {}

@@ -21,7 +21,7 @@ def bench(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
         One row per artifact: percentiles with intervals, telemetry before and after, raw samples in nanoseconds.
     """
     run.require("export")
-    wanted = [a for a in artifacts_of(run, config, Material.load(config)) if a.model == TARGET]
+    wanted = [a for a in artifacts_of(run, config, Material.load(config, run)) if a.model == TARGET]
     rows: list[dict[str, object]] = []
     for done, artifact in enumerate(wanted, start=1):
         tools.device.deploy(artifact)

@@ -39,7 +39,8 @@ def pool(folders: list[Path], *, seed: int = 0) -> tuple[PooledNull, list[dict[s
 
 def _calibration(folder: Path, *, seed: int) -> tuple[NullCalibration, bool]:
     config = Run.config_of(folder)
-    run, material = Run(folder, config), Material.load(config)
+    run = Run(folder, config)
+    material = Material.load(config, run)
     run.require("attack")
     results = run.read_json("results/attack.json")["results"]
     membership = material.membership(TARGET, material.population("audit").ids)

@@ -27,7 +27,7 @@ def collect(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
     Returns:
         The device, each target artifact's accuracy and parity with torch eager, and how the time was spent.
     """
-    material = Material.load(config)
+    material = Material.load(config, run)
     run.require("export")
     info = tools.device.info()
     artifacts, noise = artifacts_of(run, config, material), Noise.of(material)

@@ -38,7 +38,7 @@ def confound(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
         What the stage `attack` returns, of a few attacks.
     """
     run.require("export")
-    material = Material.load(config)
+    material = Material.load(config, run)
     info = tools.device.info()
     wanted = [a for a in artifacts_of(run, config, material) if a.variant in _variants(config)]
     for artifact in wanted:

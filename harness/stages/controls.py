@@ -36,7 +36,7 @@ def controls(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
         Results under `permuted` and `copy`, one row a result as stage `attack` has them.
     """
     run.require("collect")
-    material = Material.load(config)
+    material = Material.load(config, run)
     permuted: list[dict[str, Any]] = []
     copy: list[dict[str, Any]] = []
     others = [v for v in config.compression.variants if v not in (ORIGINAL, CONTROL)]

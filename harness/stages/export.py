@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import delayed
-from numpy.typing import NDArray
 
-from harness import compression, training
+from harness import compression
 from harness import export as exporting
 from harness.config import AuditConfig
-from harness.errors import ConfigError, RunError
+from harness.errors import ConfigError, EdgeleakError, RunError
 from harness.run import Run
-from harness.stages.material import TARGET, Material, weights_of
+from harness.stages import candidates
+from harness.stages.material import TARGET, Material, inputs_of, weights_of
 from harness.stages.parallel import each
-from harness.stages.train import candidate_path
+from harness.training import Inputs
 from harness.types import Artifact, TensorSpec
 
 if TYPE_CHECKING:
     from harness.stages.tools import Tools
 
-__all__ = ["artifacts_of", "candidates_of", "check_jobs", "export", "rows_of"]
+__all__ = ["artifacts_of", "attempt", "candidates_of", "check_jobs", "export", "read_artifact", "rows_of"]
+
+CANDIDATE = "candidate-"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class _Job:
 
     Args:
         model: `target`, `shadow-K` or `candidate-K`.
-        weights: the variant whose float weights are converted.
+        weights: the variant whose float weights are converted; of a candidate, the quantizer that they are made for.
         runtime: the runtime.
         variants: (variant, number format) of the files that come of it.
     """
@@ -52,7 +54,7 @@ def export(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
         How many files there are, and the variants that a runtime does not have, with the reason.
     """
     run.require("train")
-    material = Material.load(config)
+    material = Material.load(config, run)
     jobs = [*_jobs(config, material), *_candidate_jobs(config)]
     missing = [job for job in jobs if not all(_is_whole(run, job, variant) for variant, _ in job.variants)]
     done = len(jobs) - len(missing)
@@ -61,6 +63,49 @@ def export(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
     for finished in each(tasks, jobs=config.jobs):
         tools.progress("export", done + finished, len(jobs))
     return {"files": sum(len(job.variants) for job in jobs), "unsupported": _unsupported(config)}
+
+
+def attempt(config: AuditConfig, run: Run, tools: Tools) -> dict[tuple[str, str], str]:
+    """Write the artifacts as `export` does, but take a conversion that fails for an answer.
+
+    Formats that share a conversion are then tried one by one; a reason is kept, and not tried again.
+
+    Returns:
+        (variant, runtime) -> why there is no file.
+    """
+    run.require("train")
+    jobs = [
+        _Job(job.model, job.weights, job.runtime, (one,))
+        for job in _jobs(config, Material.load(config, run))
+        for one in job.variants
+    ]
+    missing = [job for job in jobs if not (_failure(run, job).exists() or _is_whole(run, job, job.variants[0][0]))]
+    together: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for job in missing:
+        together.setdefault((job.model, job.weights, job.runtime), []).extend(job.variants)
+    tasks = [delayed(_attempt)(config, run.folder, _Job(*key, tuple(found))) for key, found in together.items()]
+    tools.progress("export", 0, len(tasks))
+    for finished in each(tasks, jobs=config.jobs):
+        tools.progress("export", finished, len(tasks))
+    return {
+        (job.variants[0][0], job.runtime): _failure(run, job).read_text() for job in jobs if _failure(run, job).exists()
+    }
+
+
+def _attempt(config: AuditConfig, folder: Path, job: _Job) -> None:
+    try:
+        _convert(config, folder, job)
+    except EdgeleakError as error:
+        if len(job.variants) > 1:
+            for one in job.variants:
+                _attempt(config, folder, _Job(job.model, job.weights, job.runtime, (one,)))
+        else:
+            _failure(Run(folder, config), job).write_text(error.message)
+
+
+def _failure(run: Run, job: _Job) -> Path:
+    place = _place(run, job.model, job.variants[0][0], job.runtime)
+    return place.with_name(f"{place.name}.failed")
 
 
 def check_jobs(config: AuditConfig) -> None:
@@ -81,13 +126,13 @@ def artifacts_of(run: Run, config: AuditConfig, material: Material) -> list[Arti
         RunError: an artifact's account is missing or damaged.
     """
     jobs = _jobs(config, material)
-    return [_read(run, job.model, variant, job.runtime) for job in jobs for variant, _ in job.variants]
+    return [read_artifact(run, job.model, variant, job.runtime) for job in jobs for variant, _ in job.variants]
 
 
 def candidates_of(run: Run, config: AuditConfig) -> list[Artifact]:
     """The exported candidates of the MIS indicator; `variant` is the quantizer."""
     jobs = _candidate_jobs(config)
-    return [_read(run, job.model, variant, job.runtime) for job in jobs for variant, _ in job.variants]
+    return [read_artifact(run, job.model, variant, job.runtime) for job in jobs for variant, _ in job.variants]
 
 
 def rows_of(run: Run, config: AuditConfig, material: Material) -> list[dict[str, Any]]:
@@ -134,20 +179,16 @@ def _by_weights(variants: Sequence[str], runtime: str) -> Iterator[tuple[str, tu
 def _candidate_jobs(config: AuditConfig) -> list[_Job]:
     if not config.mis.enabled:
         return []
-    formats = []
-    for quantizer in config.mis.quantizers:
-        if quantizer not in compression.NUMERICS:
-            raise ConfigError(
-                f"mis.quantizers: {quantizer!r} is not known", hint=f"one of: {', '.join(compression.NUMERICS)}"
-            )
-        reason = exporting.supports(config.mis.runtime, quantizer)
-        if reason is not None:
-            raise ConfigError(f"mis.quantizers: {quantizer!r} on {config.mis.runtime}: {reason}", hint="leave it out")
-        formats.append((quantizer, quantizer))
-    return [
-        _Job(f"candidate-{number:03}", str(number), config.mis.runtime, tuple(formats))
-        for number in range(config.mis.candidates)
-    ]
+    runtime, found = config.mis.runtime, []
+    for group in candidates.groups(config):
+        for quantizer in group:
+            reason = exporting.supports(runtime, quantizer.numerics)
+            if reason is not None:
+                raise ConfigError(f"mis.quantizers: {quantizer.name!r} on {runtime}: {reason}", hint="leave it out")
+        formats = tuple((quantizer.name, quantizer.numerics) for quantizer in group)
+        for number in range(config.mis.candidates):
+            found.append(_Job(f"{CANDIDATE}{number:03}", group[0].name, runtime, formats))
+    return found
 
 
 def _unsupported(config: AuditConfig) -> list[dict[str, str]]:
@@ -160,10 +201,13 @@ def _unsupported(config: AuditConfig) -> list[dict[str, str]]:
 
 
 def _convert(config: AuditConfig, folder: Path, job: _Job) -> None:
-    run, material = Run(folder, config), Material.load(config)
-    if job.model.startswith("candidate-"):
-        model = material.build(seed=0)
-        model.load_state_dict(training.load_weights(candidate_path(run, int(job.weights))))
+    run = Run(folder, config)
+    material = Material.load(config, run)
+    records = _calibration(material)
+    if job.model.startswith(CANDIDATE):
+        number = int(job.model.removeprefix(CANDIDATE))
+        model = candidates.load(run, material, job.weights, number)
+        records = None if records is None else candidates.calibration(config, records, number)
     else:
         model = material.load_model(run, job.model, job.weights)
     made = exporting.export_many(
@@ -171,32 +215,36 @@ def _convert(config: AuditConfig, folder: Path, job: _Job) -> None:
         runtime=job.runtime,
         targets=[exporting.Target(v, numerics, _place(run, job.model, v, job.runtime)) for v, numerics in job.variants],
         sample_shape=material.dataset.in_shape,
-        calibration=_calibration(material),
+        sample_dtype=material.dataset.in_dtype,
+        calibration=records,
         model_name=job.model,
+        cache=run.path("cache"),
     )
     for artifact in made:
         account = asdict(artifact) | {"path": artifact.path.name, "provenance": dict(artifact.provenance)}
         run.write_json(_account(job.model, artifact.variant, job.runtime), account)
 
 
-def _calibration(material: Material) -> NDArray[np.float32] | None:
+def _calibration(material: Material) -> Inputs | None:
     ids = material.split.calibration
-    if not len(ids):
-        return None
-    (inputs,) = material.dataset.take(ids).inputs.values()
-    return np.asarray(inputs, dtype=np.float32)
+    return inputs_of(material.dataset.take(ids)) if len(ids) else None
 
 
 def _is_whole(run: Run, job: _Job, variant: str) -> bool:
     """Whether the file is there, and has the bytes that its account names."""
     try:
-        artifact = _read(run, job.model, variant, job.runtime)
+        artifact = read_artifact(run, job.model, variant, job.runtime)
         return hashlib.sha256(artifact.path.read_bytes()).hexdigest() == artifact.sha256
     except (RunError, OSError):
         return False
 
 
-def _read(run: Run, model: str, variant: str, runtime: str) -> Artifact:
+def read_artifact(run: Run, model: str, variant: str, runtime: str) -> Artifact:
+    """One exported artifact.
+
+    Raises:
+        RunError: its account is missing or damaged.
+    """
     name = _account(model, variant, runtime)
     value = run.read_json(name)
     try:

@@ -8,10 +8,12 @@ from scipy.special import log_softmax
 from harness import mis
 from harness.config import AuditConfig
 from harness.run import Run
+from harness.stages import candidates
 from harness.stages.collect import gather
 from harness.stages.export import candidates_of
 from harness.stages.material import Material
 from harness.stages.tools import Tools
+from harness.types import Artifact, FloatArray, IntArray
 
 __all__ = ["indicate"]
 
@@ -21,8 +23,9 @@ POPULATION = "mis"
 def indicate(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
     """Estimate how secure each quantizer is against the best possible membership attack (larger r is safer).
 
-    The candidates are the same float checkpoints for every quantizer; each is exported, answers the same held-out
-    records on the device, and its losses are taken from what the device said.
+    The candidates come of the same generator, seeds and number for every quantizer; each is exported, answers the same
+    held-out records on the device, and its losses are taken from what the device said. Files of equal bytes are one
+    candidate: they are asked once.
 
     Returns:
         One row per quantizer with r, its interval, the predicted MIS and the ranking's probabilities.
@@ -30,31 +33,37 @@ def indicate(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
     if not config.mis.enabled:
         return {"quantizers": []}
     run.require("export")
-    material, info = Material.load(config), tools.device.info()
+    material, info = Material.load(config, run), tools.device.info()
     records = material.population(POPULATION)
-    candidates = candidates_of(run, config)
-    losses: dict[str, np.ndarray] = {}
+    artifacts = candidates_of(run, config)
+    losses: dict[str, FloatArray] = {}
     for quantizer in config.mis.quantizers:
-        mine = [artifact for artifact in candidates if artifact.variant == quantizer]
-        gather(config, run, tools, mine, POPULATION, records, info=info, label=f"mis {quantizer}")
-        answers = [run.read_answers(POPULATION, artifact.key).astype(np.float64) for artifact in mine]
-        rows = [
-            mis.losses_from_confidences(log_softmax(a, axis=1), records.labels, log_confidences=True) for a in answers
-        ]
-        losses[quantizer] = np.stack(rows)
-    last = config.mis.candidates - 1  # the last checkpoint is what ships
+        mine = [artifact for artifact in artifacts if artifact.variant == quantizer]
+        first: dict[str, Artifact] = {}
+        for artifact in mine:
+            first.setdefault(artifact.sha256, artifact)
+        asked = list(first.values())
+        gather(config, run, tools, asked, POPULATION, records, info=info, label=f"mis {quantizer}")
+        of_file = {artifact.sha256: _losses(run, artifact, records.labels) for artifact in asked}
+        losses[quantizer] = np.stack([of_file[artifact.sha256] for artifact in mine])
     found = mis.estimate(
         losses,
         n=len(material.split.training),
         level=config.attack.level,
         seed=config.seed,
         strata=records.labels,
-        deployed=dict.fromkeys(config.mis.quantizers, last),
+        deployed=dict.fromkeys(config.mis.quantizers, candidates.deployed(config)),
     )
+    generator = config.mis.generator
     return {
         "n": len(material.split.training),
         "n_eval": len(records),
-        "generator": "trajectory",
+        "generator": generator,
         "runtime": config.mis.runtime,
-        "quantizers": [row.to_json() for row in found],
+        "quantizers": [row.to_json() | {"generator": generator} for row in found],
     }
+
+
+def _losses(run: Run, artifact: Artifact, labels: IntArray) -> FloatArray:
+    answers = run.read_answers(POPULATION, artifact.key).astype(np.float64)
+    return mis.losses_from_confidences(log_softmax(answers, axis=1), labels, log_confidences=True)

@@ -73,7 +73,7 @@ def artifact_rows(run: Run, config: AuditConfig) -> list[dict[str, Any]]:
     """One row per variant and runtime of the target: file, accuracy, parity and, where measured, latency."""
     rows: dict[tuple[str, str], dict[str, Any]] = {
         (row["variant"], row["runtime"]): row | {"is_control": row["variant"] == CONTROL}
-        for row in rows_of(run, config, Material.load(config))
+        for row in rows_of(run, config, Material.load(config, run))
     }
     for stage in ("collect", "bench"):
         if not run.is_done(stage):
@@ -87,7 +87,7 @@ def artifact_rows(run: Run, config: AuditConfig) -> list[dict[str, Any]]:
 
 def _curves(config: AuditConfig, run: Run, results: list[dict[str, Any]]) -> dict[str, reports.Curve]:
     """The curves worth a picture: per runtime the strongest attack of each adversary, and of NR on the original."""
-    material = Material.load(config)
+    material = Material.load(config, run)
     records = material.population("audit")
     membership = material.membership(TARGET, records.ids)
     chosen: dict[str, dict[str, Any]] = {}

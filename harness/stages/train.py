@@ -1,4 +1,4 @@
-"""Stage `train`: data -> target and shadow models -> their compressed weights."""
+"""Stage `train`: data -> target and shadow models -> their compressed weights, and the indicator's candidates."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ from joblib import delayed
 from harness import compression, training
 from harness.config import AuditConfig
 from harness.run import Run
-from harness.stages.material import ORIGINAL, TARGET, Material, weights_of
+from harness.stages import candidates
+from harness.stages.material import ORIGINAL, TARGET, Material, inputs_of, weights_of
 from harness.stages.parallel import each
 
 if TYPE_CHECKING:
     from harness.stages.tools import Tools
 
-__all__ = ["candidate_path", "reference_path", "train"]
+__all__ = ["reference_path", "train"]
 
 
 def train(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
-    """Train every model, then make every variant's weights; what is there already is kept.
+    """Train every model, then make every variant's and candidate's weights; what is there already is kept.
 
     Each is a task in a process of its own, with one thread, so that the weights do not depend on how many run at once.
 
     Returns:
         The split's roles with their sizes.
     """
-    material = Material.load(config)
-    run.write_json("split.json", material.split.to_json())
+    material = Material.load(config, run)
+    material.keep(run)
     made_of = [w for w in dict.fromkeys(map(weights_of, config.compression.variants)) if w != ORIGINAL]
     originals = [delayed(_original)(config, run.folder, model) for model in material.models]
     variants = [delayed(_variant)(config, run.folder, m, w) for m in material.models for w in made_of]
-    total, done = len(originals) + len(variants), 0
+    compressed = [*candidates.tasks(config, run.folder), *variants]
+    total, done = len(originals) + len(compressed), 0
     tools.progress("train", done, total)
-    for tasks in (originals, variants):
+    for tasks in (originals, compressed):
         for _ in each(tasks, jobs=config.jobs):
             done += 1
             tools.progress("train", done, total)
@@ -50,12 +52,8 @@ def train(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
         "shadows": len(split.shadows),
         "shadow_members": len(split.shadows[0].members) if split.shadows else 0,
         "duplicates_removed": split.duplicates_removed,
+        "warnings": list(material.warnings),
     }
-
-
-def candidate_path(run: Run, number: int) -> Path:
-    """Weights of one candidate of the MIS indicator."""
-    return run.path("models", TARGET, "candidates", f"{number:03}.safetensors")
 
 
 def reference_path(run: Run, variant: str) -> Path:
@@ -65,26 +63,13 @@ def reference_path(run: Run, variant: str) -> Path:
 
 def _original(config: AuditConfig, folder: Path, model: str) -> None:
     """Train one model, and keep its last checkpoints where the indicator wants them."""
-    run, material = Run(folder, config), Material.load(config)
+    run = Run(folder, config)
+    material = Material.load(config, run)
     path = run.path("models", model, f"{ORIGINAL}.safetensors")
     if not path.exists():
-        records = material.training_records(model)
-        (inputs,) = records.inputs.values()
-        made = training.train(
-            material.build(seed=material.seed_of(model)),
-            np.asarray(inputs, dtype=np.float32),
-            records.labels,
-            epochs=config.training.epochs,
-            batch_size=config.training.batch_size,
-            learning_rate=config.training.learning_rate,
-            optimizer=config.training.optimizer,
-            weight_decay=config.training.weight_decay,
-            augment=config.training.augment,
-            seed=material.seed_of(model),
-            checkpoints=config.mis.candidates if model == TARGET and config.mis.enabled else 0,
-        )
-        for number, weights in enumerate(made.checkpoints):
-            training.save_weights(candidate_path(run, number), weights)
+        wanted = model == TARGET and config.mis.enabled and config.mis.generator == "trajectory"
+        made = candidates.fit(config, material, model, checkpoints=config.mis.candidates if wanted else 0)
+        candidates.keep_trajectory(run, made.checkpoints)
         training.save_weights(path, made.state_dict)  # last: its presence says that the candidates are there too
     if model == TARGET:
         _keep_answers(run, material, ORIGINAL)
@@ -92,16 +77,16 @@ def _original(config: AuditConfig, folder: Path, model: str) -> None:
 
 def _variant(config: AuditConfig, folder: Path, model: str, variant: str) -> None:
     """Compress a trained model into one variant that has weights of its own."""
-    run, material = Run(folder, config), Material.load(config)
+    run = Run(folder, config)
+    material = Material.load(config, run)
     path = run.path("models", model, f"{variant}.safetensors")
     if not path.exists():
-        records = material.training_records(model)
-        (inputs,) = records.inputs.values()
+        inputs, labels = material.training_arrays(model)
         made = compression.compress(
             material.load_model(run, model, ORIGINAL),
             variant,
-            inputs=np.asarray(inputs, dtype=np.float32),
-            labels=records.labels,
+            inputs=inputs,
+            labels=labels,
             finetune_epochs=config.compression.finetune_epochs,
             finetune_learning_rate=config.compression.finetune_learning_rate,
             batch_size=config.training.batch_size,
@@ -117,8 +102,7 @@ def _keep_answers(run: Run, material: Material, variant: str) -> None:
     path = reference_path(run, variant)
     if path.exists():
         return
-    (inputs,) = material.population("audit").inputs.values()
-    answers = training.predict(material.load_model(run, TARGET, variant), np.asarray(inputs, dtype=np.float32))
+    answers = training.predict(material.load_model(run, TARGET, variant), inputs_of(material.population("audit")))
     draft = path.with_suffix(".part")
     with draft.open("wb") as stream:
         np.save(stream, answers, allow_pickle=False)

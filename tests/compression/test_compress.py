@@ -11,7 +11,7 @@ from torch import nn
 
 from harness import compression, datasets, models, training
 from harness.compression._prune import magnitude_mask
-from harness.errors import ConfigError, InterruptedRunError
+from harness.errors import ArtifactError, ConfigError, InterruptedRunError
 
 DIGITS = datasets.load("digits")
 X, Y = DIGITS.inputs[:200], DIGITS.labels[:200]
@@ -50,6 +50,50 @@ def test_pruning_leaves_the_stated_share_in_each_layer_after_finetuning(original
     assert made.numerics == "fp32"
 
 
+def test_global_pruning_leaves_the_stated_share_of_all_weights(original):
+    made = _compress(original, "prune-global-0.8")
+    weights = [dict(made.model.named_parameters())[name] for name in WEIGHTS]
+    assert sum(int((w == 0).sum()) for w in weights) == int(0.8 * sum(w.numel() for w in weights))
+    shares = [float((w == 0).float().mean()) for w in weights]
+    assert max(shares) - min(shares) > 0.02  # each layer its own
+
+
+def test_a_combination_is_its_weights_in_another_format(original):
+    made = _compress(original, "prune-0.8+int8")
+    alone = _compress(original, "prune-0.8")
+    assert (made.numerics, alone.numerics) == ("int8", "fp32")
+    for name, weight in alone.model.state_dict().items():
+        assert torch.equal(weight, made.model.state_dict()[name])
+
+
+def test_quantization_aware_training_moves_the_weights_and_gives_back_the_same_network(original):
+    before = {name: weight.clone() for name, weight in original.state_dict().items()}
+    made = _compress(original, "int8-qat")
+    assert made.numerics == "int8"
+    assert made.model.state_dict().keys() == before.keys()
+    assert all(torch.equal(original.state_dict()[name], weight) for name, weight in before.items())
+    assert all(not torch.equal(made.model.state_dict()[name], before[name]) for name in WEIGHTS)
+    plain = _compress(original, "finetuned")
+    differs = [not torch.equal(made.model.state_dict()[n], plain.model.state_dict()[n]) for n in WEIGHTS]
+    assert all(differs)  # it saw rounded weights
+    agree = (training.predict(made.model, X).argmax(1) == training.predict(original, X).argmax(1)).mean()
+    assert agree > 0.8
+
+
+def test_a_network_that_cannot_be_traced_is_refused_for_quantization_aware_training():
+    class Branching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(64, 10)
+
+        def forward(self, x):
+            x = self.layer(x.flatten(1))
+            return x if float(x.sum()) > 0 else -x
+
+    with pytest.raises(ArtifactError, match="int8-qat: the conversion failed"):
+        _compress(Branching(), "int8-qat")
+
+
 def test_clustering_leaves_exactly_k_values_and_no_batch_norm(original):
     made = _compress(original, "cluster-16")
     for name in WEIGHTS:
@@ -60,7 +104,7 @@ def test_clustering_leaves_exactly_k_values_and_no_batch_norm(original):
 
 
 def test_saved_weights_of_every_family_find_their_architecture(original, tmp_path):
-    for variant in ("original", "prune-0.6", "cluster-4"):
+    for variant in ("original", "prune-0.6", "cluster-4", "sign"):
         made = _compress(original, variant)
         training.save_weights(tmp_path / "w", made.model.state_dict())
         blank = models.build("cnn", n_classes=10, in_shape=(1, 8, 8), width=8, seed=9)
@@ -84,7 +128,7 @@ def test_number_formats_are_left_to_the_exporter(original, numerics):
     assert "finetune_epochs" not in made.provenance
 
 
-@pytest.mark.parametrize("variant", ["finetuned", "prune-0.6", "cluster-16"])
+@pytest.mark.parametrize("variant", ["finetuned", "prune-0.6", "cluster-16", "ternary-0.9"])
 def test_it_is_a_reproducible_copy_that_can_travel(original, variant):
     before = {k: v.clone() for k, v in original.state_dict().items()}
     first, again = _compress(original, variant), _compress(original, variant)
@@ -95,19 +139,50 @@ def test_it_is_a_reproducible_copy_that_can_travel(original, variant):
     np.testing.assert_array_equal(training.predict(travelled.model, X), expected)
 
 
+@pytest.mark.parametrize(("grid", "levels"), [("sign", 2), ("ternary-0.9", 3), ("uniform-2", 4)])
+def test_a_grid_leaves_few_values_and_no_batch_norm(original, grid, levels):
+    made = _compress(original, grid)
+    for name in WEIGHTS:
+        weight = dict(made.model.named_parameters())[name]
+        assert len(weight.unique()) == levels == made.provenance["distinct_values"][name]
+        assert float((weight == 0).float().mean()) == pytest.approx(made.provenance["share_zeros"][name])
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in made.model.modules())
+    assert made.numerics == "fp32"
+    assert "finetune_epochs" not in made.provenance
+
+
+def test_a_grid_of_each_channel_has_its_own_levels(original):
+    made = _compress(original, "uniform-2-channel")
+    for name in WEIGHTS:
+        weight = dict(made.model.named_parameters())[name]
+        assert all(len(row.unique()) <= 4 for row in weight.reshape(len(weight), -1))
+        assert len(weight.unique()) > 4
+
+
+def test_quantizing_prunes_and_clusters_and_trains_nothing(original):
+    folded, _ = compression.fuse(original, sample_shape=(1, 8, 8))
+    trained, folded_weights = dict(original.named_parameters()), dict(folded.named_parameters())
+    pruned = dict(compression.quantize(original, "prune-0.6", sample_shape=(1, 8, 8)).model.named_parameters())
+    shared = dict(compression.quantize(original, "cluster-4", sample_shape=(1, 8, 8)).model.named_parameters())
+    for name, weight in trained.items():
+        kept = pruned[name] != 0
+        assert torch.equal(pruned[name][kept], weight[kept])
+        if name in WEIGHTS:
+            assert (~kept).sum() == int(0.6 * weight.numel())
+            assert len(shared[name].unique()) == 4
+            spread = (shared[name] - folded_weights[name]).abs().mean()
+            assert spread < folded_weights[name].abs().mean()  # each is near the value that it stands for
+    kept = compression.quantize(original, "int4", sample_shape=(1, 8, 8))
+    assert kept.numerics == "int4"
+    np.testing.assert_array_equal(training.predict(kept.model, X), training.predict(original, X))
+
+
+@pytest.mark.parametrize("name", ["original", "finetuned", "ternary-2", "prune-2", "float8"])
+def test_what_is_no_quantizer_is_refused_with_the_forms(original, name):
+    with pytest.raises(ConfigError, match=f"{name}.*one of: fp32, fp16.*sign, ternary-.*prune-.*cluster-"):
+        compression.quantize(original, name, sample_shape=(1, 8, 8))
+
+
 def test_finetuning_can_be_stopped(original):
     with pytest.raises(InterruptedRunError):
         _compress(original, "prune-0.6", should_stop=lambda: True)
-
-
-def test_candidates_are_the_last_epochs(original):
-    model = models.build("cnn", n_classes=10, in_shape=(1, 8, 8), width=8)
-    made = training.train(model, X, Y, epochs=3, batch_size=32, learning_rate=5e-3, seed=0, checkpoints=2)
-    candidates = compression.trajectory(original, made.checkpoints)
-    assert len(candidates) == 2
-    np.testing.assert_array_equal(training.predict(candidates[1], X), training.predict(model, X))
-    assert not np.array_equal(training.predict(candidates[0], X), training.predict(model, X))
-    with pytest.raises(ConfigError, match="no checkpoints"):
-        compression.trajectory(original, ())
-    with pytest.raises(ConfigError, match="checkpoint 0 does not fit"):
-        compression.trajectory(nn.Linear(2, 2), made.checkpoints)

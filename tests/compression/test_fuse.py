@@ -75,6 +75,22 @@ def test_a_layer_that_is_called_twice_keeps_its_batch_norm():
     assert _norms(folded) == 1
 
 
+@pytest.mark.parametrize("functional", [False, True])
+def test_token_ids_are_looked_up_by_ids(functional):
+    class Words(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.head, self.norm = nn.Embedding(2, 4), nn.Linear(4, 3), nn.BatchNorm1d(3)
+
+        def forward(self, ids):
+            looked_up = nn.functional.embedding(ids, self.words.weight) if functional else self.words(ids)
+            return self.norm(self.head(looked_up.mean(1)))
+
+    folded, difference = compression.fuse(_lived_in(Words()), sample_shape=(5,))
+    assert _norms(folded) == 0
+    assert difference < 1e-5
+
+
 def test_without_batch_norm_nothing_is_traced():
     class Untraceable(nn.Linear):
         def forward(self, x):

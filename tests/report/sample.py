@@ -146,11 +146,12 @@ def _mis() -> dict[str, object]:
     def row(quantizer: str, r: float | None, regime: str, status: str, log_delta: float | None) -> dict[str, object]:
         return {
             "quantizer": quantizer, "r": r, "ci": None if r is None else [r / 2, 2 * r], "n_r": r and 400 * r,
-            "log_delta": log_delta, "mis_predicted": 0.98, "k_eff": 12, "regime": regime, "status": status, "flags": [],
+            "log_delta": {"saddle_max": log_delta, "saddle_sum": log_delta, "local": log_delta}, "mis_predicted": 0.98,
+            "k": 12, "k_eff": 11, "regime": regime, "status": status, "flags": ["not_erm"], "generator": "flips",
         }  # fmt: skip
 
     return {
-        "n": 400, "n_eval": 600, "generator": "trajectory", "runtime": "litert",
+        "n": 400, "n_eval": 600, "generator": "flips", "runtime": "litert",
         "quantizers": [
             row("int8", 0.001, "local", "ok", -3.0), row("int4", 0.002, "local", "ok", -2.5),
             row("sign", None, "tail", "single_candidate", None), row("ternary", 0.05, "tail", "ok", -20.0),

@@ -69,7 +69,8 @@ def test_it_holds_every_part_in_order(tmp_path: Path) -> None:
         "Fail : digits", "AUC 0.65 on prune-0.8 is above the limit", "What was audited", "c0ffee",
         "ROC on logarithmic axes, from", "Leakage against latency", "Variants and runtimes",
         "NR: the adversary sees one model", "SR: the adversary", "MR: the adversary", "Null calibration",
-        "MIS indicator", "It claims no differential privacy", "Skipped attacks", "lira needs reference models",
+        "MIS indicator", "11 of 12", "ok, not_erm", "candidates by flips on litert",
+        "It claims no differential privacy", "Skipped attacks", "lira needs reference models",
         "How to read the numbers", "The resolved configuration",
     )  # fmt: skip
     places = [page.text.find(part) for part in parts]

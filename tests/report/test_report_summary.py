@@ -99,6 +99,13 @@ def test_mis_is_ranked_by_r_and_locally_by_the_predicted_leakage() -> None:
     assert "not probed" in shown(sample.report())
 
 
+def test_mis_says_where_its_candidates_come_from_and_how_far_to_trust_it() -> None:
+    text = words(shown(sample.report()))
+    assert "candidates by flips" in text
+    assert "11 of 12" in text
+    assert "ok, not_erm" in text
+
+
 def test_mis_rate_may_be_an_estimate() -> None:
     report = sample.report()
     report["mis"]["quantizers"] = [{"quantizer": "q", "r": sample.estimate(0.25, 0.05)}]
