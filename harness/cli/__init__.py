@@ -1,0 +1,57 @@
+"""The command line: verbs, no logic. Progress goes to stderr, results to stdout.
+
+Exit codes: 0 pass, 1 gate failed, 2 inconclusive, 3 internal or device error, 4 usage or configuration.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+from typing import NoReturn
+
+from typer.exceptions import TyperException
+
+# In the order in which help lists their verbs.
+from harness.cli import _audits as _audits
+from harness.cli import _models as _models
+from harness.cli import _studies as _studies
+
+from harness.cli import _machine as _machine  # isort: skip
+from harness.cli._app import app, say
+from harness.errors import EdgeleakError, InterruptedRunError, StorageError, UsageError
+
+__all__ = ["main"]
+
+# A disk that is full, over quota, read-only or not ours.
+STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS})
+# What typer makes of KeyboardInterrupt; it never reaches the shell.
+INTERRUPTED = 130
+
+
+def main() -> NoReturn:
+    """Run the command line; every foreseen failure becomes one message and its documented exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = app(standalone_mode=False)
+    except EdgeleakError as error:
+        sys.exit(say(error))
+    except TyperException as error:
+        sys.exit(say(UsageError(error.format_message(), hint="see edgeleak -h")))
+    except KeyboardInterrupt:  # outside what typer watches over
+        code = INTERRUPTED
+    except OSError as error:
+        if error.errno not in STORAGE_ERRORS:
+            raise
+        place = error.filename or "run folder"
+        sys.exit(
+            say(
+                StorageError(
+                    f"{place}: {error.strerror}",
+                    hint="make room, or give another place with --run; the same command resumes",
+                )
+            )
+        )
+    if code == INTERRUPTED:
+        sys.exit(say(InterruptedRunError("interrupted", hint="the same command resumes; finished work is kept")))
+    sys.exit(code if isinstance(code, int) else 0)
