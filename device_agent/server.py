@@ -29,7 +29,12 @@ from protos.edgeleak.v1 import agent_pb2
 __all__ = ["AgentService", "agent_version", "start"]
 
 _SERVICE = agent_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
-_RUNTIMES = {"litert": agent_pb2.RUNTIME_LITERT, "executorch": agent_pb2.RUNTIME_EXECUTORCH}
+_RUNTIMES = {
+    "litert": agent_pb2.RUNTIME_LITERT,
+    "executorch": agent_pb2.RUNTIME_EXECUTORCH,
+    "pytorch-mobile": agent_pb2.RUNTIME_PYTORCH_MOBILE,
+    "onnx": agent_pb2.RUNTIME_ONNX,
+}
 _RUNTIME_NAMES = {number: name for name, number in _RUNTIMES.items()}
 # Calls that may be open at once: a few hosts with a stream and a question each. Batches run one at a time anyway.
 _CALLS_MAX = 16

@@ -22,6 +22,9 @@ OPTIONAL_PACKAGES = {
     "torch": "train",
     "executorch": "executorch",
     "torchao": "executorch",
+    "onnxruntime": "onnx",
+    "onnx": "onnx-export",
+    "onnxscript": "onnx-export",
     "litert-torch": "export",
     "ai-edge-quantizer": "export",
 }

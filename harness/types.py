@@ -32,7 +32,7 @@ class TensorSpec:
     Args:
         name: the tensor's name in the file.
         dtype: numpy name of the element type the model's author feeds, e.g. ``float32``.
-        shape: shape of one record.
+        shape: shape of one record; -1 for an axis whose length the file does not tell.
     """
 
     name: str

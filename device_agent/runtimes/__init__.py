@@ -9,6 +9,8 @@ from device_agent.errors import AgentError
 from device_agent.runtimes._model import Array, InputSpec, Model, Quantization, Runtime, arrange
 from device_agent.runtimes.executorch import ExecuTorchRuntime
 from device_agent.runtimes.litert import LiteRtRuntime
+from device_agent.runtimes.onnx import OnnxRuntime
+from device_agent.runtimes.pytorch_mobile import PyTorchMobileRuntime
 
 __all__ = [
     "RUNTIMES",
@@ -24,11 +26,28 @@ __all__ = [
 ]
 
 # A new runtime is one file and one line in each of these tables.
-RUNTIMES: dict[str, type[Runtime]] = {"litert": LiteRtRuntime, "executorch": ExecuTorchRuntime}
-SUFFIXES = {"litert": ".tflite", "executorch": ".pte"}
-_TITLES = {"litert": "a LiteRT file", "executorch": "an ExecuTorch program"}
+RUNTIMES: dict[str, type[Runtime]] = {
+    "litert": LiteRtRuntime,
+    "executorch": ExecuTorchRuntime,
+    "pytorch-mobile": PyTorchMobileRuntime,
+    "onnx": OnnxRuntime,
+}
+SUFFIXES = {"litert": ".tflite", "executorch": ".pte", "pytorch-mobile": ".ptl", "onnx": ".onnx"}
+_TITLES = {
+    "litert": "a LiteRT file",
+    "executorch": "an ExecuTorch program",
+    "pytorch-mobile": "a PyTorch Mobile archive",
+    "onnx": "an ONNX model",
+}
 # The packages that can provide a runtime, the preferred one first.
-_PACKAGES = {"litert": ("ai-edge-litert", "tflite-runtime"), "executorch": ("executorch",)}
+_PACKAGES = {
+    "litert": ("ai-edge-litert", "tflite-runtime"),
+    "executorch": ("executorch",),
+    "pytorch-mobile": ("torch",),
+    "onnx": ("onnxruntime",),
+}
+# Keys of ModelProto's fields beside `ir_version`: any of them may come second.
+_ONNX_KEYS = frozenset((0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72))
 
 
 def providers() -> dict[str, str]:
@@ -62,4 +81,9 @@ def _sniff(head: bytes) -> str | None:
         return "litert"
     if head[4:6] == b"ET" and head[6:8].isdigit():
         return "executorch"
+    if head[:4] == b"PK\3\4":
+        return "pytorch-mobile"
+    # Protobuf has no magic. Every writer begins with the version, a small number; the loader finds out the rest.
+    if len(head) > 2 and head[0] == 0x08 and 0 < head[1] < 0x80 and head[2] in _ONNX_KEYS:
+        return "onnx"
     return None

@@ -55,9 +55,13 @@ def _output(answer: agent_pb2.ArtifactAnswer, artifact: Artifact, records: int) 
     named = [tensor for tensor in answer.outputs if tensor.name == artifact.output.name]
     values = from_tensor(named[0] if named else answer.outputs[0])
     expected = (records, *artifact.output.shape)
-    if values.dtype != np.float32 or values.shape != expected:
+    fits = len(values.shape) == len(expected) and all(
+        want in (-1, got) for want, got in zip(expected, values.shape, strict=True)
+    )
+    if values.dtype != np.float32 or not fits:
+        axes = ", ".join("any" if axis == -1 else str(axis) for axis in expected)
         got = f"{values.dtype.name} {list(values.shape)}"
-        raise ValueError(f"output: expected float32 {list(expected)}, got {got}")
+        raise ValueError(f"output: expected float32 [{axes}], got {got}")
     flat = values.reshape(records, -1)
     finite = np.isfinite(flat).all(axis=1)
     if not finite.all():

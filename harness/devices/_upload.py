@@ -16,7 +16,12 @@ from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
 
 __all__ = ["RUNTIMES", "upload", "verify_file"]
 
-RUNTIMES = {"litert": agent_pb2.RUNTIME_LITERT, "executorch": agent_pb2.RUNTIME_EXECUTORCH}
+RUNTIMES = {
+    "litert": agent_pb2.RUNTIME_LITERT,
+    "executorch": agent_pb2.RUNTIME_EXECUTORCH,
+    "pytorch-mobile": agent_pb2.RUNTIME_PYTORCH_MOBILE,
+    "onnx": agent_pb2.RUNTIME_ONNX,
+}
 _EXPORT_HINT = "export it again with: edgeleak export"
 # The slowest link that is still one: adb through an emulator reached 7.9 MiB/s.
 _MIN_BYTES_PER_SECOND = 1024 * 1024

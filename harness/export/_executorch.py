@@ -6,9 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from harness.export._source import Source
 from harness.models import require
 
 if TYPE_CHECKING:
@@ -19,36 +17,26 @@ __all__ = ["PACKAGES", "convert"]
 PACKAGES = ("torch", "executorch", "torchao")
 
 
-def convert(
-    model: nn.Module,
-    *,
-    numerics: Sequence[str],
-    sample_shape: tuple[int, ...],
-    calibration: NDArray[np.float32] | None,
-    max_batch: int,
-) -> Iterator[bytes]:
+def convert(source: Source, numerics: Sequence[str]) -> Iterator[bytes]:
     """The bytes of one .pte file for each number format.
 
-    The batch axis is dynamic from 1 to ``max_batch``: one file serves every batch size up to it. Inputs and outputs
-    stay float32. ``fp16`` computes in half precision; XNNPACK stores convolution weights as float32 even then, so the
-    file does not shrink, but every stored value is a half-precision number.
-
-    Args:
-        model: folded, in evaluation mode.
-        numerics: number formats, see ``supports``.
-        sample_shape: shape of one record.
-        calibration: float32 ``[m, ...]`` for ``int8``, fed as one batch.
-        max_batch: largest batch size; the memory plan of the program is made for it.
+    The batch axis is dynamic from 1 to the largest, for which the memory plan of the program is made: one file serves
+    every batch size up to it. Inputs and outputs keep the model's types. ``fp16`` computes in half precision; XNNPACK
+    stores convolution weights as float32 even then, so the file does not shrink, but every stored value is a
+    half-precision number.
     """
     require("torch", "executorch", "torchao")
     import torch
 
-    shapes = ({0: torch.export.Dim("batch", min=1, max=max_batch)},)
+    model = source.model
+    shapes = ({0: torch.export.Dim("batch", min=1, max=source.max_batch)},)
     # Traced at the largest batch: from a small example the lowering may infer a bound below 16 and keep it silently.
-    example = torch.zeros((max_batch, *sample_shape))
+    example = source.example(source.max_batch)
     for wanted in numerics:
         if wanted == "int8":
-            ready = _quantized(model, example, shapes, torch.from_numpy(np.ascontiguousarray(calibration)))
+            ready = _quantized(model, example, shapes, source.ranges(), dynamic=False)
+        elif wanted == "int8-dynamic":
+            ready = _quantized(model, example, shapes, example, dynamic=True)
         elif wanted == "fp16":
             ready = _half(model)
         else:
@@ -77,8 +65,8 @@ def _check_batch(program: Any, *, largest: int) -> None:
         raise ValueError(f"the program takes batches of up to {planned}, {largest} was asked for")
 
 
-def _quantized(model: nn.Module, example: Any, shapes: Any, calibration: Any) -> nn.Module:
-    """Static int8: weights per channel, activations from the ranges seen on the calibration batch."""
+def _quantized(model: nn.Module, example: Any, shapes: Any, calibration: Any, *, dynamic: bool) -> nn.Module:
+    """Int8: weights per channel, activations from the ranges of the calibration batch, or of each batch as it comes."""
     import torch
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
@@ -88,7 +76,8 @@ def _quantized(model: nn.Module, example: Any, shapes: Any, calibration: Any) ->
 
     with torch.no_grad():
         graph = torch.export.export(model, (example,), dynamic_shapes=shapes).module()
-        quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+        scheme = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
+        quantizer = XNNPACKQuantizer().set_global(scheme)
         prepared = prepare_pt2e(graph, quantizer)
         prepared(calibration)
         converted: nn.Module = convert_pt2e(prepared)

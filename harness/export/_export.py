@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.compression import fuse
-from harness.errors import ConfigError, StorageError
-from harness.export._quiet import converting
-from harness.export._support import require_support
+from harness.errors import ConfigError
+from harness.export._files import write
+from harness.export._source import INPUT_NAME, OUTPUT_NAME, Source
+from harness.export._support import STATIC, require_support
 from harness.export.inspect import sizes, weight_summary
-from harness.types import Artifact, TensorSpec
+from harness.quiet import converting
+from harness.types import Array, Artifact, TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,9 +28,8 @@ __all__ = ["Target", "export", "export_many"]
 
 # Largest batch a file declares: ExecuTorch plans its memory for it, so it is not free.
 MAX_BATCH = 256
-# What both converters call the one input and the one output.
-INPUT_NAME = "args_0"
-OUTPUT_NAME = "output_0"
+# Runtime -> the module that converts for it, imported where it is wanted: each brings its own heavy library.
+CONVERTERS = {"litert": "_litert", "executorch": "_executorch", "pytorch-mobile": "_pytorch_mobile", "onnx": "_onnx"}
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,14 @@ def export(
     numerics: str,
     sample_shape: Sequence[int],
     path: Path,
-    calibration: NDArray[np.float32] | None = None,
+    sample_dtype: str = "float32",
+    calibration: Array | None = None,
     model_name: str = "target",
     variant: str = "original",
     recipe: Mapping[str, object] | None = None,
     output_kind: str = "logits",
     max_batch: int = MAX_BATCH,
+    cache: Path | None = None,
 ) -> Artifact:
     """Export one model as one file; see :func:`export_many`."""
     target = Target(variant, numerics, path, recipe or {})
@@ -70,10 +72,12 @@ def export(
         runtime=runtime,
         targets=[target],
         sample_shape=sample_shape,
+        sample_dtype=sample_dtype,
         calibration=calibration,
         model_name=model_name,
         output_kind=output_kind,
         max_batch=max_batch,
+        cache=cache,
     )
     return artifact
 
@@ -84,25 +88,31 @@ def export_many(
     runtime: str,
     targets: Sequence[Target],
     sample_shape: Sequence[int],
-    calibration: NDArray[np.float32] | None = None,
+    sample_dtype: str = "float32",
+    calibration: Array | None = None,
     model_name: str = "target",
     output_kind: str = "logits",
     max_batch: int = MAX_BATCH,
+    cache: Path | None = None,
 ) -> tuple[Artifact, ...]:
-    """Export one model in several number formats; for LiteRT they share one conversion.
+    """Export one model in several number formats; where the runtime's tools allow it they share one conversion.
 
     Batch norm is folded first. Each file is written beside its place and renamed, so a file that is there is whole.
     What the file holds (share of zeros, distinct values) is read back from it, not from the model.
 
     Args:
-        model: maps float32 ``[b, *sample_shape]`` to ``[b, n_classes]``; unchanged.
-        runtime: ``litert`` or ``executorch``.
+        model: maps ``[b, *sample_shape]`` to ``[b, n_classes]``; unchanged.
+        runtime: one of :data:`RUNTIMES`.
         targets: the files to write.
         sample_shape: shape of one record.
-        calibration: float32 ``[m, *sample_shape]`` for ``int8``: the first ``max_batch`` records, as one batch.
+        sample_dtype: numpy name of what the model is fed: ``float32``, or ``int64`` for token ids.
+        calibration: ``[m, *sample_shape]`` for ``int8`` and ``int16x8``: the first ``max_batch`` records, as one batch.
         model_name: whose weights these are, the artifact's ``model``.
         output_kind: ``logits`` or ``confidences``, what the model answers.
         max_batch: largest batch size that the files accept.
+        cache: a folder, made where it is missing, that keeps conversions for other weights of the same architecture:
+            LiteRT's float file is then patched where that is proven to give the bytes of a full conversion. None
+            keeps nothing.
 
     Raises:
         ConfigError: the runtime does not take a number format, or calibration records are missing.
@@ -111,26 +121,26 @@ def export_many(
         StorageError: a file cannot be written.
     """
     shape = tuple(int(d) for d in sample_shape)
+    convolutions = _has_convolutions(model)
     for target in targets:
-        require_support(runtime, target.numerics, variant=target.variant)
-    statics = [t.variant for t in targets if t.numerics == "int8"]
-    ranges = _calibration(calibration, shape, max_batch=max_batch, variants=statics)
+        require_support(runtime, target.numerics, variant=target.variant, convolutions=convolutions)
+    statics = [t.variant for t in targets if t.numerics in STATIC]
+    ranges = _calibration(calibration, shape, sample_dtype, max_batch=max_batch, variants=statics)
     converter = _converter(runtime)
     folded, difference = fuse(model, sample_shape=shape)
+    source = Source(folded, shape, sample_dtype, ranges, max_batch, cache)
     shared = {
         "runtime": runtime,
         "packages": _versions(converter.PACKAGES),
         "folding_max_difference": difference,
         "max_batch": max_batch,
     }
-    output = TensorSpec(OUTPUT_NAME, "float32", (_n_classes(folded, shape),))
-    inputs = (TensorSpec(INPUT_NAME, "float32", shape),)
+    output = TensorSpec(OUTPUT_NAME, "float32", (_n_classes(source),))
+    inputs = (TensorSpec(INPUT_NAME, sample_dtype, shape),)
     artifacts = []
     what = f"{model_name} to {runtime}"
-    for target, content in _converted(
-        converter, folded, targets, what=what, shape=shape, ranges=ranges, max_batch=max_batch
-    ):
-        _write(target.path, content)
+    for target, content in _converted(converter, source, targets, what=what):
+        write(target.path, content)
         artifacts.append(
             Artifact(
                 model=model_name,
@@ -142,16 +152,17 @@ def export_many(
                 inputs=inputs,
                 output=output,
                 output_kind=output_kind,
-                provenance=shared | _account(target, runtime, ranges),
+                provenance=shared | _account(target, runtime, source),
             )
         )
     return tuple(artifacts)
 
 
-def _account(target: Target, runtime: str, ranges: NDArray[np.float32] | None) -> dict[str, object]:
+def _account(target: Target, runtime: str, source: Source) -> dict[str, object]:
     """What is told of one file: how it was made, and what is read back from it."""
     account: dict[str, object] = {"numerics": target.numerics, "recipe": dict(target.recipe)}
-    if target.numerics == "int8" and ranges is not None:
+    ranges = source.calibration
+    if target.numerics in STATIC and ranges is not None:
         account["calibration"] = {"n": len(ranges), "sha256": hashlib.sha256(ranges.tobytes()).hexdigest()}
     account["weights"] = [summary.to_json() for summary in weight_summary(target.path, runtime)]
     account["size_zip_bytes"] = sizes(target.path).zipped
@@ -159,54 +170,45 @@ def _account(target: Target, runtime: str, ranges: NDArray[np.float32] | None) -
 
 
 def _converted(
-    converter: Any,
-    folded: nn.Module,
-    targets: Sequence[Target],
-    *,
-    what: str,
-    shape: tuple[int, ...],
-    ranges: NDArray[np.float32] | None,
-    max_batch: int,
+    converter: Any, source: Source, targets: Sequence[Target], *, what: str
 ) -> Iterator[tuple[Target, bytes]]:
     numerics = [target.numerics for target in targets]
     produced = None
     for target in targets:
         with converting(f"{what}, {target.variant}"):
             # The generator is made inside: importing a converter prints as much as running it.
-            produced = produced or converter.convert(
-                folded, numerics=numerics, sample_shape=shape, calibration=ranges, max_batch=max_batch
-            )
+            produced = produced or converter.convert(source, numerics)
             content: bytes = next(produced)
         yield target, content
 
 
 def _converter(runtime: str) -> Any:
-    if runtime == "litert":
-        from harness.export import _litert
-
-        return _litert
-    from harness.export import _executorch
-
-    return _executorch
+    return import_module(f"harness.export.{CONVERTERS[runtime]}")
 
 
 def _calibration(
-    records: NDArray[np.float32] | None, shape: tuple[int, ...], *, max_batch: int, variants: Sequence[str]
-) -> NDArray[np.float32] | None:
+    records: Array | None, shape: tuple[int, ...], dtype: str, *, max_batch: int, variants: Sequence[str]
+) -> Array | None:
     if not variants:
         return None
     if records is None or len(records) == 0:
         raise ConfigError(f"variant {variants[0]!r} needs calibration records", hint="set calibration above 0")
     if records.shape[1:] != shape:
         raise ConfigError(f"calibration records have shape {records.shape[1:]}, the model takes {shape}")
-    return np.ascontiguousarray(records[:max_batch], dtype=np.float32)
+    return np.ascontiguousarray(records[:max_batch], dtype=dtype)
 
 
-def _n_classes(model: nn.Module, shape: tuple[int, ...]) -> int:
+def _has_convolutions(model: nn.Module) -> bool:
+    from torch.nn.modules.conv import _ConvNd
+
+    return any(isinstance(module, _ConvNd) for module in model.modules())
+
+
+def _n_classes(source: Source) -> int:
     import torch
 
     with torch.inference_mode():
-        return int(model(torch.zeros((1, *shape))).shape[1])
+        return int(source.model(source.example(1)).shape[1])
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:
@@ -217,17 +219,3 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the place and rename: whoever finds the file finds all of it."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise StorageError(f"{path}: cannot be written: {error.strerror}", hint="free some space") from error

@@ -19,6 +19,6 @@ class HalfPrecision(nn.Module):
         self.network = network.half()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map float32 records to float32 logits."""
-        logits: Tensor = self.network(x.half()).float()
+        """Map records, float32 or token ids, to float32 logits."""
+        logits: Tensor = self.network(x.half() if x.is_floating_point() else x).float()
         return logits

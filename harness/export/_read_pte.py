@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.export._quiet import quiet
 from harness.export._stored import Stored, unpack_int4
 from harness.models import require
+from harness.quiet import quiet
 from harness.types import Array
 
 __all__ = ["read"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.export._sparse_tflite import densified
 from harness.export._stored import Stored, unpack_int4
 from harness.models import require
 from harness.types import Array
@@ -58,6 +59,9 @@ def _constant(tensor: Any, buffers: Any, content: bytes) -> Stored | None:
     values: Array
     if tensor.type == INT4:
         values, dtype = unpack_int4(data, count), "int4"
+    elif tensor.sparsity is not None:
+        values = densified(np.frombuffer(data.tobytes(), dtype=DTYPES[tensor.type]), tensor.sparsity, shape)
+        dtype = values.dtype.name
     else:
         values = np.frombuffer(data.tobytes(), dtype=DTYPES[tensor.type], count=count)
         dtype = values.dtype.name

@@ -32,6 +32,11 @@ class Stored:
     zero_point: NDArray[np.int64] | None = None
     axis: int = 0
 
+    @property
+    def bits(self) -> int:
+        """Width of one stored number."""
+        return int("".join(filter(str.isdigit, self.dtype)))
+
     def zeros(self) -> NDArray[np.bool_]:
         """Where the stored number means zero."""
         return np.asarray(self.values == self._along(self.zero_point, 0))

@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.errors import ArtifactError, ConfigError
 from harness.export._stored import Stored
+from harness.export._support import RUNTIMES
 from harness.types import Array
 
 __all__ = ["Sizes", "WeightSummary", "read_weights", "sizes", "weight_summary"]
@@ -37,8 +38,9 @@ class WeightSummary:
 
     Args:
         name: the tensor's name in the file.
-        shape: in the file's layout (both runtimes store convolutions channels-last).
+        shape: in the file's layout (LiteRT and XNNPACK store convolutions channels-last).
         dtype: of the stored numbers; ``int4`` for packed ones.
+        bits: width of one stored number.
         share_zeros: share of stored numbers that mean zero.
         distinct_values: how many different numbers are stored.
     """
@@ -46,6 +48,7 @@ class WeightSummary:
     name: str
     shape: tuple[int, ...]
     dtype: str
+    bits: int
     share_zeros: float
     distinct_values: int
 
@@ -55,6 +58,7 @@ class WeightSummary:
             "name": self.name,
             "shape": list(self.shape),
             "dtype": self.dtype,
+            "bits": self.bits,
             "share_zeros": self.share_zeros,
             "distinct_values": self.distinct_values,
         }
@@ -73,7 +77,7 @@ def read_weights(path: Path, runtime: str, *, dequantize: bool = False) -> dict[
 
     Args:
         path: the file.
-        runtime: ``litert`` or ``executorch``.
+        runtime: one of :data:`RUNTIMES`.
         dequantize: apply scales and zero points, giving float32; otherwise the numbers as stored (4-bit as int8).
 
     Raises:
@@ -94,6 +98,7 @@ def weight_summary(path: Path, runtime: str) -> tuple[WeightSummary, ...]:
             name=s.name,
             shape=tuple(int(d) for d in s.values.shape),
             dtype=s.dtype,
+            bits=s.bits,
             share_zeros=float(s.zeros().mean()),
             distinct_values=len(np.unique(s.values)),
         )
@@ -110,12 +115,16 @@ def sizes(path: Path) -> Sizes:
 
 
 def _stored(path: Path, runtime: str) -> list[Stored]:
+    if runtime not in RUNTIMES:
+        raise ConfigError(f"runtime {runtime!r} is not known", hint=f"one of: {', '.join(RUNTIMES)}")
     if runtime == "litert":
         from harness.export._read_tflite import read
     elif runtime == "executorch":
         from harness.export._read_pte import read
+    elif runtime == "pytorch-mobile":
+        from harness.export._read_ptl import read
     else:
-        raise ConfigError(f"runtime {runtime!r} is not known", hint="one of: litert, executorch")
+        from harness.export._read_onnx import read
     try:
         return read(path.read_bytes())
     except OSError as error:

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from harness import collection, compression, training
-from harness import export as exporting
+from harness import collection, training
 from harness.audit import perform
 from harness.config import AuditConfig, parse
 from harness.devices import Device
 from harness.errors import ArtifactError, ConfigError, DeviceLostError, DeviceUnavailableError, EdgeleakError
 from harness.run import Run
-from harness.stages.export import attempt, read_artifact
+from harness.stages.export import attempt, read_artifact, unsupported
 from harness.stages.material import TARGET, Material, inputs_of
 from harness.stages.tools import Tools
 from harness.stages.train import train
@@ -135,7 +134,7 @@ def _config(name: str, variants: Sequence[str], runtimes: Sequence[str], jobs: i
 def _cell(
     run: Run, material: Material, tools: Tools, records: Records, variant: str, runtime: str, failure: str | None
 ) -> Row:
-    reason = exporting.supports(runtime, compression.parse(variant).numerics)
+    reason = unsupported(material, variant, runtime)
     if reason is not None:
         return {"status": "unsupported", "reason": reason}
     if failure is not None:

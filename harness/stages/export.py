@@ -25,7 +25,16 @@ from harness.types import Artifact, TensorSpec
 if TYPE_CHECKING:
     from harness.stages.tools import Tools
 
-__all__ = ["artifacts_of", "attempt", "candidates_of", "check_jobs", "export", "read_artifact", "rows_of"]
+__all__ = [
+    "artifacts_of",
+    "attempt",
+    "candidates_of",
+    "check_jobs",
+    "export",
+    "read_artifact",
+    "rows_of",
+    "unsupported",
+]
 
 CANDIDATE = "candidate-"
 
@@ -62,7 +71,7 @@ def export(config: AuditConfig, run: Run, tools: Tools) -> dict[str, object]:
     tasks = (delayed(_convert)(config, run.folder, job) for job in missing)
     for finished in each(tasks, jobs=config.jobs):
         tools.progress("export", done + finished, len(jobs))
-    return {"files": sum(len(job.variants) for job in jobs), "unsupported": _unsupported(config)}
+    return {"files": sum(len(job.variants) for job in jobs), "unsupported": _unsupported(config, material)}
 
 
 def attempt(config: AuditConfig, run: Run, tools: Tools) -> dict[tuple[str, str], str]:
@@ -163,15 +172,26 @@ def _jobs(config: AuditConfig, material: Material) -> list[_Job]:
         _Job(model, weights, runtime, variants)
         for model in material.models
         for runtime in config.export.runtimes
-        for weights, variants in _by_weights(config.compression.variants, runtime)
+        for weights, variants in _by_weights(config.compression.variants, runtime, _convolves(material))
     ]
 
 
-def _by_weights(variants: Sequence[str], runtime: str) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+def _convolves(material: Material) -> bool:
+    """Whether the networks for such records have convolutions: linear layers alone have more number formats."""
+    return material.dataset.kind == "image"
+
+
+def _by_weights(
+    variants: Sequence[str], runtime: str, convolutions: bool
+) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
     """Variants made of the same float weights, which share a conversion; those the runtime lacks are left out."""
     wanted = [(weights_of(variant), variant, compression.parse(variant).numerics) for variant in variants]
     for weights in dict.fromkeys(item[0] for item in wanted):
-        group = tuple((v, n) for w, v, n in wanted if w == weights and exporting.supports(runtime, n) is None)
+        group = tuple(
+            (v, n)
+            for w, v, n in wanted
+            if w == weights and exporting.supports(runtime, n, convolutions=convolutions) is None
+        )
         if group:
             yield weights, group
 
@@ -191,13 +211,18 @@ def _candidate_jobs(config: AuditConfig) -> list[_Job]:
     return found
 
 
-def _unsupported(config: AuditConfig) -> list[dict[str, str]]:
+def _unsupported(config: AuditConfig, material: Material) -> list[dict[str, str]]:
     return [
         {"variant": variant, "runtime": runtime, "reason": reason}
         for runtime in config.export.runtimes
         for variant in config.compression.variants
-        if (reason := exporting.supports(runtime, compression.parse(variant).numerics)) is not None
+        if (reason := unsupported(material, variant, runtime)) is not None
     ]
+
+
+def unsupported(material: Material, variant: str, runtime: str) -> str | None:
+    """Why a runtime does not have a variant of this audit's network; None where it has."""
+    return exporting.supports(runtime, compression.parse(variant).numerics, convolutions=_convolves(material))
 
 
 def _convert(config: AuditConfig, folder: Path, job: _Job) -> None:

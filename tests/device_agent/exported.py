@@ -23,7 +23,13 @@ from protos import MAX_MESSAGE_BYTES
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
 from protos.tensors import fill_tensor
 
-RUNTIMES = {".tflite": "litert", ".pte": "executorch"}
+RUNTIMES = {".tflite": "litert", ".pte": "executorch", ".ptl": "pytorch-mobile", ".onnx": "onnx"}
+NUMBERS = {
+    "litert": agent_pb2.RUNTIME_LITERT,
+    "executorch": agent_pb2.RUNTIME_EXECUTORCH,
+    "pytorch-mobile": agent_pb2.RUNTIME_PYTORCH_MOBILE,
+    "onnx": agent_pb2.RUNTIME_ONNX,
+}
 IMAGE = (TensorSpec("args_0", "float32", (1, 8, 8)),)
 TEXT = (TensorSpec("args_0", "int64", (6,)), TensorSpec("args_1", "int64", (6,)))
 
@@ -99,11 +105,10 @@ class Agent:
     def upload(self, path: Path, *, sha256: str | None = None, runtime: str | None = None, offset: int = 0) -> str:
         data = path.read_bytes()
         digest = sha256 or hashlib.sha256(data).hexdigest()
-        number = {"litert": agent_pb2.RUNTIME_LITERT, "executorch": agent_pb2.RUNTIME_EXECUTORCH}
         header = agent_pb2.UploadHeader(
             sha256=digest,
             size_bytes=len(data),
-            runtime=number[runtime or RUNTIMES[path.suffix]],
+            runtime=NUMBERS[runtime or RUNTIMES[path.suffix]],
             offset_bytes=offset,
         )
         parts = [agent_pb2.UploadArtifactRequest(header=header)]

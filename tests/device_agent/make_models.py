@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import sys
 import warnings
 from pathlib import Path
 
 warnings.simplefilter("ignore")
+logging.disable(logging.WARNING)
 
 import litert_torch  # noqa: E402
 import numpy as np  # noqa: E402
@@ -67,6 +70,24 @@ def executorch(model: nn.Module, arguments: tuple[Tensor, ...], path: Path, *, d
     path.write_bytes(to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch().buffer)
 
 
+def mobile(model: nn.Module, arguments: tuple[Tensor, ...], path: Path) -> None:
+    dtypes = [str(a.dtype).removeprefix("torch.") for a in arguments]
+    inputs = [
+        {"name": f"args_{i}", "dtype": dtype, "shape": list(a.shape[1:])}
+        for i, (a, dtype) in enumerate(zip(arguments, dtypes, strict=True))
+    ]
+    traced = torch.jit.trace(model.eval(), arguments)
+    traced._save_for_lite_interpreter(str(path), _extra_files={"inputs.json": json.dumps({"inputs": inputs})})
+
+
+def onnx(model: nn.Module, arguments: tuple[Tensor, ...], path: Path, *, dynamic: bool) -> None:
+    shapes = tuple({0: Dim("batch", min=1, max=256)} for _ in arguments) if dynamic else None
+    names = [f"args_{i}" for i in range(len(arguments))]
+    torch.onnx.export(
+        model.eval(), arguments, path, dynamo=True, dynamic_shapes=shapes, input_names=names, external_data=False
+    )
+
+
 def main(folder: Path) -> None:
     torch.manual_seed(0)
     net, text = Net().eval(), Text().eval()
@@ -78,6 +99,11 @@ def main(folder: Path) -> None:
     for name, model, arguments in (("net", net, (images,)), ("root", Root(), (images,))):
         litert(model, arguments, folder / f"{name}.tflite", dynamic=True)
         executorch(model, arguments, folder / f"{name}.pte", dynamic=True)
+    mobile(net, (images[:2],), folder / "net.ptl")
+    mobile(text, (ids[:2], mask[:2]), folder / "text.ptl")
+    onnx(net, (images,), folder / "net.onnx", dynamic=True)
+    onnx(text, (ids, mask), folder / "text.onnx", dynamic=True)
+    onnx(net, (images[:4],), folder / "baked.onnx", dynamic=False)
     # This converter cannot look up embeddings under a dynamic batch: a file of one, which the agent feeds in pieces.
     litert(text, (ids[:1], mask[:1]), folder / "text.tflite", dynamic=False)
     executorch(text, (ids, mask), folder / "text.pte", dynamic=True)

@@ -120,7 +120,7 @@ def test_info_tells_what_it_is(agent: Agent) -> None:
     info = agent.stub.GetDeviceInfo(agent_pb2.GetDeviceInfoRequest(), timeout=10)
     assert info.protocol_version == PROTOCOL_VERSION
     assert info.pid == agent.process.pid
-    assert {r.provider.split()[0] for r in info.runtimes} == {"ai-edge-litert", "executorch"}
+    assert {r.provider.split()[0] for r in info.runtimes} == {"ai-edge-litert", "executorch", "torch", "onnxruntime"}
     assert info.telemetry.worker_resident_bytes > 0
     assert info.memory_total_bytes > info.telemetry.memory_available_bytes > 0
 

@@ -21,7 +21,8 @@ from tests.device_agent.exported import Agent, Exported, batch, header, status
 
 # Float kernels of two runtimes differ from eager torch by rounding only.
 FLOAT_TOLERANCE = 1e-5
-ALL_NETS = ("net.tflite", "net.pte", "baked.tflite", "baked.pte")
+ALL_NETS = ("net.tflite", "net.pte", "net.ptl", "net.onnx", "baked.tflite", "baked.pte", "baked.onnx")
+NETS = ["net.tflite", "net.pte", "net.ptl", "net.onnx"]
 
 
 def output(answer: agent_pb2.ArtifactAnswer) -> np.ndarray:
@@ -66,14 +67,17 @@ def test_text_takes_two_inputs_and_casts_ids(shared_agent: Agent, exported: Expo
     np.testing.assert_allclose(output(response.answers[0]), exported.text_logits, atol=FLOAT_TOLERANCE)
 
 
-def test_int32_ids_reach_a_program_that_wants_int64(shared_agent: Agent, exported: Exported) -> None:
-    executorch = shared_agent.upload(exported.path("text.pte"))
+@pytest.mark.parametrize("name", ["text.pte", "text.ptl", "text.onnx"])
+def test_int32_ids_reach_a_program_that_wants_int64(shared_agent: Agent, exported: Exported, name: str) -> None:
+    digest = shared_agent.upload(exported.path(name))
     inputs = {"args_0": exported.ids.astype(np.int32), "args_1": exported.mask.astype(np.int32)}
-    (response,) = shared_agent.invoke([executorch], [inputs])
+    # Named inputs may come in any order; ExecuTorch's programs have no names.
+    sent = inputs if name == "text.pte" else dict(reversed(inputs.items()))
+    (response,) = shared_agent.invoke([digest], [sent])
     np.testing.assert_allclose(output(response.answers[0]), exported.text_logits, atol=FLOAT_TOLERANCE)
 
 
-@pytest.mark.parametrize("name", ["net.tflite", "net.pte"])
+@pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize(
     ("values", "got"),
     [
@@ -125,9 +129,10 @@ def test_unknown_digest_is_not_found(shared_agent: Agent) -> None:
     assert status(error)[0] == "NOT_FOUND"
 
 
-def test_threads_may_change_between_streams(shared_agent: Agent, exported: Exported) -> None:
+@pytest.mark.parametrize("name", NETS)
+def test_threads_may_change_between_streams(shared_agent: Agent, exported: Exported, name: str) -> None:
     """ExecuTorch's pool is shared: resetting it under a loaded program crashes, so the worker loads anew."""
-    digest = shared_agent.upload(exported.path("net.pte"))
+    digest = shared_agent.upload(exported.path(name))
     for threads in (1, 2, 1):
         first = agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=[digest], threads=threads))
         (response,) = shared_agent.stub.Invoke(iter([first, batch(0, {"x": exported.images})]), timeout=30)
@@ -205,7 +210,7 @@ def test_records_do_not_rest(shared_agent: Agent, exported: Exported) -> None:
 
 
 def test_benchmark_gives_every_sample(shared_agent: Agent, exported: Exported) -> None:
-    for name in ("net.tflite", "net.pte", "text.pte", "int8.tflite", "baked.tflite"):
+    for name in (*ALL_NETS, "text.pte", "text.ptl", "text.onnx", "int8.tflite"):
         digest = shared_agent.upload(exported.path(name))
         request = agent_pb2.BenchmarkRequest(sha256=digest, warmup_runs=2, runs=30, batch_size=4)
         parts = list(shared_agent.stub.Benchmark(request, timeout=60))

@@ -184,7 +184,14 @@ def test_emulators_are_recognised(
 
 @pytest.mark.parametrize(
     ("head", "guess"),
-    [(b"\x1c\0\0\0ET12", "looks like an ExecuTorch program"), (b"PK\3\4....", "no format"), (b"", "no format")],
+    [
+        (b"\x1c\0\0\0ET12", "looks like an ExecuTorch program"),
+        (b"PK\3\4....", "looks like a PyTorch Mobile archive"),
+        (b"\x08\x0a\x12\7pytor", "looks like an ONNX model"),
+        (b"\x08\x0a\x08\x0a....", "no format"),
+        (b"\x08", "no format"),
+        (b"", "no format"),
+    ],
 )
 def test_magic_says_what_a_file_looks_like(tmp_path: Path, head: bytes, guess: str) -> None:
     path = tmp_path / "x"

@@ -8,15 +8,18 @@ import itertools
 import os
 import signal
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
 import numpy as np
+import onnx
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from device_agent.blobs import BlobStore
 from device_agent.errors import AgentError
@@ -67,9 +70,15 @@ def test_other_runtimes_file_is_named(agent: Agent, exported: Exported) -> None:
     with pytest.raises(grpc.RpcError) as error:
         agent.upload(exported.path("net.tflite"), runtime="executorch")
     assert "is not an ExecuTorch program; it looks like a LiteRT file" in status(error)[1]
+    with pytest.raises(grpc.RpcError) as error:
+        agent.upload(exported.path("net.onnx"), runtime="pytorch-mobile")
+    assert "is not a PyTorch Mobile archive; it looks like an ONNX model" in status(error)[1]
+    with pytest.raises(grpc.RpcError) as error:
+        agent.upload(exported.path("net.ptl"), runtime="onnx")
+    assert "is not an ONNX model; it looks like a PyTorch Mobile archive" in status(error)[1]
 
 
-@pytest.mark.parametrize("name", ["net.tflite", "net.pte"])
+@pytest.mark.parametrize("name", ["net.tflite", "net.pte", "net.ptl", "net.onnx"])
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "flipped"])
 def test_malformed_file_is_refused_and_removed(
     shared_agent: Agent, exported: Exported, tmp_path: Path, name: str, damage: str
@@ -92,6 +101,67 @@ def test_malformed_file_is_refused_and_removed(
     assert held(shared_agent, digest) == (0, False)
     # The agent is none the worse.
     shared_agent.invoke([shared_agent.upload(exported.path(name))], [{"args_0": exported.images}])
+
+
+def archive(members: dict[str, bytes], path: Path, *, how: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", how) as made:
+        for name, content in members.items():
+            made.writestr(f"net/{name}", content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        (None, "has no extra/inputs.json"),
+        (b"{}", "extra/inputs.json of the archive: 'inputs'"),
+        (b'{"inputs": []}', "names no inputs"),
+        (b"[" * 60_000, "is damaged"),
+        (b" " * 70_000, "is over 65536 bytes"),
+        (b'{"inputs": [{"name": "x", "dtype": "object", "shape": [1]}]}', "dtype 'object'"),
+        (b'{"inputs": [{"name": "x", "dtype": "float32", "shape": [-1]}]}', "shape [-1]"),
+    ],
+)
+def test_an_archive_that_does_not_say_what_it_takes_is_refused(
+    shared_agent: Agent, exported: Exported, tmp_path: Path, inputs: bytes | None, reason: str
+) -> None:
+    with zipfile.ZipFile(exported.path("net.ptl")) as whole:
+        members = {n.partition("/")[2]: whole.read(n) for n in whole.namelist() if not n.endswith("inputs.json")}
+    if inputs is not None:
+        members["extra/inputs.json"] = inputs
+    with pytest.raises(grpc.RpcError) as error:
+        shared_agent.upload(archive(members, tmp_path / "net.ptl"))
+    assert status(error)[0] == "INVALID_ARGUMENT"
+    assert reason in status(error)[1]
+
+
+def test_an_archive_that_unpacks_without_end_is_refused(shared_agent: Agent, tmp_path: Path) -> None:
+    bomb = archive({"bytecode.pkl": bytes(50_000_000)}, tmp_path / "bomb.ptl", how=zipfile.ZIP_DEFLATED)
+    with pytest.raises(grpc.RpcError) as error:
+        shared_agent.upload(bomb)
+    assert status(error)[0] == "INVALID_ARGUMENT"
+    assert "would unpack to 50000000" in status(error)[1]
+
+
+@pytest.mark.parametrize("place", ["/etc/hostname", "../secret", "nowhere"])
+def test_an_onnx_model_cannot_read_the_devices_files(
+    start_agent: Callable[..., Agent], tmp_path: Path, place: str
+) -> None:
+    """A weight that lies outside the model's file, in a file that is the device's own."""
+    (tmp_path / "secret").write_bytes(bytes(64))
+    agent = start_agent("--store", str(tmp_path / "store"))
+    weight = onnx.TensorProto(name="w", data_type=1, dims=[4, 4], data_location=onnx.TensorProto.EXTERNAL)
+    for key, value in (("location", place), ("offset", "0"), ("length", "64")):
+        weight.external_data.add(key=key, value=value)
+    x, y = (helper.make_tensor_value_info(name, 1, ["b", 4]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [weight])
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)], producer_name="x")
+    path = tmp_path / "outside.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(grpc.RpcError) as error:
+        agent.upload(path)
+    assert status(error)[0] == "INVALID_ARGUMENT"
+    assert "the ONNX loader refused the file" in status(error)[1]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGSEGV, "INVALID_ARGUMENT"), (signal.SIGKILL, "INTERNAL")])

@@ -199,7 +199,7 @@ def test_info_is_json(device: Device) -> None:
     info = device.info()
     row = info.to_json()
     assert row["url"] == "local"
-    assert set(info.runtimes) == {"litert", "executorch"}
+    assert set(info.runtimes) == {"litert", "executorch", "pytorch-mobile", "onnx"}
     assert info.telemetry.worker_resident_bytes
 
 

@@ -49,10 +49,32 @@ def _run_executorch(path: Path, x: np.ndarray) -> np.ndarray:
     return method.execute([torch.from_numpy(np.ascontiguousarray(x))])[0].clone().numpy()
 
 
+def _run_pytorch_mobile(path: Path, x: np.ndarray) -> np.ndarray:
+    from torch.jit.mobile import _load_for_lite_interpreter
+
+    torch.backends.quantized.engine = "qnnpack"
+    with torch.no_grad():
+        return _load_for_lite_interpreter(str(path))(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+
+
+def _run_onnx(path: Path, x: np.ndarray) -> np.ndarray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (source,) = session.get_inputs()
+    (answers,) = session.run(None, {source.name: x})
+    return answers
+
+
 @pytest.fixture(scope="session")
 def run() -> Mapping[str, Callable[[Path, np.ndarray], np.ndarray]]:
     """Runtime -> (file, records) -> answers, on the real interpreters in this process."""
-    return {"litert": _run_litert, "executorch": _run_executorch}
+    return {
+        "litert": _run_litert,
+        "executorch": _run_executorch,
+        "pytorch-mobile": _run_pytorch_mobile,
+        "onnx": _run_onnx,
+    }
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +108,7 @@ def formats(network, calibration, tmp_path_factory) -> dict[tuple[str, str], Art
 
 @pytest.fixture(scope="session")
 def variants(network, tmp_path_factory) -> dict[str, Exported]:
-    """Pruned and clustered networks, fine-tuned and exported for both runtimes."""
+    """Pruned and clustered networks, fine-tuned and exported for every runtime."""
     folder = tmp_path_factory.mktemp("variants")
     made = {}
     for name in ("prune-0.6", "prune-0.9", "cluster-16"):

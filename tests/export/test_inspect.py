@@ -43,7 +43,18 @@ def test_clustered_files_hold_exactly_the_stated_number_of_values(variants, runt
 
 
 @pytest.mark.parametrize(
-    ("runtime", "numerics"), [("litert", "int8"), ("litert", "int8-dynamic"), ("executorch", "int8")]
+    ("runtime", "numerics"),
+    [
+        ("litert", "int8"),
+        ("litert", "int8-dynamic"),
+        ("litert", "int8-weights"),
+        ("litert", "int16x8"),
+        ("executorch", "int8"),
+        ("pytorch-mobile", "int8"),
+        ("onnx", "int8"),
+        ("onnx", "int8-dynamic"),
+        ("onnx", "int16x8"),
+    ],
 )
 def test_int8_files_hold_int8_and_scales_that_give_the_weights_back(network, formats, runtime, numerics):
     path = formats[runtime, numerics].path
@@ -51,7 +62,7 @@ def test_int8_files_hold_int8_and_scales_that_give_the_weights_back(network, for
     for name, ours in zip(WEIGHTS, _float_weights(network).values(), strict=True):
         place = WEIGHTS.index(name)
         codes, floats = list(stored.values())[place], list(meant.values())[place]
-        assert codes.dtype == np.int8
+        assert codes.dtype == (np.uint8 if (runtime, numerics) == ("onnx", "int8-dynamic") else np.int8)
         assert floats.dtype == np.float32
         # Half a step a channel, the step being 1/127 of the channel's largest weight.
         np.testing.assert_allclose(
@@ -62,7 +73,7 @@ def test_int8_files_hold_int8_and_scales_that_give_the_weights_back(network, for
 def test_four_bit_files_hold_four_bits_but_in_the_first_layer(formats):
     summaries = export.weight_summary(formats["litert", "int4"].path, "litert")
     # A convolution over one channel becomes a depthwise one, which the quantizer leaves in float32.
-    assert [s.dtype for s in summaries] == ["float32", "int4", "int4", "int4"]
+    assert [(s.dtype, s.bits) for s in summaries] == [("float32", 32), ("int4", 4), ("int4", 4), ("int4", 4)]
     assert all(s.distinct_values <= 16 for s in summaries[1:])
     codes = list(export.read_weights(formats["litert", "int4"].path, "litert").values())[1]
     assert codes.min() >= -8
@@ -70,6 +81,14 @@ def test_four_bit_files_hold_four_bits_but_in_the_first_layer(formats):
 
 
 @pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize(("numerics", "bits"), [("fp32", 32), ("int8", 8)])
+def test_the_width_of_a_weight_is_read_from_the_file(formats, runtime, numerics, bits):
+    summaries = export.weight_summary(formats[runtime, numerics].path, runtime)
+    assert [s.bits for s in summaries] == [bits] * 4
+    assert [w["bits"] for w in formats[runtime, numerics].provenance["weights"]] == [bits] * 4
+
+
+@pytest.mark.parametrize("runtime", [r for r in export.RUNTIMES if export.supports(r, "fp16") is None])
 def test_half_precision_files_hold_half_precision_numbers(formats, runtime):
     for values in export.read_weights(formats[runtime, "fp16"].path, runtime).values():
         np.testing.assert_array_equal(values, values.astype(np.float16).astype(values.dtype))
@@ -89,7 +108,7 @@ def test_sparsity_and_sharing_show_in_the_zipped_size_alone(formats, variants, r
 @pytest.mark.parametrize("damage", ["empty", "garbage", "truncated", "other runtime"])
 def test_files_that_are_not_whole_are_named(formats, tmp_path, runtime, damage):
     content = formats[runtime, "fp32"].path.read_bytes()
-    other = {"litert": "executorch", "executorch": "litert"}[runtime]
+    other = "executorch" if runtime == "litert" else "litert"
     path = tmp_path / "file"
     path.write_bytes(
         {
@@ -106,8 +125,8 @@ def test_files_that_are_not_whole_are_named(formats, tmp_path, runtime, damage):
 def test_missing_files_and_runtimes_are_named(tmp_path):
     with pytest.raises(ArtifactError, match="nothing: cannot be read"):
         export.weight_summary(tmp_path / "nothing", "litert")
-    with pytest.raises(ConfigError, match="runtime 'onnx'"):
-        export.read_weights(tmp_path / "nothing", "onnx")
+    with pytest.raises(ConfigError, match="runtime 'tvm'"):
+        export.read_weights(tmp_path / "nothing", "tvm")
 
 
 def test_four_bit_numbers_are_unpacked_low_half_first():

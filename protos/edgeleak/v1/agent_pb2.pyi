@@ -12,6 +12,8 @@ class Runtime(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUNTIME_UNSPECIFIED: _ClassVar[Runtime]
     RUNTIME_LITERT: _ClassVar[Runtime]
     RUNTIME_EXECUTORCH: _ClassVar[Runtime]
+    RUNTIME_PYTORCH_MOBILE: _ClassVar[Runtime]
+    RUNTIME_ONNX: _ClassVar[Runtime]
 
 class DataType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -24,6 +26,8 @@ class DataType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 RUNTIME_UNSPECIFIED: Runtime
 RUNTIME_LITERT: Runtime
 RUNTIME_EXECUTORCH: Runtime
+RUNTIME_PYTORCH_MOBILE: Runtime
+RUNTIME_ONNX: Runtime
 DATA_TYPE_UNSPECIFIED: DataType
 DATA_TYPE_FLOAT32: DataType
 DATA_TYPE_INT32: DataType

@@ -1,0 +1,116 @@
+"""ONNX Runtime: `.onnx` files on its CPU provider."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device_agent.errors import AgentError
+from device_agent.runtimes._batching import Batcher, BatchSizeError
+from device_agent.runtimes._model import Array, InputSpec
+
+__all__ = ["OnnxRuntime"]
+
+_PROVIDERS = ["CPUExecutionProvider"]
+# The runtime's names of element types -> numpy's.
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(int16)": "int16",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+}
+# Fatal errors only: what a file is refused for comes back as an exception, and need not be printed, too.
+_FATAL = 4
+
+
+class OnnxRuntime:
+    """Loads `.onnx` files."""
+
+    name = "onnx"
+    shares_threads = False
+
+    def load(self, path: Path, *, threads: int) -> OnnxModel:
+        """Load one file.
+
+        Raises:
+            AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
+        """
+        library = _library()
+        options = library.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _FATAL
+        try:
+            # By path: the library then refuses weights that the file looks for outside its own folder, the store.
+            session = library.InferenceSession(str(path), options, providers=_PROVIDERS)
+        except MemoryError:
+            raise
+        except Exception as error:  # the library's exceptions have no base of their own
+            raise AgentError("INVALID_ARGUMENT", f"the ONNX loader refused the file: {_reason(error)}") from error
+        return OnnxModel(session)
+
+
+class OnnxModel:
+    """One session.
+
+    Args:
+        session: the library's ``InferenceSession``.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        declared = session.get_inputs()
+        self._names = [str(item.name) for item in declared]
+        self.inputs = tuple(_input_spec(item) for item in declared)
+        # An axis of any length has a name or nothing where others have a number.
+        native = declared[0].shape[0] if declared else 1
+        self._batcher = Batcher(self._run_once, native=native if isinstance(native, int) else 1)
+
+    def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
+        """Feed one batch of any size."""
+        outputs, kernel_ns = self._batcher.run(inputs)
+        return [y.astype(np.float32, copy=False) if y.dtype.kind == "f" else y for y in outputs], kernel_ns
+
+    def _run_once(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
+        start = time.perf_counter_ns()
+        try:
+            outputs = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        except MemoryError:
+            raise
+        except Exception as error:  # the library's exceptions have no base of their own
+            raise BatchSizeError(_reason(error)) from error
+        kernel_ns = time.perf_counter_ns() - start
+        if not all(isinstance(output, np.ndarray) for output in outputs):
+            raise AgentError("INVALID_ARGUMENT", "an output of the model is not a tensor")
+        return list(outputs), kernel_ns
+
+
+def _library() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise AgentError(
+            "FAILED_PRECONDITION", 'this agent has no ONNX Runtime; install "edgeleak[onnx]" where the agent runs'
+        ) from error
+    return onnxruntime
+
+
+def _input_spec(declared: Any) -> InputSpec:
+    dtype = _DTYPES.get(declared.type)
+    if dtype is None or not declared.shape:
+        raise AgentError("INVALID_ARGUMENT", f"input {declared.name!r} has a type or shape that cannot be fed")
+    shape = tuple(axis if isinstance(axis, int) else None for axis in declared.shape[1:])
+    return InputSpec((str(declared.name),), np.dtype(dtype), shape)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

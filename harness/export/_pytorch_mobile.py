@@ -1,0 +1,116 @@
+"""PyTorch Mobile files (.ptl): TorchScript by tracing, torch.ao's quantization for QNNPACK."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from harness.export._pickled import renumbered
+from harness.export._source import INPUT_NAME, Source
+from harness.models import require
+
+__all__ = ["PACKAGES", "convert"]
+
+PACKAGES = ("torch",)
+# The quantized kernels of phones. Packed weights belong to the engine that is set while they are made.
+ENGINE = "qnnpack"
+# The format does not say what a model takes: this member of the archive does, for whoever has to feed it.
+INPUTS = "extra/inputs.json"
+# What the lite interpreter reads. The rest of a TorchScript archive is source code, with paths of this machine in it.
+KEPT = ("bytecode.pkl", "data.pkl", "constants.pkl")
+KEPT_FOLDERS = ("data/", "constants/")
+
+
+def convert(source: Source, numerics: Sequence[str]) -> Iterator[bytes]:
+    """The bytes of one .ptl file for each number format.
+
+    The batch axis is as dynamic as the model's own operations. ``int8`` is static: weights per channel, activations
+    from the histogram of the calibration batch. ``int8-dynamic`` has one scale a tensor in linear layers, and its
+    activations are quantized as they come.
+    """
+    require("torch")
+    for wanted in numerics:
+        if wanted == "int8":
+            ready = _static(source)
+        elif wanted == "int8-dynamic":
+            ready = _dynamic(source)
+        else:
+            ready = source.model
+        yield _archive(_traced(ready, source), source)
+
+
+def _traced(model: Any, source: Source) -> bytes:
+    import torch
+    from torch.jit._trace import TracerWarning
+
+    with torch.no_grad(), _engine(), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", TracerWarning)
+        traced = cast(Any, torch.jit.trace)(model, source.example(), check_trace=False)
+        content = bytes(traced._save_to_buffer_for_lite_interpreter())
+    for warning in said:
+        if issubclass(warning.category, TracerWarning):
+            # A branch that depends on the records would be frozen as the example takes it.
+            raise ValueError(f"the network cannot be traced: {str(warning.message).partition('. ')[0]}")
+    return content
+
+
+def _static(source: Source) -> Any:
+    import torch
+    from torch.ao import quantization
+    from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
+    # QNNPACK's own default but for the weights: like the other runtimes' they get a scale a channel.
+    observer = quantization.HistogramObserver.with_args(reduce_range=False)
+    config = cast(Any, quantization.QConfig)(observer, quantization.default_per_channel_weight_observer)
+    mapping = quantization.QConfigMapping().set_global(config)
+    with torch.no_grad(), _engine():
+        try:
+            prepared = prepare_fx(copy.deepcopy(source.model), mapping, (source.example(),))
+        except Exception as error:  # whatever the network's own code raises on the tracer's stand-ins
+            raise ValueError(f"static quantization needs a network that torch.fx can trace: {error}") from error
+        prepared(source.ranges())
+        return convert_fx(prepared)
+
+
+def _dynamic(source: Source) -> Any:
+    import torch
+    from torch import nn
+    from torch.ao.quantization import quantize_dynamic
+
+    with torch.no_grad(), _engine():
+        return cast(Any, quantize_dynamic)(source.model, {nn.Linear})
+
+
+def _archive(traced: bytes, source: Source) -> bytes:
+    """The archive with what the lite interpreter reads, and what the model takes: the same bytes for the same model."""
+    import torch
+
+    inputs = [{"name": INPUT_NAME, "dtype": source.sample_dtype, "shape": list(source.sample_shape)}]
+    reader = torch._C.PyTorchFileReader(io.BytesIO(traced))
+    names = [n for n in reader.get_all_records() if n in KEPT or n.startswith(KEPT_FOLDERS)]
+    members = dict(zip(names, renumbered({n: bytes(reader.get_record(n)) for n in names}).values(), strict=True))
+    members[INPUTS] = json.dumps({"inputs": inputs}).encode()
+    made = io.BytesIO()
+    writer = torch._C.PyTorchFileWriter(made)
+    for name, content in members.items():
+        writer.write_record(name, content, len(content))
+    writer.write_end_of_file()
+    return made.getvalue()
+
+
+@contextlib.contextmanager
+def _engine() -> Iterator[None]:
+    """QNNPACK is the engine within."""
+    import torch
+
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = ENGINE
+    try:
+        yield
+    finally:
+        torch.backends.quantized.engine = before

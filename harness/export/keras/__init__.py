@@ -1,0 +1,5 @@
+"""Keras models through TensorFlow's own converter and compression toolkit, which live in environments of their own."""
+
+from harness.export.keras._convert import MODES, convert, sentences
+
+__all__ = ["MODES", "convert", "sentences"]

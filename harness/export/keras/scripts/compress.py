@@ -1,0 +1,120 @@
+"""One Keras 3 model through TensorFlow's Model Optimization toolkit: pruned or clustered, and saved as Keras 3 again.
+
+The toolkit works on a copy made of Keras 2 layers; the copy's weights, which keep their shapes, go back into the model.
+
+Asked ``{"model": path, "training": path of .npz or null, "epochs": E, "jobs": [{"name", "path", "prune": share or
+"cluster": number}, ...]}``; it answers ``{"done": name}`` or ``{"skipped": name, "reason"}`` for each job, or
+``{"error"}``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from .answering import Say, answer, load, said_by
+from .convert import arranged
+from .rebuild import rebuilt
+
+# The toolkit looks at it before it chooses its Keras.
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+SEED = 0
+BATCH = 32
+LEARNING_RATE = 1e-3
+# Rows of a softmax sum to one within this.
+SUM_TOLERANCE = 1e-3
+
+Training = tuple[list[Any], Any]
+
+
+def pruned(copy: Any, share: float, training: Training | None, epochs: int) -> Any:
+    """The copy with the smallest numbers of each kernel set to zero; fine-tuned around them where there are records.
+
+    The toolkit's masks by magnitude: M. Zhu and S. Gupta, "To prune, or not to prune", 2017.
+    """
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
+
+    sparsity = tfmot.sparsity.keras
+    schedule = sparsity.ConstantSparsity(share, begin_step=0, frequency=1)
+    # Layers without a kernel stay as they are; the toolkit refuses some of them though there is nothing to prune.
+    wrapped = tf_keras.models.clone_model(
+        copy,
+        clone_function=lambda layer: (
+            sparsity.prune_low_magnitude(layer, pruning_schedule=schedule)
+            if any(len(weight.shape) > 1 for weight in layer.trainable_weights)
+            else layer
+        ),
+    )
+    if training is not None:
+        _train(wrapped, training, epochs, [sparsity.UpdatePruningStep()])
+        return sparsity.strip_pruning(wrapped)
+    for layer in wrapped.layers:
+        if hasattr(layer, "pruning_obj"):
+            layer.pruning_step.assign(0)
+            layer.pruning_obj.conditional_mask_update()
+            layer.pruning_obj.weight_mask_op()
+    return sparsity.strip_pruning(wrapped)
+
+
+def clustered(copy: Any, clusters: int, training: Training | None, epochs: int) -> Any:
+    """The copy with the numbers of each kernel moved to a few centroids, fine-tuned where there are records."""
+    import tensorflow_model_optimization as tfmot
+
+    clustering = tfmot.clustering.keras
+    start = clustering.CentroidInitialization.KMEANS_PLUS_PLUS
+    wrapped = clustering.cluster_weights(copy, number_of_clusters=clusters, cluster_centroids_init=start)
+    if training is not None:
+        _train(wrapped, training, epochs, [])
+    return clustering.strip_clustering(wrapped)
+
+
+def _train(model: Any, training: Training, epochs: int, callbacks: list[Any]) -> None:
+    import tf_keras
+
+    inputs, labels = training
+    # A softmax at its end, or none: its own answers tell.
+    answers = model.predict([values[:BATCH] for values in inputs], verbose=0)
+    logits = answers.min() < 0 or np.abs(answers.sum(axis=1) - 1).max() > SUM_TOLERANCE
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=bool(logits))
+    model.compile(tf_keras.optimizers.Adam(LEARNING_RATE), loss)
+    model.fit(inputs, labels, batch_size=BATCH, epochs=epochs, callbacks=callbacks, verbose=0)
+
+
+def _work(request: dict[str, Any], say: Say) -> None:
+    import tf_keras
+
+    try:
+        model, training = load(request["model"]), None
+        if request["training"] is not None:
+            with np.load(request["training"], allow_pickle=False) as archive:
+                records = dict(archive)
+            labels = records.pop("labels")
+            training = (arranged(model, records), labels)
+    except ValueError as error:
+        return say(error=str(error))
+    for job in request["jobs"]:
+        tf_keras.utils.set_random_seed(SEED)
+        # Anew for each: the toolkit's wrappers change the layers that they wrap.
+        model = load(request["model"])
+        try:
+            copy, pairs = rebuilt(model)
+            if "prune" in job:
+                small = pruned(copy, job["prune"], training, request["epochs"])
+            else:
+                small = clustered(copy, job["cluster"], training, request["epochs"])
+        except Exception as error:  # the toolkit and its Keras raise what they like
+            say(skipped=job["name"], reason=f"the toolkit cannot take the model: {said_by(error)}")
+            continue
+        for layer, twin in pairs:
+            layer.set_weights(small.get_layer(twin.name).get_weights())
+        model.save(job["path"])
+        say(done=job["name"])
+    return None
+
+
+if __name__ == "__main__":
+    answer(_work)

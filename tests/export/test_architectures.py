@@ -1,0 +1,126 @@
+"""Every architecture in every runtime that is exported from torch directly: the answers are the network's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from device_agent.runtimes import RUNTIMES, arrange
+from harness import compression, export, models, training
+from harness.errors import ArtifactError
+from harness.export import _free_batch
+from harness.export._source import Source
+from harness.quiet import converting
+from tests.architectures import build, digits
+
+# The other two are exported in `test_export.py`.
+NAMES = [name for name in models.names() if name not in ("cnn", "resnet18")]
+N = 96
+# Least share of records that a number format puts into the class that torch does, on networks that learned little; a
+# tenth is chance.
+AGREEMENT = {"fp32": 1.0, "fp16": 0.95, "int8": 0.8, "int8-dynamic": 0.8, "int4": 0.4}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["litert", "executorch"])
+@pytest.mark.parametrize("name", NAMES)
+def test_files_answer_as_the_network_does(name, runtime, tmp_path):
+    inputs, labels = digits(name, N)
+    model = build(name, shape=inputs.shape[1:])
+    training.train(model, inputs, labels, epochs=4, batch_size=16, learning_rate=5e-3, seed=0)
+    # LiteRT's number formats share one conversion; ExecuTorch pays for each.
+    numerics = [n for n in AGREEMENT if export.supports(runtime, n) is None and (runtime == "litert" or n == "fp32")]
+    targets = [export.Target(n, n, tmp_path / f"{n}{export.SUFFIXES[runtime]}") for n in numerics]
+    artifacts = export.export_many(
+        model,
+        runtime=runtime,
+        targets=targets,
+        sample_shape=inputs.shape[1:],
+        sample_dtype=str(inputs.dtype),
+        calibration=inputs,
+        max_batch=64,
+    )
+    expected = training.predict(model, inputs[:64])
+    for artifact in artifacts:
+        assert artifact.inputs[0].dtype == str(inputs.dtype)
+        found = _answers(runtime, artifact.path, [inputs[:size] for size in (64, 1, 5)])
+        for answers in found:
+            assert answers.shape == (len(answers), 10)
+            if artifact.variant == "fp32":
+                near = expected[: len(answers)]
+                np.testing.assert_allclose(answers, near, atol=1e-4 * max(1.0, np.abs(expected).max()))
+        agreement = (found[0].argmax(1) == expected.argmax(1)).mean()
+        assert agreement >= AGREEMENT[artifact.variant], artifact.variant
+
+
+def _answers(runtime: str, path: Path, batches: list[np.ndarray]) -> list[np.ndarray]:
+    """The agent's own way, which casts token ids to what the file takes."""
+    model = RUNTIMES[runtime]().load(path, threads=1)
+    return [model.run(arrange(model.inputs, [("args_0", batch)]))[0][0] for batch in batches]
+
+
+class _Flat(torch.nn.Module):
+    """What the converter cannot lower for a batch of any size: a flatten in front of a linear layer."""
+
+    def __init__(self, scores: int) -> None:
+        super().__init__()
+        self.head = torch.nn.Linear(12, scores)
+
+    def forward(self, x):
+        return self.head(torch.softmax(x, -1).flatten(1))
+
+
+@pytest.mark.slow
+def test_a_flattened_batch_of_any_size_is_freed(tmp_path):
+    """A user's network that flattens works, and 251, the batch size that marks its places, may be a size of its own."""
+    for scores in (3, 251):
+        model = _Flat(scores).eval()
+        artifact = export.export(
+            model, runtime="litert", numerics="fp32", sample_shape=(3, 4), path=tmp_path / f"{scores}.tflite"
+        )
+        records = np.random.default_rng(0).standard_normal((7, 3, 4)).astype(np.float32)
+        (answers,) = _answers("litert", artifact.path, [records])
+        np.testing.assert_allclose(answers, training.predict(model, records), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_file_that_answers_otherwise_is_seen():
+    plain, other = _Flat(3).eval(), _Flat(3).eval()
+    with converting("a test"):
+        content = _free_batch.convert(Source(plain, (3, 4), "float32", None, 8))
+    assert _free_batch.answers_alike(content, Source(plain, (3, 4), "float32", None, 8))
+    assert not _free_batch.answers_alike(content, Source(other, (3, 4), "float32", None, 8))
+
+
+@pytest.mark.slow
+def test_a_batch_size_that_goes_elsewhere_is_refused(tmp_path):
+    class Tiled(_Flat):
+        def forward(self, x):
+            # The number of records becomes a number that is computed with.
+            return super().forward(x) * x.shape[0]
+
+    with pytest.raises(ArtifactError, match="conversion failed: ValueError: the file answers batches of other sizes"):
+        export.export(
+            Tiled(3).eval(), runtime="litert", numerics="fp32", sample_shape=(3, 4), path=tmp_path / "x.tflite"
+        )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_compressed_networks_keep_their_zeros_in_the_file(tmp_path):
+    """Text, too: the layers' weights are pruned in the file, the tables are not."""
+    inputs, labels = digits("gpt2", 64)
+    made = compression.compress(
+        build("gpt2", shape=inputs.shape[1:]), "prune-0.5", inputs=inputs, labels=labels, finetune_epochs=0,
+        finetune_learning_rate=1e-3, batch_size=32, seed=0,
+    )  # fmt: skip
+    path = tmp_path / "pruned.tflite"
+    artifact = export.export(
+        made.model, runtime="litert", numerics="fp32", sample_shape=inputs.shape[1:], sample_dtype="int64", path=path
+    )
+    shares = [w["share_zeros"] for w in artifact.provenance["weights"]]
+    # Two blocks of six layers, and the last one.
+    assert sum(share == 0.5 for share in shares) == 13

@@ -1,0 +1,212 @@
+"""Other weights in a file that is there: the same bytes as a full conversion, or a full conversion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import nn
+
+from harness import models
+from harness.compression import fuse
+from harness.export import _litert, _template
+from harness.export._source import Source
+from harness.quiet import quiet
+
+
+class Converter:
+    """litert-torch, counted; equal networks are converted once for all tests, which a test of its own allows."""
+
+    made: ClassVar[dict[tuple[object, ...], bytes]] = {}
+
+    def __init__(self) -> None:
+        self.conversions = 0
+
+    def __call__(self, source: Source) -> bytes:
+        self.conversions += 1
+        weights = b"".join(tensor.numpy().tobytes() for tensor in source.model.state_dict().values())
+        key = (str(source.model), source.sample_shape, source.max_batch, weights)
+        if key not in self.made:
+            with quiet():
+                self.made[key] = _litert._float_file(source)
+        return self.made[key]
+
+    def through(self, model: nn.Module, shape: tuple[int, ...], cache: Path | None) -> bytes:
+        return _template.through_cache(
+            Source(model, shape, "float32", None, 64, cache), _litert.PACKAGES, self
+        )  # fmt: skip
+
+
+@pytest.fixture
+def converter() -> Converter:
+    return Converter()
+
+
+def trained(build: Callable[[], nn.Module], seed: int, shape: tuple[int, ...]) -> nn.Module:
+    """A folded network whose every parameter is a number of its own, as after training."""
+    model = build()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *(b for b in model.buffers() if b.is_floating_point())):
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) * 0.4 + (0.5 if tensor.ndim == 1 else -0.2))
+    folded, _ = fuse(model.eval(), sample_shape=shape)
+    return folded
+
+
+def cnn() -> nn.Module:
+    return models.build("cnn", n_classes=5, in_shape=(1, 8, 8), width=4)
+
+
+SHAPE = (1, 8, 8)
+
+
+def state(cache: Path) -> dict[str, object]:
+    (path,) = cache.iterdir()
+    return json.loads(path.read_bytes().partition(b"\n")[0])
+
+
+def change(cache: Path, **what: object) -> None:
+    (path,) = cache.iterdir()
+    line, _, content = path.read_bytes().partition(b"\n")
+    path.write_bytes(json.dumps(json.loads(line) | what).encode() + b"\n" + content)
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory) -> tuple[Path, list[bytes]]:
+    """A cache that has seen two conversions, and what four networks give without one."""
+    cache = tmp_path_factory.mktemp("proven") / "cache"
+    plain = [Converter().through(trained(cnn, seed, SHAPE), SHAPE, None) for seed in range(3)]
+    converter = Converter()
+    for seed in range(2):
+        assert converter.through(trained(cnn, seed, SHAPE), SHAPE, cache) == plain[seed]
+    assert converter.conversions == 2
+    assert state(cache)["proven"] is True
+    return cache, plain
+
+
+@pytest.fixture
+def cache(proven, tmp_path) -> Path:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for path in proven[0].iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_a_conversion_gives_the_same_bytes_again(proven):
+    source = Source(trained(cnn, 2, SHAPE), SHAPE, "float32", None, 64, None)
+    with quiet():
+        assert _litert._float_file(source) == proven[1][2]
+
+
+def test_third_weights_are_put_in_place_and_give_the_converters_bytes(converter, cache, proven):
+    assert converter.through(trained(cnn, 2, SHAPE), SHAPE, cache) == proven[1][2]
+    assert converter.conversions == 0
+
+
+def test_the_same_weights_need_no_proof(converter, tmp_path, proven):
+    for _ in range(2):
+        assert converter.through(trained(cnn, 0, SHAPE), SHAPE, tmp_path / "cache") == proven[1][0]
+    assert converter.conversions == 1
+    assert state(tmp_path / "cache")["proven"] is None
+
+
+def test_a_template_of_one_conversion_serves_nobody(converter, tmp_path, proven):
+    """Weights that differ in one layer alone prove the places of that layer alone."""
+    first, almost = trained(cnn, 0, SHAPE), trained(cnn, 0, SHAPE)
+    with torch.no_grad():
+        almost.head.bias.add_(1)
+    converter.through(first, SHAPE, tmp_path / "cache")
+    converter.through(almost, SHAPE, tmp_path / "cache")
+    assert state(tmp_path / "cache")["proven"] is None
+    converter.through(trained(cnn, 1, SHAPE), SHAPE, tmp_path / "cache")
+    assert state(tmp_path / "cache")["proven"] is True
+    assert converter.conversions == 3
+
+
+def test_a_wrong_place_is_seen_in_the_answers(converter, cache, proven):
+    places = state(cache)["places"]
+    turned = [[start, size, name, order[::-1]] for start, size, name, order in places]
+    assert turned != places
+    change(cache, places=turned)
+    assert converter.through(trained(cnn, 2, SHAPE), SHAPE, cache) == proven[1][2]
+    assert converter.conversions == 1
+
+
+def test_a_wrong_place_is_seen_in_the_proof(converter, cache, proven):
+    turned = [[start, size, name, order[::-1]] for start, size, name, order in state(cache)["places"]]
+    change(cache, places=turned, proven=None)
+    assert converter.through(trained(cnn, 2, SHAPE), SHAPE, cache) == proven[1][2]
+    assert state(cache)["proven"] is False
+    assert converter.through(trained(cnn, 1, SHAPE), SHAPE, cache) == proven[1][1]
+    assert converter.conversions == 2
+
+
+@pytest.mark.parametrize("kind", ["all alike", "two alike"])
+def test_weights_that_the_converter_may_treat_apart_are_converted(converter, cache, kind):
+    model = trained(cnn, 2, SHAPE)
+    with torch.no_grad():
+        if kind == "all alike":
+            model.head.bias.zero_()
+        else:
+            model.features[6].bias.copy_(model.features[3].bias)
+    assert converter.through(model, SHAPE, cache) == Converter().through(model, SHAPE, None)
+    assert converter.conversions == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\n", b"not JSON\n", None])
+def test_a_damaged_template_is_replaced(converter, cache, proven, damage):
+    (path,) = cache.iterdir()
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]) if damage is None else damage)
+    assert converter.through(trained(cnn, 2, SHAPE), SHAPE, cache) == proven[1][2]
+    assert converter.conversions == 1
+    assert [p.name for p in cache.iterdir()] == [path.name]
+    assert state(cache)["proven"] is None
+
+
+class Preactivated(nn.Module):
+    """Batch norm before its convolution, which cannot be folded: the file holds numbers computed of its weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+        self.convolution = nn.Conv2d(1, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.convolution(torch.relu(self.norm(x))).mean((2, 3))
+
+
+def test_an_architecture_whose_weights_are_not_found_is_converted_each_time(converter, tmp_path):
+    for seed in range(2):
+        model = trained(Preactivated, seed, SHAPE)
+        assert converter.through(model, SHAPE, tmp_path / "cache") == Converter().through(model, SHAPE, None)
+    assert converter.conversions == 2
+    assert state(tmp_path / "cache")["places"] == []
+
+
+def test_another_architecture_another_shape_another_bound_another_template(converter, cache):
+    model = trained(cnn, 2, (1, 9, 9))
+    converter.through(model, (1, 9, 9), cache)
+    source = Source(trained(cnn, 2, SHAPE), SHAPE, "float32", None, 32, cache)
+    _template.through_cache(source, _litert.PACKAGES, converter)
+    wider = trained(lambda: models.build("cnn", n_classes=5, in_shape=SHAPE, width=5), 2, SHAPE)
+    converter.through(wider, SHAPE, cache)
+    assert converter.conversions == 3
+    assert len(list(cache.iterdir())) == 4
+
+
+@pytest.mark.slow
+def test_a_residual_network_goes_the_same_way(converter, tmp_path):
+    shape = (3, 16, 16)
+
+    def build() -> nn.Module:
+        return models.build("resnet18", n_classes=5, in_shape=shape, width=4)
+
+    made = [converter.through(trained(build, seed, shape), shape, tmp_path / "cache") for seed in range(3)]
+    assert converter.conversions == 2
+    assert made[2] == Converter().through(trained(build, 2, shape), shape, None)
