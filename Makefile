@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .peers
+TENSORFLOW := .tensorflow
 BUF := npm exec --yes --package=@bufbuild/buf@1.75.0 -- buf
 
-.PHONY: demo test check protos bench peers clean help
+.PHONY: demo test check protos bench peers tensorflow clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -16,8 +17,9 @@ help:
 	@echo "make check   ruff, mypy, import order, buf lint where npm is there"
 	@echo "make bench   the benchmarks, ours and the alternative in one run"
 	@echo "make peers   other tools for the benchmarks, each in an environment of its own under $(PEERS)"
+	@echo "make tensorflow  for edgeleak keras: TensorFlow, in environments of its own under $(TENSORFLOW)"
 	@echo "make protos  regenerate the stubs from protos/edgeleak/v1/agent.proto"
-	@echo "make clean   remove $(VENV), $(PEERS), runs and caches"
+	@echo "make clean   remove $(VENV), $(PEERS), $(TENSORFLOW), runs and caches"
 
 define need_python
 @command -v $(PYTHON) >/dev/null || { echo "make: CPython 3.11 is needed: $(PYTHON) was not found; set PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -58,9 +60,18 @@ $(PEERS)/%/.ready: benchmarks/peers/%.txt
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
+tensorflow: $(TENSORFLOW)/main/.ready $(TENSORFLOW)/tfmot/.ready
+
+# Two, because the optimization toolkit wants an older Keras beside the newer one. All is pinned, nothing left to resolve.
+$(TENSORFLOW)/%/.ready: harness/export/keras/%.txt
+	$(need_python)
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
 protos: $(READY)
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. protos/edgeleak/v1/agent.proto
 
 clean:
-	rm -rf $(VENV) $(PEERS) runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(TENSORFLOW) runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
