@@ -61,8 +61,9 @@ def page(found: Row) -> str:
         _curse(found),
         "## Which candidates",
         "The same budget spent on single-code flips of the best code and on bootstrap retrainings of one training set, "
-        "rounding laws. Candidates that are never generated are invisible: retrainings flip many codes at once, and "
-        "such a rival is farther than the closest single flip.",
+        "rounding laws. Candidates that are never generated are invisible: on fine grids a retraining flips many codes "
+        "at once, which is farther than the closest single flip; on coarse ones most retrainings give one and the same "
+        "code, which is no evidence of safety (`unprobed`).",
         _generators(found),
         "## Pictures",
         "![Predicted and true leakage](mis-synthetic-predicted.svg)",
