@@ -29,7 +29,8 @@ def kmeans_line(values: NDArray[np.float32], *, k: int) -> tuple[NDArray[np.int6
     Returns:
         Group of each value, int64 of the same shape, and the groups' means, float32, ascending and distinct.
     """
-    distinct, place, counts = np.unique(values.reshape(-1), return_inverse=True, return_counts=True)
+    # Sorting is fast, sorting with places is not: which group a value is in, the groups' borders tell in the end.
+    distinct, counts = np.unique(values.reshape(-1), return_counts=True)
     x = distinct.astype(np.float64)
     weight = np.concatenate(([0.0], np.cumsum(counts, dtype=np.float64)))
     moment = np.concatenate(([0.0], np.cumsum(counts * x)))
@@ -44,8 +45,7 @@ def kmeans_line(values: NDArray[np.float32], *, k: int) -> tuple[NDArray[np.int6
     codebook = _means(weight, moment, starts).astype(np.float32)
     # Two means may round to one float32; the group numbers then have to merge as well.
     codebook, merged = np.unique(codebook, return_inverse=True)
-    group = np.searchsorted(starts, np.arange(len(x)), side="right") - 1
-    ids = merged[group][place].astype(np.int64).reshape(values.shape)
+    ids = merged[np.searchsorted(distinct[starts[1:]], values, side="right")].astype(np.int64)
     return ids, codebook
 
 

@@ -62,7 +62,6 @@ VARIANTS = (
     "cluster-16",
     "cluster-16+int8",
     "ternary-0.9",
-    "uniform-4",
 )
 # Records that every cell is asked about, half of them trained on.
 MEMBERS, NONMEMBERS = 400, 400
