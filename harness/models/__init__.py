@@ -1,6 +1,6 @@
 """The architectures; the face is :func:`build`. Torch is imported when a model is built."""
 
-from harness.models._registry import build, names
+from harness.models._registry import build, check, names
 from harness.models._require import require
 
-__all__ = ["build", "names", "require"]
+__all__ = ["build", "check", "names", "require"]

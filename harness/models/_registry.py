@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import importlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
@@ -11,56 +15,153 @@ from harness.models._require import require
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["build", "names"]
-
-Builder = Callable[[int, tuple[int, ...], int], "nn.Module"]
+__all__ = ["build", "check", "names"]
 
 
-def _cnn(n_classes: int, in_shape: tuple[int, ...], width: int) -> nn.Module:
-    from harness.models._cnn import SmallCnn
+@dataclass(frozen=True)
+class _Architecture:
+    """One of our own networks, imported when it is built.
 
-    return SmallCnn(n_classes=n_classes, channels=in_shape[0], width=width)
+    Args:
+        kind: of record that it takes: ``image``, ``table`` or ``text``.
+        module: in this package.
+        name: of the class; called with ``n_classes``, ``in_shape``, ``width``, for text also with ``vocabulary``,
+            ``layers``, ``heads`` and ``pretrained``.
+    """
+
+    kind: str
+    module: str
+    name: str
 
 
-def _resnet18(n_classes: int, in_shape: tuple[int, ...], width: int) -> nn.Module:
-    from harness.models._resnet import ResNet18
-
-    return ResNet18(n_classes=n_classes, channels=in_shape[0], width=width)
-
-
-_BUILDERS: dict[str, Builder] = {"cnn": _cnn, "resnet18": _resnet18}
+_ARCHITECTURES = {
+    "bert": _Architecture("text", "_bert", "Bert"),
+    "cnn": _Architecture("image", "_cnn", "SmallCnn"),
+    "densenet121": _Architecture("image", "_densenet121", "DenseNet121"),
+    "gpt2": _Architecture("text", "_gpt2", "Gpt2"),
+    "mlp": _Architecture("table", "_mlp", "Mlp"),
+    "mobilenetv2": _Architecture("image", "_mobilenetv2", "MobileNetV2"),
+    "resnet18": _Architecture("image", "_resnet18", "ResNet18"),
+    "resnet50": _Architecture("image", "_resnet50", "ResNet50"),
+    "vgg16-bn": _Architecture("image", "_vgg16", "Vgg16"),
+}
 
 
 def names() -> tuple[str, ...]:
-    """The names that :func:`build` knows, sorted."""
-    return tuple(sorted(_BUILDERS))
+    """The names of our own architectures, sorted."""
+    return tuple(sorted(_ARCHITECTURES))
 
 
-def build(name: str, *, n_classes: int, in_shape: Sequence[int], width: int, seed: int = 0) -> nn.Module:
-    """Make a freshly initialised network that maps ``[b, C, H, W]`` to logits ``[b, n_classes]``.
+def check(
+    name: str,
+    *,
+    n_classes: int,
+    in_shape: Sequence[int],
+    width: int,
+    vocabulary: int = 0,
+    heads: int = 2,
+) -> None:
+    """Raise for what can be known to be wrong without building anything; imports nothing heavy.
 
     Args:
-        name: ``cnn`` (three convolutions with batch norm) or ``resnet18`` (the form for 32 x 32 images).
-        n_classes: number of classes, at least 2.
-        in_shape: shape of one record, ``(C, H, W)``.
-        width: channels of the first layer.
-        seed: seed of the initial weights; equal arguments give equal weights, and torch's own generator is left alone.
+        name: see :func:`build`, as the other arguments.
 
     Raises:
-        ConfigError: the name is not known, or a number is impossible.
-        DependencyError: torch is not installed.
+        ConfigError: the name is not known, a number is impossible, or the network takes another kind of record.
     """
-    if name not in _BUILDERS:
-        raise ConfigError(f"model {name!r} is not known", hint=f"one of: {', '.join(names())}")
+    if name not in _ARCHITECTURES and ":" not in name:
+        raise ConfigError(
+            f"model.name: {name!r} is not known", hint=f"one of: {', '.join(names())}; or package.module:factory"
+        )
     if width < 1:
         raise ConfigError(f"model {name}: width {width} must be at least 1")
     if n_classes < 2:
         raise ConfigError(f"model {name}: {n_classes} classes; at least 2 are needed")
-    if len(in_shape) != 3 or min(in_shape) < 1:
-        raise ConfigError(f"model {name}: records of shape {tuple(in_shape)}; (channels, height, width) is expected")
+    kind = _kind(name, tuple(in_shape), vocabulary)
+    if name not in _ARCHITECTURES:
+        return
+    if _ARCHITECTURES[name].kind != kind:
+        raise ConfigError(
+            f"model {name}: it takes {_ARCHITECTURES[name].kind} records, the data set has {kind} records of shape "
+            f"{tuple(in_shape)}",
+            hint=f"for {kind} records: {', '.join(n for n in names() if _ARCHITECTURES[n].kind == kind)}",
+        )
+    if kind == "text" and width % heads:
+        raise ConfigError(f"model {name}: width {width} is not a multiple of heads {heads}")
+
+
+def build(
+    name: str,
+    *,
+    n_classes: int,
+    in_shape: Sequence[int],
+    width: int,
+    seed: int = 0,
+    vocabulary: int = 0,
+    layers: int = 2,
+    heads: int = 2,
+    pretrained: str | None = None,
+    folder: str | None = None,
+) -> nn.Module:
+    """Make a freshly initialised network that maps records ``[b, *in_shape]`` to logits ``[b, n_classes]``.
+
+    Args:
+        name: one of :func:`names`, or ``package.module:factory`` for the user's own network, made by
+            ``factory(n_classes=..., in_shape=...)``.
+        n_classes: number of classes, at least 2.
+        in_shape: shape of one record: ``(C, H, W)`` for images, ``(d,)`` for tables, ``(sequence,)`` for text.
+        width: channels of the first layer, units of a hidden layer, or the size of a token's vector.
+        seed: seed of the initial weights; equal arguments give equal weights, and torch's own generator is left alone.
+        vocabulary: number of token ids where records are text (int64, 0 is padding); 0 where they are float32.
+        layers: of a network for text.
+        heads: of attention in each of them; ``width`` is a multiple.
+        pretrained: folder whose weights a network for text starts from; it has its own width, layers and heads.
+        folder: where the user's own factory is imported from, besides PYTHONPATH and the current folder.
+
+    Raises:
+        ConfigError: as :func:`check`; also the user's factory or folder is not what it has to be.
+        DependencyError: torch, or transformers for a network for text, is not installed.
+    """
+    check(name, n_classes=n_classes, in_shape=in_shape, width=width, vocabulary=vocabulary, heads=heads)
+    shape = tuple(int(d) for d in in_shape)
+    architecture = _ARCHITECTURES.get(name)
+    of_text = architecture is not None and architecture.kind == "text"
+    if pretrained is not None and not of_text:
+        raise ConfigError(f"model.pretrained: {name} does not start from a folder's weights", hint="bert and gpt2 do")
     require("torch")
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _BUILDERS[name](n_classes, tuple(in_shape), width)
+        if architecture is None:
+            from harness.models._custom import custom
+
+            return custom(name, n_classes=n_classes, in_shape=shape, vocabulary=vocabulary, folder=folder)
+        asked: dict[str, object] = {"n_classes": n_classes, "in_shape": shape, "width": width}
+        if of_text:
+            require("transformers", extra="text")
+            asked |= {"vocabulary": vocabulary, "layers": layers, "heads": heads, "pretrained": pretrained}
+        made: nn.Module = getattr(_imported(architecture.module), architecture.name)(**asked)
+        return made
+
+
+def _kind(name: str, shape: tuple[int, ...], vocabulary: int) -> str:
+    """What records of this shape are."""
+    if min(shape, default=0) < 1 or len(shape) not in (1, 3):
+        raise ConfigError(
+            f"model {name}: records of shape {shape}; (channels, height, width) is expected for images, (values,) for "
+            f"tables, (tokens,) for text"
+        )
+    if len(shape) == 3:
+        return "image"
+    return "text" if vocabulary else "table"
+
+
+def _imported(module: str) -> ModuleType:
+    """A module of this package; the transformers library looks for its friends meanwhile, and logs what it finds."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        return importlib.import_module(f"harness.models.{module}")
+    finally:
+        logging.disable(before)

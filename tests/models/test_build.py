@@ -37,10 +37,16 @@ def test_weights_depend_on_the_seed_alone():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "vit"}, "'vit' is not known.*cnn, resnet18"),
+        ({"name": "vit"}, "'vit' is not known.*bert, cnn, densenet121.*or package.module:factory"),
         ({"width": 0}, "width 0"),
         ({"n_classes": 1}, "1 classes"),
-        ({"in_shape": (64,)}, "channels, height, width"),
+        ({"in_shape": (8, 8)}, "channels, height, width"),
+        ({"in_shape": (64,)}, "cnn: it takes image records, the data set has table records of shape.*mlp"),
+        ({"in_shape": (64,), "vocabulary": 9}, "cnn: it takes image records, the data set has text.*bert, gpt2"),
+        ({"name": "mlp"}, "mlp: it takes table records, the data set has image records"),
+        ({"name": "gpt2", "in_shape": (64,)}, "gpt2: it takes text records, the data set has table records"),
+        ({"name": "bert", "in_shape": (64,), "vocabulary": 9, "heads": 3}, "width 4 is not a multiple of heads 3"),
+        ({"pretrained": "weights"}, "model.pretrained: cnn does not start from a folder's weights"),
     ],
 )
 def test_impossible_models_are_refused(change, message):

@@ -1,28 +1,28 @@
-"""ResNet-18 in its form for 32 x 32 images."""
+"""ResNet-18 in its form for small images."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from harness.models._blocks import conv_norm, mean_over_image, stem_stride
+
 __all__ = ["ResNet18"]
 
 
 class ResNet18(nn.Module):
-    """Residual network of 18 layers (He et al. 2016): a 3 x 3 stem of stride 1, no pooling before the blocks.
+    """Residual network of 18 layers (He et al. 2016): a 3 x 3 stem and no pooling before the blocks.
 
     Args:
         n_classes: number of logits.
-        channels: channels of a record.
+        in_shape: shape of a record, ``(C, H, W)``.
         width: channels of the first stage; 64 is the paper's, each later stage doubles it.
     """
 
-    def __init__(self, *, n_classes: int, channels: int, width: int) -> None:
+    def __init__(self, *, n_classes: int, in_shape: tuple[int, ...], width: int) -> None:
         super().__init__()
         widths = (width, 2 * width, 4 * width, 8 * width)
-        self.stem = nn.Sequential(
-            nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
-        )
         before = (width, *widths[:-1])
+        self.stem = conv_norm(in_shape[0], width, 3, stride=stem_stride(in_shape))
         self.blocks = nn.Sequential(
             *(
                 _Block(source if first else target, target, stride=2 if first and stage else 1)
@@ -34,10 +34,7 @@ class ResNet18(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map records ``[b, C, H, W]`` to logits ``[b, n_classes]``."""
-        # Kept dimensions let XNNPACK take the mean as its pooling, in int8 where the rest is; squeezed, not flattened,
-        # because LiteRT's converter cannot lower a reshape of a dynamic batch.
-        pooled = self.blocks(self.stem(x)).mean((2, 3), keepdim=True).squeeze(3).squeeze(2)
-        logits: Tensor = self.head(pooled)
+        logits: Tensor = self.head(mean_over_image(self.blocks(self.stem(x))))
         return logits
 
 
@@ -45,18 +42,11 @@ class _Block(nn.Module):
     def __init__(self, source: int, target: int, *, stride: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
-            nn.Conv2d(source, target, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(target),
-            nn.ReLU(),
-            nn.Conv2d(target, target, 3, padding=1, bias=False),
-            nn.BatchNorm2d(target),
+            *conv_norm(source, target, 3, stride=stride),
+            *conv_norm(target, target, 3, act=None),
         )
         same = stride == 1 and source == target
-        self.skip: nn.Module = (
-            nn.Identity()
-            if same
-            else nn.Sequential(nn.Conv2d(source, target, 1, stride=stride, bias=False), nn.BatchNorm2d(target))
-        )
+        self.skip: nn.Module = nn.Identity() if same else conv_norm(source, target, 1, stride=stride, act=None)
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,43 @@
+"""What the networks for images share."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+__all__ = ["conv_norm", "mean_over_image", "stem_stride"]
+
+# Images of this side or more are halved by the stem, so that 64 x 64 ones meet the later stages as 32 x 32 ones do.
+LARGE_SIDE = 64
+
+
+def conv_norm(
+    source: int, target: int, side: int, *, stride: int = 1, groups: int = 1, act: type[nn.Module] | None = nn.ReLU
+) -> nn.Sequential:
+    """A convolution that keeps the image's size, but for its stride, with batch norm and an activation.
+
+    Batch norm has its own offset, so the convolution has none: it would be a parameter without effect.
+
+    Args:
+        source: channels that come in.
+        target: channels that go out.
+        side: of the kernel, odd.
+        stride: of the kernel.
+        groups: of channels that do not mix.
+        act: the activation, None for none.
+    """
+    conv = nn.Conv2d(source, target, side, stride=stride, padding=side // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(target), *((act(),) if act is not None else ()))
+
+
+def stem_stride(in_shape: tuple[int, ...]) -> int:
+    """Stride of the first convolution: 1 for images of 32 x 32 and smaller, 2 for those of 64 x 64 and larger."""
+    return 2 if min(in_shape[1:]) >= LARGE_SIDE else 1
+
+
+def mean_over_image(x: Tensor) -> Tensor:
+    """Map ``[b, C, H, W]`` to ``[b, C]``.
+
+    Kept dimensions let XNNPACK take the mean as its pooling, in int8 where the rest is; squeezed, not flattened,
+    because LiteRT's converter cannot lower a reshape of a dynamic batch.
+    """
+    return x.mean((2, 3), keepdim=True).squeeze(3).squeeze(2)

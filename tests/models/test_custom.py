@@ -1,0 +1,161 @@
+"""The user's own network: found where the configuration lies, tried before it is believed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import joblib
+import pytest
+import torch
+
+from harness import config, models
+from harness.errors import ConfigError
+
+GOOD = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, n_classes, in_shape):
+        super().__init__()
+        self.head = nn.Linear(in_shape[0], n_classes)
+
+    def forward(self, x):
+        return self.head(x.float())
+
+
+def net(*, n_classes, in_shape):
+    return Net(n_classes, in_shape)
+
+
+def fails(*, n_classes, in_shape):
+    raise RuntimeError("no weights\\nhere")
+
+
+def leaves(*, n_classes, in_shape):
+    raise SystemExit(2)
+
+
+def other_arguments(classes):
+    return Net(classes, (4,))
+
+
+def number(*, n_classes, in_shape):
+    return 7
+
+
+def wide(*, n_classes, in_shape):
+    return Net(n_classes + 1, in_shape)
+
+
+def images(*, n_classes, in_shape):
+    return nn.Conv2d(3, n_classes, 1)
+
+
+def pair(*, n_classes, in_shape):
+    class Pair(Net):
+        def forward(self, x):
+            return super().forward(x), x
+
+    return Pair(n_classes, in_shape)
+
+
+def nan(*, n_classes, in_shape):
+    net = Net(n_classes, in_shape)
+    nn.init.constant_(net.head.bias, float("nan"))
+    return net
+
+
+text = "not a function"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A folder with the user's modules, that Python does not look through by itself."""
+    (tmp_path / "my_nets").mkdir()
+    (tmp_path / "my_nets" / "good.py").write_text(GOOD)
+    (tmp_path / "my_nets" / "broken.py").write_text("import no_such_thing\n")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_nets"]:
+        del sys.modules[name]
+
+
+def build(name: str, folder: Path | None, **asked):
+    wanted = {"n_classes": 3, "in_shape": (4,), "width": 1, "folder": folder and str(folder)} | asked
+    return models.build(name, **wanted)
+
+
+def test_the_factory_is_called_with_classes_and_shape(folder):
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    first, again, other = (build("my_nets.good:net", folder, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert first.training
+    assert first.head.weight.shape == (3, 4)
+    assert torch.equal(first.head.weight, again.head.weight)
+    assert not torch.equal(first.head.weight, other.head.weight)
+
+
+def test_the_current_folder_will_do(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert build("my_nets.good:net", None).head.weight.shape == (3, 4)
+
+
+def test_records_of_text_are_token_ids(folder):
+    assert build("my_nets.good:net", folder, vocabulary=9).head.weight.shape == (3, 4)
+    with pytest.raises(ConfigError, match=r"asked about int64 \[2, 4\], raised"):
+        build("my_nets.good:images", folder, vocabulary=9)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("my_nets.good:", "is not of the form package.module:factory"),
+        ("my_nets/good.py:net", "is not of the form package.module:factory"),
+        ("my_nets.missing:net", "my_nets.missing cannot be imported: ModuleNotFoundError"),
+        ("my_nets.broken:net", "cannot be imported: .*no_such_thing.*PYTHONPATH"),
+        ("my_nets.good:absent", "good.py has no function absent"),
+        ("my_nets.good:text", "good.py has no function text"),
+        ("my_nets.good:fails", r"fails\(n_classes=3, in_shape=\(4,\)\) raised RuntimeError: no weights here"),
+        ("my_nets.good:leaves", "raised SystemExit: 2"),
+        ("my_nets.good:other_arguments", "raised TypeError: .*n_classes.*these two keywords"),
+        ("my_nets.good:number", "returned int, not a torch.nn.Module"),
+        ("my_nets.good:wide", r"answers 2 records with \[2, 4\], not with logits \[2, 3\]"),
+        ("my_nets.good:pair", r"answers 2 records with tuple, not with logits \[2, 3\]"),
+        ("my_nets.good:images", r"asked about float32 \[2, 4\], raised RuntimeError"),
+        ("my_nets.good:nan", "answers noise with NaN or infinity"),
+    ],
+)
+def test_what_is_wrong_is_named_on_one_line(folder, name, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        build(name, folder)
+    assert "\n" not in str(caught.value)
+    assert name in str(caught.value)
+
+
+def test_folders_are_the_configurations_own(folder):
+    path = folder / "audit.toml"
+    path.write_text('name = "mine"\n[model]\nname = "my_nets.good:net"\n')
+    assert config.load(path).model.folder == str(folder)
+    path.write_text('name = "mine"\n[model]\nname = "good:net"\nfolder = "my_nets"\n')
+    assert config.load(path).model.folder == str(folder / "my_nets")
+    path.write_text('name = "mine"\n[model]\nname = "bert"\npretrained = "weights"\n')
+    model = config.load(path).model
+    assert (model.pretrained, model.folder) == (str(folder / "weights"), None)
+
+
+def test_worker_processes_import_it_too(folder):
+    made = joblib.Parallel(n_jobs=2)(joblib.delayed(_weights_elsewhere)(str(folder), seed) for seed in (1, 2))
+    assert [torch.equal(torch.from_numpy(w), _weights(folder, seed)) for seed, w in zip((1, 2), made, strict=True)]
+
+
+def _weights_elsewhere(folder: str, seed: int):
+    return build("my_nets.good:net", Path(folder), seed=seed).head.weight.detach().numpy()
+
+
+def _weights(folder: Path, seed: int) -> torch.Tensor:
+    return build("my_nets.good:net", folder, seed=seed).head.weight.detach()
