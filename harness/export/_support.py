@@ -15,7 +15,8 @@ STATIC = ("int8", "int16x8")
 # Torchao's 4-bit weights exist for linear layers alone; so do ONNX Runtime 1.31's weight-only tools (MatMulNBits). A
 # convolutional network would stay in float32 under a quantized name.
 _REASONS = {
-    ("executorch", "int4"): "ExecuTorch's 4-bit weights exist for linear layers only; convolutions would stay float32",
+    ("executorch", "int4"): "ExecuTorch's 4-bit weights exist for linear layers only, in groups of 32 with activations "
+    "in 8 bits, which is another scheme; convolutions would stay float32",
     ("executorch", "int8-weights"): "ExecuTorch's XNNPACK quantizer has no weight-only scheme",
     ("executorch", "int16x8"): "ExecuTorch's XNNPACK backend has no 16-bit activations",
     ("pytorch-mobile", "fp16"): "PyTorch Mobile's convolution and linear kernels on the CPU have no half precision",

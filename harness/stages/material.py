@@ -11,7 +11,7 @@ import numpy as np
 
 from harness import compression, datasets, models, training
 from harness.config import AuditConfig
-from harness.errors import ConfigError
+from harness.errors import ConfigError, RunError
 from harness.run import Run
 from harness.stages.tokens import keep_tokenizer, tokenizer_of
 from harness.types import IntArray, Records
@@ -172,9 +172,23 @@ class Material:
             self.build(seed=0)  # only trying tells
 
     def load_model(self, run: Run, model: str, variant: str) -> nn.Module:
-        """A model's variant with its trained weights, in evaluation mode."""
+        """A model's variant with its trained weights, in evaluation mode.
+
+        Raises:
+            ArtifactError: the weights are missing or damaged.
+            RunError: they are another network's.
+        """
         network = compression.architecture(self.build(seed=0), variant, sample_shape=self.dataset.in_shape)
-        network.load_state_dict(training.load_weights(run.path("models", model, f"{weights_of(variant)}.safetensors")))
+        path = run.path("models", model, f"{weights_of(variant)}.safetensors")
+        try:
+            network.load_state_dict(training.load_weights(path))
+        except RuntimeError as error:
+            # Only the user's own factory can change under a run.
+            first = str(error).splitlines()[0]
+            raise RunError(
+                f"{path}: the weights are not of the network that model.name builds now: {first}",
+                hint="put the factory back, or start over with --fresh",
+            ) from None
         return network.eval()
 
     def seed_of(self, model: str) -> int:

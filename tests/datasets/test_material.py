@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness import training
 from harness.config import AuditConfig, parse
 from harness.errors import ConfigError, RunError
 from harness.run import Run
@@ -151,3 +152,15 @@ def test_a_column_of_classes_is_named_in_the_configuration(tmp_path):
     assert material.dataset.n_classes == 3
     assert material.warnings == ()
     assert named.digest() != config.digest()
+
+
+def test_weights_of_another_network_are_refused_with_a_next_step(tmp_path):
+    config = parse({"name": "own", "data": {"members": 100, "nonmembers": 100}, "mis": {"enabled": False}})
+    wider = config.with_changes(model=config.model.model_copy(update={"width": 40}))
+    run = Run(tmp_path / "run", config)
+    material = Material.load(config)
+    training.save_weights(
+        run.path("models", "target", "original.safetensors"), Material.load(wider).build(seed=0).state_dict()
+    )
+    with pytest.raises(RunError, match=r"original\.safetensors: the weights are not of the network .*--fresh"):
+        material.load_model(run, "target", "original")

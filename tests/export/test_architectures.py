@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from device_agent.runtimes import RUNTIMES, arrange
 from harness import compression, export, models, training
@@ -28,9 +30,7 @@ AGREEMENT = {"fp32": 1.0, "fp16": 0.95, "int8": 0.8, "int8-dynamic": 0.8, "int4"
 @pytest.mark.parametrize("runtime", ["litert", "executorch"])
 @pytest.mark.parametrize("name", NAMES)
 def test_files_answer_as_the_network_does(name, runtime, tmp_path):
-    inputs, labels = digits(name, N)
-    model = build(name, shape=inputs.shape[1:])
-    training.train(model, inputs, labels, epochs=4, batch_size=16, learning_rate=5e-3, seed=0)
+    model, inputs = _trained(name)
     # LiteRT's number formats share one conversion; ExecuTorch pays for each.
     numerics = [n for n in AGREEMENT if export.supports(runtime, n) is None and (runtime == "litert" or n == "fp32")]
     targets = [export.Target(n, n, tmp_path / f"{n}{export.SUFFIXES[runtime]}") for n in numerics]
@@ -56,18 +56,27 @@ def test_files_answer_as_the_network_does(name, runtime, tmp_path):
         assert agreement >= AGREEMENT[artifact.variant], artifact.variant
 
 
+@functools.cache
+def _trained(name: str) -> tuple[nn.Module, np.ndarray]:
+    """A network that learned a little, and its records; the same for all runtimes."""
+    inputs, labels = digits(name, N)
+    model = build(name, shape=inputs.shape[1:])
+    training.train(model, inputs, labels, epochs=4, batch_size=16, learning_rate=5e-3, seed=0)
+    return model, inputs
+
+
 def _answers(runtime: str, path: Path, batches: list[np.ndarray]) -> list[np.ndarray]:
     """The agent's own way, which casts token ids to what the file takes."""
     model = RUNTIMES[runtime]().load(path, threads=1)
     return [model.run(arrange(model.inputs, [("args_0", batch)]))[0][0] for batch in batches]
 
 
-class _Flat(torch.nn.Module):
+class _Flat(nn.Module):
     """What the converter cannot lower for a batch of any size: a flatten in front of a linear layer."""
 
     def __init__(self, scores: int) -> None:
         super().__init__()
-        self.head = torch.nn.Linear(12, scores)
+        self.head = nn.Linear(12, scores)
 
     def forward(self, x):
         return self.head(torch.softmax(x, -1).flatten(1))
