@@ -41,10 +41,11 @@ def convert(source: Source, numerics: Sequence[str]) -> Iterator[bytes]:
             ready = _dynamic(source)
         else:
             ready = source.model
-        yield _archive(_traced(ready, source), source)
+        # torch.fx has traced the static one already, without branches; its constants would be warned about.
+        yield _archive(_traced(ready, source, may_branch=wanted != "int8"), source)
 
 
-def _traced(model: Any, source: Source) -> bytes:
+def _traced(model: Any, source: Source, *, may_branch: bool) -> bytes:
     import torch
     from torch.jit._trace import TracerWarning
 
@@ -53,7 +54,7 @@ def _traced(model: Any, source: Source) -> bytes:
         traced = cast(Any, torch.jit.trace)(model, source.example(), check_trace=False)
         content = bytes(traced._save_to_buffer_for_lite_interpreter())
     for warning in said:
-        if issubclass(warning.category, TracerWarning):
+        if may_branch and issubclass(warning.category, TracerWarning):
             # A branch that depends on the records would be frozen as the example takes it.
             raise ValueError(f"the network cannot be traced: {str(warning.message).partition('. ')[0]}")
     return content

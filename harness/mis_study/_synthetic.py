@@ -126,8 +126,10 @@ def conduct(
         "curse": [row for law in kept for row in law["curse"]],
         "generators": [row for law in kept for row in law["generators"]],
     }
-    written = [(out, page(found)), (folder / "findings.json", json.dumps(found, indent=1, allow_nan=False) + "\n")]
-    written += [(out.with_name(f"{out.stem}-{name}.svg"), svg) for name, svg in pictures(found)]
+    drawn = [(title, out.with_name(f"{out.stem}-{name}.svg"), svg) for name, title, svg in pictures(found)]
+    text = page(found, pictures={title: place.name for title, place, _ in drawn})
+    written = [(out, text), (folder / "findings.json", json.dumps(found, indent=1, allow_nan=False) + "\n")]
+    written += [(place, svg) for _, place, svg in drawn]
     for place, text in written:
         _write(place, text)
     return found, tuple(place for place, _ in written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from harness.mis_study._markdown import interval, number, table
@@ -20,8 +21,8 @@ FIGURES = {
 AGREES = 0.5
 
 
-def page(found: Row) -> str:
-    """The page's text, from what the study found."""
+def page(found: Row, *, pictures: Mapping[str, str]) -> str:
+    """The page's text, from what the study found; ``pictures`` are file names beside it by what they show."""
     settings = found["settings"]
     parts = [
         "# Does the MIS indicator order quantizers as the truth does?",
@@ -66,8 +67,7 @@ def page(found: Row) -> str:
         "code, which is no evidence of safety (`unprobed`).",
         _generators(found),
         "## Pictures",
-        "![Predicted and true leakage](mis-synthetic-predicted.svg)",
-        "![Indicator and true leakage](mis-synthetic-indicator.svg)",
+        *(f"![{title}]({name})" for title, name in pictures.items()),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -17,17 +17,15 @@ REGIMES = (("tail", COLORS[0], "o"), ("moderate", COLORS[4], "s"), ("local", COL
 FLOOR = 1e-12
 
 
-def pictures(found: Row) -> list[tuple[str, str]]:
-    """(name, SVG): predicted leakage, and n r, against the true leakage of every quantizer, law and size."""
+def pictures(found: Row) -> list[tuple[str, str, str]]:
+    """(name, title, SVG): predicted leakage, and n r, against the true leakage of every quantizer, law and size."""
     rows = [row for row in found["rows"] if row["delta"] > FLOOR]
     predicted = [(row, _delta(row)) for row in rows]
     told = [(row, max(row["n_r"], 1e-3)) for row in rows if row["n_r"] is not None]
+    first, second = "Predicted and true leakage", "Indicator and true leakage"
     return [
-        (
-            "predicted",
-            _scatter(predicted, "Predicted leakage", "Predicted and true leakage", diagonal=True),
-        ),
-        ("indicator", _scatter(told, "n r, nats", "Indicator and true leakage", diagonal=False)),
+        ("predicted", first, _scatter(predicted, "Predicted leakage", first, diagonal=True)),
+        ("indicator", second, _scatter(told, "n r, nats", second, diagonal=False)),
     ]
 
 

@@ -107,7 +107,9 @@ def test_renaming_classes_changes_no_sorted_pair() -> None:
 def test_the_order_of_the_targets_records_does_not_matter(world: World, name: str) -> None:
     order = np.random.default_rng(5).permutation(len(world.target))
     attack = attack_class(name)(["original"]).fit(world.shadows)
-    np.testing.assert_allclose(attack.score(world.target)[order], attack.score(world.target.take(order)), atol=1e-12)
+    # A matrix product in float32 rounds by a row's place in it.
+    atol = 1e-6 if name == "posterior-lr" else 1e-12
+    np.testing.assert_allclose(attack.score(world.target)[order], attack.score(world.target.take(order)), atol=atol)
 
 
 @settings(deadline=None, max_examples=60)

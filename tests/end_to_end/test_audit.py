@@ -83,7 +83,7 @@ def test_device_computes_what_torch_does(report: dict[str, Any]) -> None:
 
 def test_agent_is_another_process(report: dict[str, Any]) -> None:
     assert report["device"]["pid"] not in (os.getpid(), None)
-    assert set(report["device"]["runtimes"]) == set(RUNTIMES)
+    assert set(report["device"]["runtimes"]) >= set(RUNTIMES)
 
 
 def test_mis_ranks_the_quantizers(report: dict[str, Any]) -> None:

@@ -26,9 +26,13 @@ N = 96
 AGREEMENT = {"fp32": 1.0, "fp16": 0.95, "int8": 0.8, "int8-dynamic": 0.8, "int4": 0.4}
 
 
+# DenseNet's two minutes are spent once: the export matrix has it on every runtime.
+CASES = [(name, runtime) for name in NAMES for runtime in ("litert", "executorch")]
+CASES.remove(("densenet121", "executorch"))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", ["litert", "executorch"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "runtime"), CASES)
 def test_files_answer_as_the_network_does(name, runtime, tmp_path):
     model, inputs = _trained(name)
     # LiteRT's number formats share one conversion; ExecuTorch pays for each.
