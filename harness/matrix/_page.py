@@ -68,7 +68,9 @@ def _table(cells: list[Row], runtimes: list[str], reasons: dict[str, int]) -> st
 
 def _cell(cell: Row, reasons: dict[str, int]) -> str:
     if cell["status"] != "ok":
-        number = reasons.setdefault(cell["reason"], len(reasons) + 1)
+        # The file's name in front would make a reason of its own of each cell.
+        why = cell["reason"].rpartition("the conversion failed: ")[2]
+        number = reasons.setdefault(why, len(reasons) + 1)
         return f"{'no' if cell['status'] == 'unsupported' else '**failed**'} [{number}]"
     share = cell["max_abs_difference"] / max(cell["largest_logit"], 1e-12)
     same = 1.0 - cell["flips"] / cell["n"]
