@@ -4,6 +4,7 @@
 
     manifest.json                 who wrote the run: schema, configuration and its digest
     split.json                    record ids of every role, with their hashes
+    tokenizer.json, tokenizer.digests.json   text only: the tokenizer, and what it was trained on, by hash
     models/<model>/<variant>.safetensors
     artifacts/<model>/<variant>.<runtime>.<ext> and .json (digest, provenance)
     answers.zarr/<population>/<model>/<variant>/<runtime>     float32 [n, C], checksummed chunks
