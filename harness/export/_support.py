@@ -36,15 +36,21 @@ _REASONS_OF_CONVOLUTIONS = {
     ("pytorch-mobile", "int8-dynamic"): "PyTorch Mobile's dynamic activations are sound for linear layers only; "
     "convolutions would stay float32",
 }
+# The same of networks for text.
+_REASONS_OF_TEXT = {
+    ("pytorch-mobile", "int8"): "PyTorch Mobile's static quantization goes through torch.fx, which cannot trace "
+    "transformers",
+}
 
 
-def supports(runtime: str, numerics: str, *, convolutions: bool = True) -> str | None:
+def supports(runtime: str, numerics: str, *, convolutions: bool = True, text: bool = False) -> str | None:
     """Why a runtime cannot take a number format; None where it can.
 
     Args:
         runtime: one of :data:`RUNTIMES`.
         numerics: one of ``NUMERICS``.
         convolutions: whether the network has some; linear layers alone have more formats.
+        text: whether it is a transformer for token ids.
 
     Raises:
         ConfigError: the runtime or the number format is not known.
@@ -53,8 +59,9 @@ def supports(runtime: str, numerics: str, *, convolutions: bool = True) -> str |
         raise ConfigError(f"runtime {runtime!r} is not known", hint=f"one of: {', '.join(RUNTIMES)}")
     if numerics not in NUMERICS:
         raise ConfigError(f"number format {numerics!r} is not known", hint=f"one of: {', '.join(NUMERICS)}")
-    reason = _REASONS.get((runtime, numerics))
-    return reason or (_REASONS_OF_CONVOLUTIONS.get((runtime, numerics)) if convolutions else None)
+    pair = (runtime, numerics)
+    reason = _REASONS_OF_TEXT.get(pair) if text else _REASONS_OF_CONVOLUTIONS.get(pair) if convolutions else None
+    return _REASONS.get(pair) or reason
 
 
 def require_support(runtime: str, numerics: str, *, variant: str, convolutions: bool) -> None:

@@ -172,26 +172,23 @@ def _jobs(config: AuditConfig, material: Material) -> list[_Job]:
         _Job(model, weights, runtime, variants)
         for model in material.models
         for runtime in config.export.runtimes
-        for weights, variants in _by_weights(config.compression.variants, runtime, _convolves(material))
+        for weights, variants in _by_weights(config.compression.variants, runtime, material)
     ]
 
 
-def _convolves(material: Material) -> bool:
-    """Whether the networks for such records have convolutions: linear layers alone have more number formats."""
-    return material.dataset.kind == "image"
+def _lacks(material: Material, runtime: str, numerics: str) -> str | None:
+    """Why a runtime has no such number format for networks of these records; linear layers alone have more formats."""
+    kind = material.dataset.kind
+    return exporting.supports(runtime, numerics, convolutions=kind == "image", text=kind == "text")
 
 
 def _by_weights(
-    variants: Sequence[str], runtime: str, convolutions: bool
+    variants: Sequence[str], runtime: str, material: Material
 ) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
     """Variants made of the same float weights, which share a conversion; those the runtime lacks are left out."""
     wanted = [(weights_of(variant), variant, compression.parse(variant).numerics) for variant in variants]
     for weights in dict.fromkeys(item[0] for item in wanted):
-        group = tuple(
-            (v, n)
-            for w, v, n in wanted
-            if w == weights and exporting.supports(runtime, n, convolutions=convolutions) is None
-        )
+        group = tuple((v, n) for w, v, n in wanted if w == weights and _lacks(material, runtime, n) is None)
         if group:
             yield weights, group
 
@@ -222,7 +219,7 @@ def _unsupported(config: AuditConfig, material: Material) -> list[dict[str, str]
 
 def unsupported(material: Material, variant: str, runtime: str) -> str | None:
     """Why a runtime does not have a variant of this audit's network; None where it has."""
-    return exporting.supports(runtime, compression.parse(variant).numerics, convolutions=_convolves(material))
+    return _lacks(material, runtime, compression.parse(variant).numerics)
 
 
 def _convert(config: AuditConfig, folder: Path, job: _Job) -> None:

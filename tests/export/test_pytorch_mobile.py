@@ -97,6 +97,8 @@ def test_token_ids_go_in_as_they_are(run, tmp_path, runtime, numerics):
 
 def test_dynamic_formats_are_for_linear_layers(network, tmp_path):
     assert export.supports("pytorch-mobile", "int8-dynamic", convolutions=False) is None
+    assert "torch.fx" in str(export.supports("pytorch-mobile", "int8", text=True))
+    assert export.supports("pytorch-mobile", "int8") is None
     with pytest.raises(ConfigError, match=r"variant 'original' on pytorch-mobile: .*linear layers only"):
         export.export(
             network, runtime="pytorch-mobile", numerics="int8-dynamic", sample_shape=(1, 8, 8), path=tmp_path / "f"
