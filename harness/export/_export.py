@@ -14,10 +14,10 @@ import numpy as np
 
 from harness.compression import fuse
 from harness.errors import ConfigError
-from harness.export._files import write
 from harness.export._source import INPUT_NAME, OUTPUT_NAME, Source
 from harness.export._support import STATIC, require_support
 from harness.export.inspect import sizes, weight_summary
+from harness.files import write
 from harness.quiet import converting
 from harness.types import Array, Artifact, TensorSpec
 

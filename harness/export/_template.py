@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import StorageError
-from harness.export._files import write
 from harness.export._free_batch import answers_alike
 from harness.export._source import Source
+from harness.files import write
 
 __all__ = ["through_cache"]
 

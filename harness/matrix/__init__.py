@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.export import RUNTIMES
+from harness.files import write
 from harness.matrix._cells import ARCHITECTURES, VARIANTS, cells
 from harness.matrix._page import page, sentences
 
@@ -58,7 +59,6 @@ def conduct(
     progress("matrix", len(architectures), len(architectures))
     result = {"schema": SCHEMA, "runtimes": list(runtimes), "cells": found}
     kept = folder / "matrix.json"
-    kept.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page(result))
+    write(kept, json.dumps(result, indent=1, allow_nan=False).encode() + b"\n", parents=True)
+    write(out, page(result).encode(), parents=True)
     return result, (out, kept)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.errors import InputError, RunError, StorageError
+from harness.errors import InputError, RunError
+from harness.files import write
 from harness.npz import Archive
 from harness.types import Array
 
-__all__ = ["digest", "file_digest", "kept_arrays", "kept_json", "write"]
+__all__ = ["digest", "file_digest", "kept_arrays", "kept_json"]
 
 
 def digest(value: object) -> str:
@@ -39,36 +39,15 @@ def file_digest(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        StorageError: the disk is full or the folder cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-            unfinished = Path(file.name)
-            try:
-                file.write(content)
-                file.close()
-                unfinished.chmod(0o644)
-                unfinished.replace(path)
-            except BaseException:
-                unfinished.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror}") from None
-
-
 def kept_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The object in a JSON file, made and written where there is none.
 
     Raises:
         RunError: the file is damaged.
+        StorageError: it cannot be written.
     """
     if not path.exists():
-        write(path, json.dumps(make(), indent=1, allow_nan=False).encode() + b"\n")
+        write(path, json.dumps(make(), indent=1, allow_nan=False).encode() + b"\n", parents=True)
     try:
         value = json.loads(path.read_bytes())
         if not isinstance(value, dict):
@@ -83,12 +62,13 @@ def kept_arrays(path: Path, make: Callable[[], Mapping[str, Array]]) -> dict[str
 
     Raises:
         RunError: the file is damaged.
+        StorageError: it cannot be written.
     """
     if not path.exists():
         buffer = io.BytesIO()
         arrays: dict[str, Any] = dict(make())
         np.savez_compressed(buffer, **arrays)
-        write(path, buffer.getvalue())
+        write(path, buffer.getvalue(), parents=True)
     try:
         with Archive.open(path) as archive:
             return {key: archive.array(key) for key in archive.keys}

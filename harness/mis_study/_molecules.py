@@ -13,7 +13,8 @@ import numpy as np
 import threadpoolctl  # type: ignore[import-untyped]
 
 from harness import __version__
-from harness.mis_study._kept import digest, file_digest, kept_arrays, kept_json, write
+from harness.files import write
+from harness.mis_study._kept import digest, file_digest, kept_arrays, kept_json
 from harness.mis_study._molecule_task import Settings, study
 from harness.mis_study._molecules_claims import answers, degradations
 from harness.mis_study._molecules_page import page
@@ -89,7 +90,7 @@ def conduct(
     written = {place: svg for _, place, svg in drawn}
     written |= {out: text, folder / "findings.json": json.dumps(found, indent=1, allow_nan=False) + "\n"}
     for place, content in written.items():
-        write(place, content.encode())
+        write(place, content.encode(), parents=True)
     return found, tuple(written)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ import numpy as np
 from joblib import delayed
 
 from harness import mis
-from harness.errors import StorageError
+from harness.files import write
 from harness.mis_study import _retraining, _world
 from harness.mis_study._agreement import Ranked, kendall
+from harness.mis_study._kept import digest, kept_json
 from harness.mis_study._pairs_attacker import implied_delta
 from harness.mis_study._synthetic_page import page
 from harness.mis_study._synthetic_pictures import pictures
@@ -106,6 +106,7 @@ def conduct(
         What was found, and the files that were written.
 
     Raises:
+        RunError: a kept file is damaged.
         StorageError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -116,7 +117,7 @@ def conduct(
     progress("laws", done, len(laws))
     for finished in each((delayed(_law)(folder, settings, *law) for law in missing), jobs=jobs):
         progress("laws", done + finished, len(laws))
-    kept = [json.loads(_place(folder, settings, *law).read_text()) for law in laws]
+    kept = [_law(folder, settings, *law) for law in laws]
     rows = [row for law in kept for row in law["rows"]]
     found = {
         "schema": SCHEMA,
@@ -131,20 +132,20 @@ def conduct(
     written = [(out, text), (folder / "findings.json", json.dumps(found, indent=1, allow_nan=False) + "\n")]
     written += [(place, svg) for _, place, svg in drawn]
     for place, text in written:
-        _write(place, text)
+        write(place, text.encode(), parents=True)
     return found, tuple(place for place, _ in written)
 
 
-def _law(folder: Path, settings: Settings, kind: str, number: int) -> None:
-    made = _rounding(settings, number) if kind == "rounding" else _retrain(settings, number)
-    _write(_place(folder, settings, kind, number), json.dumps(made, allow_nan=False))
+def _law(folder: Path, settings: Settings, kind: str, number: int) -> Row:
+    """One law's rows: kept, or made now."""
+    make = _rounding if kind == "rounding" else _retrain
+    return kept_json(_place(folder, settings, kind, number), partial(make, settings, number))
 
 
 def _place(folder: Path, settings: Settings, kind: str, number: int) -> Path:
     """Where a law's results are kept; other settings have other places, except for how many laws there are."""
     parts = {k: v for k, v in asdict(settings).items() if not k.endswith("_laws")}
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-    return folder / f"{kind}-{number:02}-{digest}.json"
+    return folder / f"{kind}-{number:02}-{digest(parts)}.json"
 
 
 def _rounding(settings: Settings, number: int) -> Row:
@@ -296,14 +297,3 @@ def _ranked(row: Row, figure: str) -> Ranked | None:
 
 def _finite(x: float) -> float | None:
     return x if math.isfinite(x) else None
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise StorageError(f"{path}: cannot be written: {error.strerror}", hint="free some space") from None
