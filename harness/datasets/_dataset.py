@@ -99,6 +99,20 @@ class Labelled(ABC, Generic[Content]):
             raise InputError(f"data set {self.name}: there is no record {int(ids[missing[0]])}")
         return found
 
+    def made(self, inputs: NDArray[np.float32] | NDArray[np.int64], rows: IntArray, *, vocabulary: int = 0) -> Dataset:
+        """The records at ``rows`` as a model is fed them, given what was made of their content."""
+        return Dataset(
+            name=self.name,
+            inputs=inputs,
+            labels=self.labels[rows],
+            ids=self.ids[rows],
+            n_classes=self.n_classes,
+            class_names=self.class_names,
+            sources=None if self.sources is None else self.sources[rows],
+            source_names=self.source_names,
+            vocabulary=vocabulary,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset(Labelled[NDArray[np.float32] | NDArray[np.int64]]):
@@ -175,14 +189,5 @@ class TextDataset(Labelled[Sequence[str]]):
     def tokenized(self, tokenizer: Tokenizer, ids: IntArray) -> Dataset:
         """The records with these ids as token ids, in that order."""
         rows = self.rows(ids)
-        return Dataset(
-            name=self.name,
-            inputs=tokenizer.encode([self.inputs[row] for row in rows]),
-            labels=self.labels[rows],
-            ids=self.ids[rows],
-            n_classes=self.n_classes,
-            class_names=self.class_names,
-            sources=None if self.sources is None else self.sources[rows],
-            source_names=self.source_names,
-            vocabulary=tokenizer.vocabulary,
-        )
+        tokens = tokenizer.encode([self.inputs[row] for row in rows])
+        return self.made(tokens, rows, vocabulary=tokenizer.vocabulary)

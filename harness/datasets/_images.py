@@ -65,16 +65,7 @@ class ImageFiles(Labelled[Sequence[Path]]):
         with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as threads:
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what cannot be decoded is an error
             pixels = np.stack(list(threads.map(partial(_decode, side=SIDE), [self.inputs[row] for row in rows])))
-        return Dataset(
-            name=self.name,
-            inputs=normalised(pixels.transpose(0, 3, 1, 2), mean=self.mean, std=self.std),
-            labels=self.labels[rows],
-            ids=self.ids[rows],
-            n_classes=self.n_classes,
-            class_names=self.class_names,
-            sources=None if self.sources is None else self.sources[rows],
-            source_names=self.source_names,
-        )
+        return self.made(normalised(pixels.transpose(0, 3, 1, 2), mean=self.mean, std=self.std), rows)
 
 
 def normalised(pixels: NDArray[np.uint8], *, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:

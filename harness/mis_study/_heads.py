@@ -10,6 +10,7 @@ import numpy as np
 from harness.compression._kmeans import kmeans_line
 from harness.compression.grids import Grid, fit, is_grid
 from harness.errors import ConfigError
+from harness.mis_study import GRIDS
 from harness.mis_study._coordinates import Cells
 from harness.types import FloatArray
 
@@ -17,17 +18,7 @@ __all__ = ["FINITE", "FLOAT", "QUANTIZERS", "HeadQuantizer", "quantizers"]
 
 FLOAT = "float"
 # Finitely many codes. `uniform-B-channel` is left out: a head of one output has one channel.
-FINITE = (
-    "sign",
-    "ternary-0.33",
-    "ternary-0.9",
-    "uniform-2",
-    "uniform-3",
-    "uniform-4",
-    "uniform-8",
-    "cluster-4",
-    "cluster-16",
-)
+FINITE = (*GRIDS, "cluster-4", "cluster-16")
 QUANTIZERS = (*FINITE, "prune-0.5", "prune-0.9", FLOAT)
 
 

@@ -16,20 +16,12 @@ import numpy as np
 from scipy.special import ndtr
 
 from harness.compression.grids import Grid, fit
+from harness.mis_study import GRIDS
 from harness.types import FloatArray
 
-__all__ = ["QUANTIZERS", "World", "draw_world"]
+__all__ = ["World", "draw_world"]
 
 DIMENSIONS = 128
-QUANTIZERS = (
-    "sign",
-    "ternary-0.33",
-    "ternary-0.9",
-    "uniform-2",
-    "uniform-3",
-    "uniform-4",
-    "uniform-8",
-)
 # One weight in ten is strong, as after training with sparse features; a law draws how far apart everything lies.
 STRONG_SHARE = 0.1
 WEAK, STRONG = (0.3, 0.05), (1.2, 0.1)
@@ -105,7 +97,7 @@ def draw_world(seed: int) -> World:
     center, jitter = np.where(strong, STRONG[0], WEAK[0]), np.where(strong, STRONG[1], WEAK[1])
     sizes = np.abs(center + jitter * rng.standard_normal(DIMENSIONS))
     mean = rng.uniform(*SPREAD) * sizes * rng.choice([-1.0, 1.0], DIMENSIONS)
-    return World(mean, {name: _nearest(fit(mean[None, :], name)) for name in QUANTIZERS})
+    return World(mean, {name: _nearest(fit(mean[None, :], name)) for name in GRIDS})
 
 
 def _nearest(grid: Grid) -> Grid:

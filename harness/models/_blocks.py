@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-__all__ = ["conv_norm", "mean_over_image", "stem_stride"]
+__all__ = ["Residual", "conv_norm", "mean_over_image", "stem_stride"]
 
 # Images of this side or more are halved by the stem, so that 64 x 64 ones meet the later stages as 32 x 32 ones do.
 LARGE_SIDE = 64
@@ -41,3 +41,26 @@ def mean_over_image(x: Tensor) -> Tensor:
     because LiteRT's converter cannot lower a reshape of a dynamic batch.
     """
     return x.mean((2, 3), keepdim=True).squeeze(3).squeeze(2)
+
+
+class Residual(nn.Module):
+    """What layers answer, added to what they were given (He et al. 2016), then ReLU.
+
+    Args:
+        main: the layers.
+        source: channels that come in.
+        target: channels that go out; where they, or the size, change, the way past the layers is a 1 x 1 convolution.
+        stride: of the layers in all.
+    """
+
+    def __init__(self, main: nn.Module, source: int, target: int, *, stride: int) -> None:
+        super().__init__()
+        self.main = main
+        same = stride == 1 and source == target
+        self.skip: nn.Module = nn.Identity() if same else conv_norm(source, target, 1, stride=stride, act=None)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[b, source, H, W]`` to ``[b, target, H / stride, W / stride]``."""
+        out: Tensor = self.relu(self.main(x) + self.skip(x))
+        return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from harness.models._blocks import conv_norm, mean_over_image, stem_stride
+from harness.models._blocks import Residual, conv_norm, mean_over_image, stem_stride
 
 __all__ = ["ResNet18"]
 
@@ -25,7 +25,7 @@ class ResNet18(nn.Module):
         self.stem = conv_norm(in_shape[0], width, 3, stride=stem_stride(in_shape))
         self.blocks = nn.Sequential(
             *(
-                _Block(source if first else target, target, stride=2 if first and stage else 1)
+                _block(source if first else target, target, stride=2 if first and stage else 1)
                 for stage, (source, target) in enumerate(zip(before, widths, strict=True))
                 for first in (True, False)
             )
@@ -38,17 +38,9 @@ class ResNet18(nn.Module):
         return logits
 
 
-class _Block(nn.Module):
-    def __init__(self, source: int, target: int, *, stride: int) -> None:
-        super().__init__()
-        self.main = nn.Sequential(
-            *conv_norm(source, target, 3, stride=stride),
-            *conv_norm(target, target, 3, act=None),
-        )
-        same = stride == 1 and source == target
-        self.skip: nn.Module = nn.Identity() if same else conv_norm(source, target, 1, stride=stride, act=None)
-        self.relu = nn.ReLU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.relu(self.main(x) + self.skip(x))
-        return out
+def _block(source: int, target: int, *, stride: int) -> Residual:
+    main = nn.Sequential(
+        *conv_norm(source, target, 3, stride=stride),
+        *conv_norm(target, target, 3, act=None),
+    )
+    return Residual(main, source, target, stride=stride)

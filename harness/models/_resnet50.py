@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from harness.models._blocks import conv_norm, mean_over_image, stem_stride
+from harness.models._blocks import Residual, conv_norm, mean_over_image, stem_stride
 
 __all__ = ["ResNet50"]
 
@@ -33,7 +33,7 @@ class ResNet50(nn.Module):
         for stage, depth in enumerate(DEPTHS):
             inner = width * 2**stage
             for block in range(depth):
-                blocks.append(_Bottleneck(source, inner, stride=2 if stage and not block else 1))
+                blocks.append(_bottleneck(source, inner, stride=2 if stage and not block else 1))
                 source = EXPANSION * inner
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(source, n_classes)
@@ -44,19 +44,11 @@ class ResNet50(nn.Module):
         return logits
 
 
-class _Bottleneck(nn.Module):
-    def __init__(self, source: int, inner: int, *, stride: int) -> None:
-        super().__init__()
-        target = EXPANSION * inner
-        self.main = nn.Sequential(
-            *conv_norm(source, inner, 1),
-            *conv_norm(inner, inner, 3, stride=stride),
-            *conv_norm(inner, target, 1, act=None),
-        )
-        same = stride == 1 and source == target
-        self.skip: nn.Module = nn.Identity() if same else conv_norm(source, target, 1, stride=stride, act=None)
-        self.relu = nn.ReLU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.relu(self.main(x) + self.skip(x))
-        return out
+def _bottleneck(source: int, inner: int, *, stride: int) -> Residual:
+    target = EXPANSION * inner
+    main = nn.Sequential(
+        *conv_norm(source, inner, 1),
+        *conv_norm(inner, inner, 3, stride=stride),
+        *conv_norm(inner, target, 1, act=None),
+    )
+    return Residual(main, source, target, stride=stride)

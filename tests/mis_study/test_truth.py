@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from harness import mis
+from harness.mis_study import GRIDS
 from harness.mis_study._pairs_attacker import implied_delta
 from harness.mis_study._truth import true_delta
-from harness.mis_study._world import QUANTIZERS, draw_world
+from harness.mis_study._world import draw_world
 
 SIGN = np.array([0.0])
 
@@ -68,7 +69,7 @@ def test_no_level_to_cross_means_no_leakage():
     assert (found.value, found.how) == (0.0, "enumerated")
 
 
-@pytest.mark.parametrize("quantizer", QUANTIZERS)
+@pytest.mark.parametrize("quantizer", GRIDS)
 def test_the_indicator_of_flips_is_that_of_the_law(quantizer):
     world = draw_world(3)
     records = world.records(40_000, np.random.default_rng(0))
