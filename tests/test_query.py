@@ -220,10 +220,10 @@ def test_answers_that_are_nan_name_file_and_record(
     exported: Exported, table: dict[str, np.ndarray], shared_agent: Agent, tmp_path: Path
 ) -> None:
     table["inputs"][70] = -1
-    files = {"a": exported.folder / "root.tflite"}
+    files = {"a": exported.folder / "sqrt.tflite"}
     refused(
         DeviceOutputError, lambda: ask(table, files, tmp_path, shared_agent.url),
-        "root.tflite/a/litert", "batch 1: record 6", "NaN",
+        "sqrt.tflite/a/litert", "batch 1: record 6", "NaN",
     )  # fmt: skip
 
 

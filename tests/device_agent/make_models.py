@@ -96,7 +96,7 @@ def main(folder: Path) -> None:
     mask = torch.randint(0, 2, (64, 6))
     confident = Confident().eval()
     confident.load_state_dict(net.state_dict())
-    for name, model, arguments in (("net", net, (images,)), ("root", Root(), (images,))):
+    for name, model, arguments in (("net", net, (images,)), ("sqrt", Root(), (images,))):
         litert(model, arguments, folder / f"{name}.tflite", dynamic=True)
         executorch(model, arguments, folder / f"{name}.pte", dynamic=True)
     mobile(net, (images[:2],), folder / "net.ptl")

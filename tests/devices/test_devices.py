@@ -137,12 +137,12 @@ def test_the_callers_own_error_passes_through(device: Device, exported: Exported
 
 
 def test_nan_names_artifact_record_and_device(device: Device, exported: Exported) -> None:
-    artifact = exported.artifact("root.tflite")
+    artifact = exported.artifact("sqrt.tflite")
     device.deploy(artifact)
     images = exported.images[:5].copy()
     images[3, 0, 0, 0] = -1.0
     records = replace(exported.records(5), inputs={"args_0": images})
-    with pytest.raises(DeviceOutputError, match=r"local: target/root/litert, batch 0: record 3 .*NaN") as error:
+    with pytest.raises(DeviceOutputError, match=r"local: target/sqrt/litert, batch 0: record 3 .*NaN") as error:
         list(device.invoke([artifact], [(0, records)]))
     assert error.value.exit_code == 3
 
@@ -226,7 +226,7 @@ def test_the_wrong_runtime_is_an_artifact_error(device: Device, exported: Export
 
 
 def test_what_is_not_deployed_is_not_invoked(device: Device, exported: Exported) -> None:
-    artifact = exported.artifact("root.pte")
+    artifact = exported.artifact("sqrt.pte")
     with pytest.raises(DeviceError, match="upload it first"):
         list(device.invoke([artifact], [(0, exported.records(1))]))
 
