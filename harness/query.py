@@ -59,7 +59,7 @@ class _Memory:
     def rewind(self, number: int) -> None:
         del self.batches[number:]
 
-    def append(self, number: int, answers: NDArray[np.float32]) -> None:  # noqa: ARG002
+    def append(self, number: int, answers: NDArray[np.float32]) -> None:  # noqa: ARG002 - the sink protocol's name
         self.batches.append(answers)
 
 
