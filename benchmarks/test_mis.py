@@ -17,15 +17,17 @@ CANDIDATES, RECORDS, QUANTIZERS, DRAWS = 256, 100_000, 10, 1000
 FACTORS = 16
 
 
-def losses(gap: float) -> dict[str, np.ndarray]:
+def losses(
+    gap: float, *, quantizers: int = QUANTIZERS, candidates: int = CANDIDATES, records: int = RECORDS
+) -> dict[str, np.ndarray]:
     """Losses that share what a record costs everybody, differ along a few directions, and lie ``gap`` apart."""
     rng = np.random.default_rng(0)
-    shared, directions = rng.exponential(size=RECORDS), rng.standard_normal((FACTORS, RECORDS))
+    shared, directions = rng.exponential(size=records), rng.standard_normal((FACTORS, records))
     out = {}
-    for q in range(QUANTIZERS):
-        matrix = 0.2 * rng.standard_normal((CANDIDATES, FACTORS)) @ directions
+    for q in range(quantizers):
+        matrix = 0.2 * rng.standard_normal((candidates, FACTORS)) @ directions
         matrix += shared
-        matrix += gap * np.abs(rng.standard_normal(CANDIDATES))[:, None]
+        matrix += gap * np.abs(rng.standard_normal(candidates))[:, None]
         out[f"q{q}"] = matrix
     return out
 
@@ -41,3 +43,22 @@ def test_ten_quantizers_of_256_candidates(case: str, gap: float) -> None:
     print(f"\n{case}: {wall:.1f} s ({cpu:.1f} s of processor), peak {peak:.2f} GB, of which the input is 2.05 GB")
     assert len(found) == QUANTIZERS
     assert all(q.k_eff == CANDIDATES for q in found)
+
+
+@pytest.mark.slow
+def test_cost_is_linear_in_candidates_times_records() -> None:
+    """Two quantizers; candidates and records each doubled twice. Processor time, the median of three, sizes in turn."""
+    sizes = [(64, 50_000), (128, 50_000), (256, 50_000), (64, 100_000), (64, 200_000), (256, 200_000)]
+    tables = {size: losses(0.1, quantizers=2, candidates=size[0], records=size[1]) for size in sizes}
+    spent: dict[tuple[int, int], list[float]] = {size: [] for size in sizes}
+    for _ in range(3):
+        for size, table in tables.items():
+            began = time.process_time()
+            estimate(table, n=size[1], draws=DRAWS)
+            spent[size].append(time.process_time() - began)
+    each = {size: float(np.median(times)) / (size[0] * size[1]) for size, times in spent.items()}
+    for (candidates, records), cost in each.items():
+        seconds = cost * candidates * records
+        print(f"\nK = {candidates}, N = {records:,}: {seconds:.2f} s of processor, {cost * 1e9:.1f} ns an entry", end="")
+    # Fixed costs weigh on the smallest table, so a larger one may be cheaper an entry, never dearer.
+    assert max(each.values()) < 1.5 * each[64, 50_000]

@@ -30,36 +30,38 @@ def kmeans_line(values: NDArray[np.float32], *, k: int) -> tuple[NDArray[np.int6
         Group of each value, int64 of the same shape, and the groups' means, float32, ascending and distinct.
     """
     # Sorting is fast, sorting with places is not: which group a value is in, the groups' borders tell in the end.
-    distinct, counts = np.unique(values.reshape(-1), return_counts=True)
-    x = distinct.astype(np.float64)
-    weight = np.concatenate(([0.0], np.cumsum(counts, dtype=np.float64)))
-    moment = np.concatenate(([0.0], np.cumsum(counts * x)))
-    if len(x) <= k:
-        starts = np.arange(len(x))
+    ordered = np.sort(values, axis=None)
+    x = ordered.astype(np.float64)
+    moment = np.concatenate(([0.0], np.cumsum(x)))
+    edges = _bin_edges(x)
+    bins = len(edges) - 1
+    if bins <= k:
+        starts = edges[:-1]
     else:
-        edges = _bin_edges(x, weight)
-        square = np.concatenate(([0.0], np.cumsum(counts * x * x)))
-        starts = edges[_optimal_starts(weight[edges], moment[edges], square[edges], k=k)]
-        if len(edges) <= len(x):
-            starts = _lloyd(x, weight, moment, starts)
-    codebook = _means(weight, moment, starts).astype(np.float32)
+        square = np.concatenate(([0.0], np.cumsum(np.add.reduceat(x * x, edges[:-1]))))
+        starts = edges[_optimal_starts(edges.astype(np.float64), moment[edges], square, k=k)]
+        starts = _lloyd(x, moment, starts)
+    codebook = _means(moment, starts).astype(np.float32)
+    ids = np.searchsorted(ordered[starts[1:]], values, side="right").astype(np.int64, copy=False)
     # Two means may round to one float32; the group numbers then have to merge as well.
-    codebook, merged = np.unique(codebook, return_inverse=True)
-    ids = merged[np.searchsorted(distinct[starts[1:]], values, side="right")].astype(np.int64)
+    distinct, merged = np.unique(codebook, return_inverse=True)
+    if len(distinct) < len(codebook):
+        return merged[ids], distinct
     return ids, codebook
 
 
-def _bin_edges(x: Floats, weight: Floats) -> NDArray[np.int64]:
-    """First distinct value of each bin, and the end: half of the bins of equal count, half of equal width.
+def _bin_edges(x: Floats) -> NDArray[np.int64]:
+    """First value of each bin, and the end: one bin a distinct value, or half of equal count and half of equal width.
 
-    Equal counts alone leave the tails coarse, where the largest squared distances are.
+    Equal counts alone leave the tails coarse, where the largest squared distances are. Equal values share a bin.
     """
-    if len(x) <= MAX_BINS:
-        return np.arange(len(x) + 1)
+    firsts = np.flatnonzero(np.concatenate(([True], x[1:] != x[:-1])))
+    if len(firsts) <= MAX_BINS:
+        return np.append(firsts, len(x))
     half = MAX_BINS // 2
-    by_count = np.searchsorted(weight, np.linspace(0.0, weight[-1], half + 1))
-    by_width = np.searchsorted(x, np.linspace(x[0], x[-1], half + 1)[:-1])
-    return np.unique(np.concatenate((by_count, by_width)))
+    by_count = x[np.linspace(0, len(x) - 1, half).astype(np.int64)]
+    by_width = np.linspace(x[0], x[-1], half + 1)[:-1]
+    return np.append(np.unique(np.searchsorted(x, np.concatenate((by_count, by_width)))), len(x))
 
 
 def _optimal_starts(weight: Floats, moment: Floats, square: Floats, *, k: int) -> NDArray[np.int64]:
@@ -84,9 +86,9 @@ def _optimal_starts(weight: Floats, moment: Floats, square: Floats, *, k: int) -
     return np.array([0, *reversed(starts[1:])], dtype=np.int64)
 
 
-def _lloyd(x: Floats, weight: Floats, moment: Floats, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _lloyd(x: Floats, moment: Floats, starts: NDArray[np.int64]) -> NDArray[np.int64]:
     for _ in range(MAX_STEPS):
-        means = _means(weight, moment, starts)
+        means = _means(moment, starts)
         borders = np.searchsorted(x, (means[1:] + means[:-1]) / 2, side="right")
         moved = np.concatenate(([0], borders))
         # A step that empties a group would lose a shared value; the last full set is kept instead.
@@ -96,7 +98,7 @@ def _lloyd(x: Floats, weight: Floats, moment: Floats, starts: NDArray[np.int64])
     return starts
 
 
-def _means(weight: Floats, moment: Floats, starts: NDArray[np.int64]) -> Floats:
-    ends = np.append(starts[1:], len(weight) - 1)
-    means: Floats = (moment[ends] - moment[starts]) / (weight[ends] - weight[starts])
+def _means(moment: Floats, starts: NDArray[np.int64]) -> Floats:
+    ends = np.append(starts[1:], len(moment) - 1)
+    means: Floats = (moment[ends] - moment[starts]) / (ends - starts)
     return means
