@@ -192,13 +192,13 @@ class StudyConfig(_Section):
     """Which audits `edgeleak study` makes of this one: seeds, and the seeds whose mistakes and null twins it shows.
 
     `confounded` repeats an audit's queries with the members alone shown through the training transform, the real one
-    and, where the seed is in `null` too, its null twin. `variants` are those that null twins and confounded queries
-    look at; None takes all.
+    and, where the seed is in `null` too, its null twin. None is the first seed, for `confounded` only where training
+    transforms its images. `variants` are those that null twins and confounded queries look at; None takes all.
     """
 
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (1, 2, 3)
-    null: tuple[Annotated[int, Field(ge=0)], ...] = (1,)
-    confounded: tuple[Annotated[int, Field(ge=0)], ...] = (1,)
+    null: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    confounded: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     variants: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
@@ -206,7 +206,7 @@ class StudyConfig(_Section):
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: names a seed twice")
         for name in ("null", "confounded"):
-            missing = sorted(set(getattr(self, name)) - set(self.seeds))
+            missing = sorted(set(getattr(self, name) or ()) - set(self.seeds))
             if missing:
                 raise ValueError(f"{name}: seed {missing[0]} is not among the seeds")
         return self

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.audit import STAGES, Stage, perform, run_stage
 from harness.config import AuditConfig
+from harness.errors import ConfigError
 from harness.run import Run
 from harness.stages.confound import confound
 from harness.stages.controls import controls
@@ -50,16 +51,28 @@ class Arm:
 
 
 def arms(config: AuditConfig, folder: Path) -> tuple[Arm, ...]:
-    """The arms of a study, the seeds' audits first, then the null twins."""
+    """The arms of a study, the seeds' audits first, then the null twins.
+
+    Raises:
+        ConfigError: a training transform is asked for where there is none.
+    """
     study = config.study
+    if study.confounded and not config.training.augment:
+        raise ConfigError(
+            "study.confounded: members are to be seen through the training transform, and training.augment is false",
+            hint="leave study.confounded out, or = []",
+        )
     few = study.variants or config.compression.variants
     fewer = config.with_changes(compression=config.compression.model_copy(update={"variants": few}))
-    wanted = [(seed, False) for seed in study.seeds] + [(seed, True) for seed in study.null]
+    twins = study.seeds[:1] if study.null is None else study.null
+    transformed = study.seeds[:1] if config.training.augment else ()
+    confounded = transformed if study.confounded is None else study.confounded
+    wanted = [(seed, False) for seed in study.seeds] + [(seed, True) for seed in twins]
     return tuple(
         Arm(
             (fewer if null else config).with_changes(seed=seed, null=null),
             folder / (f"seed-{seed}" + ("-null" if null else "")),
-            seed in study.confounded,
+            seed in confounded,
         )
         for seed, null in wanted
     )
