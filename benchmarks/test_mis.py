@@ -59,6 +59,6 @@ def test_cost_is_linear_in_candidates_times_records() -> None:
     each = {size: float(np.median(times)) / (size[0] * size[1]) for size, times in spent.items()}
     for (candidates, records), cost in each.items():
         seconds = cost * candidates * records
-        print(f"\nK = {candidates}, N = {records:,}: {seconds:.2f} s of processor, {cost * 1e9:.1f} ns an entry", end="")
+        print(f"\nK = {candidates}, N = {records:,}: {seconds:.2f} s of processor, {cost * 1e9:.0f} ns an entry")
     # Fixed costs weigh on the smallest table, so a larger one may be cheaper an entry, never dearer.
     assert max(each.values()) < 1.5 * each[64, 50_000]

@@ -8,6 +8,8 @@ import torch
 
 from harness import datasets, models, training
 from harness.errors import ArtifactError, ConfigError, InputError, InterruptedRunError
+from harness.training._augment import augmented
+from harness.training._fit import _Ties
 
 DIGITS = datasets.load("digits")
 X, Y = DIGITS.inputs[:150], DIGITS.labels[:150]
@@ -98,7 +100,7 @@ def test_a_last_batch_of_one_record_is_spread_over_the_others():
 def test_augmentation_shifts_and_flips_without_inventing_pixels():
     images = torch.arange(1, 1 + 64 * 2 * 64, dtype=torch.float32).reshape(64, 2, 8, 8)
     torch.manual_seed(0)
-    changed = training._augmented(images)
+    changed = augmented(images)
     assert changed.shape == images.shape
     for before, after in zip(images, changed, strict=True):
         assert set(after.flatten().tolist()) <= {0.0, *before.flatten().tolist()}
@@ -141,7 +143,7 @@ def test_shared_weights_move_together():
 def test_a_shared_values_gradient_is_the_sum_over_its_weights():
     net = _net()
     ids = torch.arange(10 * 8).reshape(10, 8) % 3
-    ties = training._Ties({net.head.weight: training.Clusters(ids, torch.tensor([0.1, 0.2, 0.3]))})
+    ties = _Ties({net.head.weight: training.Clusters(ids, torch.tensor([0.1, 0.2, 0.3]))})
     net.head.weight.grad = torch.arange(80.0).reshape(10, 8)
     codebook = ties.trainable(net)[-1]
     ties.gather()

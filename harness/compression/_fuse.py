@@ -108,5 +108,6 @@ def _pairs(model: nn.Module, graph: fx.Graph) -> Iterator[tuple[str, str]]:
 def _fold(model: nn.Module, before: str, norm: str) -> None:
     layer, batch_norm = model.get_submodule(before), cast(Any, model.get_submodule(norm))
     fold = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-    model.set_submodule(before, cast(Any, fold)(layer, batch_norm))
+    # A layer that had no bias gets the batch norm's shift as one, which torch would hold fixed in fine-tuning.
+    model.set_submodule(before, cast(Any, fold)(layer, batch_norm).requires_grad_(requires_grad=True))
     model.set_submodule(norm, nn.Identity())

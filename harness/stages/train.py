@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from joblib import delayed
 
-from harness import compression, training
+from harness import compression, files, training
 from harness.config import AuditConfig
 from harness.run import Run
 from harness.stages import candidates
@@ -103,7 +104,6 @@ def _keep_answers(run: Run, material: Material, variant: str) -> None:
     if path.exists():
         return
     answers = training.predict(material.load_model(run, TARGET, variant), inputs_of(material.population("audit")))
-    draft = path.with_suffix(".part")
-    with draft.open("wb") as stream:
-        np.save(stream, answers, allow_pickle=False)
-    draft.replace(path)
+    content = io.BytesIO()
+    np.save(content, answers, allow_pickle=False)
+    files.write(path, content.getvalue())

@@ -39,6 +39,7 @@ def test_answers_stay_and_batch_norm_goes(name, norms):
         assert torch.allclose(model.eval()(x), folded(x), atol=1e-4)
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     assert type(folded) is type(model)
+    assert all(parameter.requires_grad for parameter in folded.parameters())  # the new biases are trained, too
 
 
 def test_a_linear_layer_takes_its_batch_norm():

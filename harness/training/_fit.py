@@ -1,54 +1,32 @@
-"""Training and fine-tuning: fixed epochs, no selection, and the same weights for the same seed.
-
-Nothing here looks at a record that is audited: choosing the best epoch on the non-members, as common code does, would
-itself move the attack. Torch is imported when a function is called.
-"""
+"""Gradient descent on cross-entropy: from the start, or holding what a compression fixed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.errors import ArtifactError, ConfigError, InputError, InterruptedRunError
+from harness.errors import ConfigError, InputError, InterruptedRunError
 from harness.models import require
+from harness.training._augment import augmented, check_images
+from harness.training._predict import Inputs, reproducible
+from harness.training._weights import StateDict
 from harness.types import IntArray
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = [
-    "Clusters",
-    "Inputs",
-    "Trained",
-    "augment",
-    "finetune",
-    "load_weights",
-    "predict",
-    "reproducible",
-    "save_weights",
-    "train",
-]
+__all__ = ["Clusters", "Trained", "finetune", "train"]
 
-StateDict = dict[str, "Tensor"]
-# What a model is fed: images and tables in float32, token ids in int64.
-Inputs = NDArray[np.float32] | NDArray[np.int64]
 Progress = Callable[[int, int, float], None]
 
 OPTIMIZERS = ("adam", "sgd")
 # Momentum of the sgd option, as in the papers' recipes.
 SGD_MOMENTUM = 0.9
-# An augmented image moves by at most this share of its side, 4 pixels of 32.
-SHIFT_SHARE = 8
-# Records a prediction pass takes at once; bounds memory, does not change the answers beyond rounding.
-PREDICT_BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,65 +182,6 @@ def finetune(
     )
 
 
-def augment(images: NDArray[np.float32], *, seed: int) -> NDArray[np.float32]:
-    """Images ``[n, C, H, W]`` as one epoch of augmented training would have shown them: flipped and shifted at random.
-
-    For the study of what this transform does to an audit when one pool alone goes through it; no audit calls it.
-
-    Raises:
-        ConfigError: the records are no images.
-    """
-    _check_images(images)
-    require("torch")
-    import torch
-
-    with reproducible(seed=seed, threads=1):
-        shown: NDArray[np.float32] = _augmented(torch.from_numpy(np.ascontiguousarray(images))).numpy()
-    return shown
-
-
-def predict(model: nn.Module, inputs: Inputs, *, threads: int = 1) -> NDArray[np.float32]:
-    """Logits of a model in evaluation mode, float32 ``[n, n_classes]``; the mode is put back afterwards."""
-    require("torch")
-    import torch
-
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), reproducible(seed=0, threads=threads):
-            batches = torch.split(torch.from_numpy(np.ascontiguousarray(inputs)), PREDICT_BATCH)
-            answers: NDArray[np.float32] = torch.cat([model(batch) for batch in batches]).numpy()
-            return answers
-    finally:
-        model.train(was_training)
-
-
-def save_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
-    """Write weights as safetensors: no pickle, so a file from elsewhere cannot run code. Replaced atomically."""
-    require("torch", "safetensors")
-    from safetensors.torch import save
-
-    draft = path.with_name(path.name + ".part")
-    draft.write_bytes(save({name: tensor.contiguous() for name, tensor in state_dict.items()}))
-    draft.replace(path)
-
-
-def load_weights(path: Path) -> StateDict:
-    """Read weights written by :func:`save_weights`.
-
-    Raises:
-        ArtifactError: the file is missing, truncated or not safetensors.
-    """
-    require("torch", "safetensors")
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        return dict(load(path.read_bytes()))
-    except (OSError, SafetensorError) as error:
-        raise ArtifactError(f"{path}: the weights cannot be read: {error}", hint="train again") from error
-
-
 def _fit(
     model: nn.Module,
     inputs: Inputs,
@@ -287,7 +206,7 @@ def _fit(
 
     _check(inputs, labels, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, optimizer=optimizer)
     if augment:
-        _check_images(inputs)
+        check_images(inputs)
     x = torch.from_numpy(np.ascontiguousarray(inputs))
     y = torch.from_numpy(np.ascontiguousarray(labels))
     ties = ties or _Ties({})
@@ -302,7 +221,7 @@ def _fit(
             total = torch.zeros(())
             # Evened-out slices of tensors: no loader processes, and no last batch of one record to upset batch norm.
             for rows in torch.randperm(len(x)).tensor_split(steps):
-                batch = _augmented(x[rows]) if augment else x[rows]
+                batch = augmented(x[rows]) if augment else x[rows]
                 model.zero_grad(set_to_none=True)
                 loss = functional.cross_entropy(model(batch), y[rows])
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -343,24 +262,6 @@ class _Ties:
             parameter.data.copy_(codebook.detach()[ids].view_as(parameter))
 
 
-@contextmanager
-def reproducible(*, seed: int, threads: int) -> Iterator[None]:
-    """A seeded generator, a fixed number of threads and deterministic kernels; all put back afterwards."""
-    import torch
-
-    threads_before = torch.get_num_threads()
-    deterministic_before = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(deterministic_before)
-            torch.set_num_threads(threads_before)
-
-
 def _optimizer(
     parameters: list[Tensor], name: str, *, learning_rate: float, weight_decay: float
 ) -> torch.optim.Optimizer:
@@ -369,31 +270,6 @@ def _optimizer(
     if name == "sgd":
         return torch.optim.SGD(parameters, lr=learning_rate, momentum=SGD_MOMENTUM, weight_decay=weight_decay)
     return torch.optim.Adam(parameters, lr=learning_rate, weight_decay=weight_decay)
-
-
-def _augmented(images: Tensor) -> Tensor:
-    """Flip each image with probability 1/2 and shift it by up to an eighth of its side, zeros moving in."""
-    import torch
-    from torch.nn import functional
-
-    n, _, height, width = images.shape
-    flip = torch.rand(n) < 0.5
-    images = torch.where(flip[:, None, None, None], images.flip(3), images)
-    pad_y, pad_x = height // SHIFT_SHARE, width // SHIFT_SHARE
-    padded = functional.pad(images, (pad_x, pad_x, pad_y, pad_y))
-    top = torch.randint(0, 2 * pad_y + 1, (n, 1)) + torch.arange(height)
-    left = torch.randint(0, 2 * pad_x + 1, (n, 1)) + torch.arange(width)
-    rows = torch.arange(n)[:, None, None]
-    # [n, H, W, C] -> [n, C, H, W]: advanced indices around the channel slice put the channels last.
-    return padded[rows, :, top[:, :, None], left[:, None, :]].permute(0, 3, 1, 2).contiguous()
-
-
-def _check_images(inputs: Inputs) -> None:
-    if inputs.ndim != 4 or inputs.dtype != np.float32:
-        raise ConfigError(
-            f"training: augmentation flips and shifts images; these records are {inputs.dtype} {inputs.shape[1:]}",
-            hint="training.augment = false",
-        )
 
 
 def _copy_weights(model: nn.Module) -> StateDict:
