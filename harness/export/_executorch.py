@@ -76,12 +76,32 @@ def _quantized(model: nn.Module, example: Any, shapes: Any, calibration: Any, *,
 
     with torch.no_grad():
         graph = torch.export.export(model, (example,), dynamic_shapes=shapes).module()
+        _keep_from_folding(graph)
         scheme = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
         quantizer = XNNPACKQuantizer().set_global(scheme)
         prepared = prepare_pt2e(graph, quantizer)
         prepared(calibration)
         converted: nn.Module = convert_pt2e(prepared)
     return converted
+
+
+def _keep_from_folding(graph: Any) -> None:
+    """Part a batch norm from a layer whose answer others read too.
+
+    PT2E folds every batch norm into the layer before it without looking for other readers; these would then read
+    answers that are normalized already. A copy in between ends the pattern.
+    """
+    from torch import ops
+
+    norms = {ops.aten.batch_norm.default, ops.aten._native_batch_norm_legit_no_training.default}
+    for node in list(graph.graph.nodes):
+        if node.op == "call_function" and node.target in norms and len(node.args[0].users) > 1:
+            source = node.args[0]
+            with graph.graph.inserting_before(node):
+                same = graph.graph.call_function(ops.aten.clone.default, (source,))
+            same.meta = dict(source.meta)
+            node.replace_input_with(source, same)
+    graph.recompile()
 
 
 def _half(model: nn.Module) -> nn.Module:

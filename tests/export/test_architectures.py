@@ -122,6 +122,34 @@ def test_a_batch_size_that_goes_elsewhere_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+class _Shared(nn.Module):
+    """What a batch norm reads, others read too, as in DenseNet: folding it into the layer before would change theirs."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.head = nn.Linear(8, 3)
+        nn.init.uniform_(self.norm.weight, 3.0, 4.0)
+        nn.init.uniform_(self.norm.bias, -4.0, -3.0)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head(torch.cat((x, self.norm(x)), 1).mean((2, 3)))
+
+
+@pytest.mark.parametrize("runtime", export.RUNTIMES)
+def test_a_batch_norm_is_not_folded_into_what_others_read(runtime, tmp_path):
+    torch.manual_seed(0)
+    model = _Shared().eval()
+    records = np.random.default_rng(0).standard_normal((96, 1, 8, 8)).astype(np.float32)
+    artifact = export.export(
+        model, runtime=runtime, numerics="int8", sample_shape=(1, 8, 8), path=tmp_path / "x", calibration=records
+    )
+    (answers,) = _answers(runtime, artifact.path, [records])
+    expected = training.predict(model, records)
+    assert np.abs(answers - expected).max() < 0.1 * np.abs(expected).max()
+
+
 @pytest.mark.slow
 def test_compressed_networks_keep_their_zeros_in_the_file(tmp_path):
     """Text, too: the layers' weights are pruned in the file, the tables are not."""
