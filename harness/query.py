@@ -193,7 +193,9 @@ def _deploy(device: Device, artifact: Artifact) -> None:
     try:
         device.deploy(artifact)
     except ArtifactError as error:
-        raise ArtifactError(error.message, hint=FILE_HINT) from error
+        raise ArtifactError(
+            error.message, hint="give the file as it ships, made for a runtime of the agent's version"
+        ) from error
 
 
 def _probe(device: Device, artifacts: Sequence[Artifact], records: Records, path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 from harness.errors import ArtifactError, EdgeleakError
@@ -20,10 +21,12 @@ __all__ = ["converting", "quiet"]
 _DESCRIPTORS = threading.Lock()
 # What of the converter's own words goes into a failure's note.
 TAIL_CHARACTERS = 4000
+# Converters colour their messages for terminals.
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @contextlib.contextmanager
-def converting(what: str) -> Iterator[None]:
+def converting(what: str, *, place: Callable[[Exception], str] | None = None) -> Iterator[None]:
     """Run a conversion in silence; a failure becomes one line, with the converter's words as the error's note.
 
     Standard output and error of the whole process are held meanwhile, also for other threads: exports that run beside
@@ -31,6 +34,7 @@ def converting(what: str) -> Iterator[None]:
 
     Args:
         what: begins the message, e.g. ``target/int8 to litert``.
+        place: asked where in the model a failure lies; "" where that is not known.
 
     Raises:
         ArtifactError: the conversion failed.
@@ -42,14 +46,23 @@ def converting(what: str) -> Iterator[None]:
         except EdgeleakError:
             raise
         except Exception as error:
-            first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+            with quiet(transcript):
+                where = place(error) if place is not None else ""
             failure = ArtifactError(
-                f"{what}: the conversion failed: {type(error).__name__}: {first}",
+                f"{what}: the conversion failed: {_reason(error)}" + (f"; at {where}" if where else ""),
                 hint="the converter may not know an operation, or not follow a branch that depends on the records",
             )
             transcript.seek(0)
             failure.add_note(transcript.read().decode(errors="replace")[-TAIL_CHARACTERS:])
             raise failure from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost cause: what wraps it tells which step failed, and not why."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = (COLOURS.sub("", line).strip() for line in str(error).splitlines())
+    return f"{type(error).__name__}: {next(filter(None, lines), '')}"
 
 
 @contextlib.contextmanager
@@ -62,6 +75,7 @@ def quiet(transcript: IO[bytes] | None = None) -> Iterator[None]:
         undo.enter_context(warnings.catch_warnings())
         undo.enter_context(_logging_off())
         warnings.simplefilter("ignore")
+        _lock_progress_bars()
         yield
 
 
@@ -83,6 +97,14 @@ def _held(transcript: IO[bytes]) -> Iterator[None]:
         text = undo.enter_context(os.fdopen(os.dup(transcript.fileno()), "w", errors="replace"))
         with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
             yield
+
+
+def _lock_progress_bars() -> None:
+    """Give tqdm a lock between threads: its own, between processes, outlives a worker that is stopped."""
+    with contextlib.suppress(ImportError):
+        from tqdm import tqdm
+
+        tqdm.set_lock(threading.RLock())
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,10 @@ _DTYPES = {
     "tensor(uint8)": "uint8",
     "tensor(bool)": "bool",
 }
+# What the library puts before its reason: codes, the path of the file on this device, places in its own source.
+_PREAMBLE = re.compile(
+    r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from \S+ failed:)?(\S+\.(h|cc):\d+ .*?\)(?= [A-Z]) )?"
+)
 # Fatal errors only: what a file is refused for comes back as an exception, and need not be printed, too.
 _FATAL = 4
 
@@ -113,4 +118,5 @@ def _input_spec(declared: Any) -> InputSpec:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """The library's words on one line, without its codes, this device's path of the file, and its own source lines."""
+    return _PREAMBLE.sub("", " ".join(str(error).split())) or type(error).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.compression import fuse
-from harness.errors import ConfigError
+from harness.errors import ConfigError, InputError
+from harness.export._blame import layer_at_fault
 from harness.export._source import INPUT_NAME, OUTPUT_NAME, Source
 from harness.export._support import STATIC, require_support
 from harness.export.inspect import sizes, weight_summary
@@ -116,6 +118,7 @@ def export_many(
 
     Raises:
         ConfigError: the runtime does not take a number format, or calibration records are missing.
+        InputError: a calibration record is not finite.
         ArtifactError: the model cannot be folded or converted.
         DependencyError: the converter is not installed.
         StorageError: a file cannot be written.
@@ -175,7 +178,7 @@ def _converted(
     numerics = [target.numerics for target in targets]
     produced = None
     for target in targets:
-        with converting(f"{what}, {target.variant}"):
+        with converting(f"{what}, {target.variant}", place=partial(layer_at_fault, source)):
             # The generator is made inside: importing a converter prints as much as running it.
             produced = produced or converter.convert(source, numerics)
             content: bytes = next(produced)
@@ -195,7 +198,12 @@ def _calibration(
         raise ConfigError(f"variant {variants[0]!r} needs calibration records", hint="set calibration above 0")
     if records.shape[1:] != shape:
         raise ConfigError(f"calibration records have shape {records.shape[1:]}, the model takes {shape}")
-    return np.ascontiguousarray(records[:max_batch], dtype=dtype)
+    ranges = np.ascontiguousarray(records[:max_batch], dtype=dtype)
+    # One NaN would become the range of every activation behind it.
+    wrong = np.flatnonzero(~np.isfinite(ranges.reshape(len(ranges), -1)).all(axis=1))
+    if len(wrong):
+        raise InputError(f"calibration record {wrong[0] + 1} holds NaN or infinity", hint="repair or remove the record")
+    return ranges
 
 
 def _has_convolutions(model: nn.Module) -> bool:

@@ -8,6 +8,7 @@ import io
 import json
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from harness.export._pickled import renumbered
@@ -56,7 +57,9 @@ def _traced(model: Any, source: Source, *, may_branch: bool) -> bytes:
     for warning in said:
         if may_branch and issubclass(warning.category, TracerWarning):
             # A branch that depends on the records would be frozen as the example takes it.
-            raise ValueError(f"the network cannot be traced: {str(warning.message).partition('. ')[0]}")
+            said_where = f"{Path(warning.filename).name} line {warning.lineno}"
+            why = str(warning.message).partition(". ")[0]
+            raise ValueError(f"the network cannot be traced: {said_where}: {why}")
     return content
 
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import os
+import re
 import signal
 import threading
 import zipfile
@@ -162,6 +163,28 @@ def test_an_onnx_model_cannot_read_the_devices_files(
         agent.upload(path)
     assert status(error)[0] == "INVALID_ARGUMENT"
     assert "the ONNX loader refused the file" in status(error)[1]
+
+
+@pytest.mark.parametrize(
+    ("opset", "operation", "message"),
+    [(99, "MatMul", r"Opset 99 .* till opset \d+"), (20, "Foo", r'"layer_7", Foo,.* No Op registered for Foo')],
+)
+def test_what_an_onnx_runtime_lacks_is_said_without_its_own_sources(
+    shared_agent: Agent, tmp_path: Path, opset: int, operation: str, message: str
+) -> None:
+    weight = onnx.numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    x, y = (helper.make_tensor_value_info(name, 1, ["b", 4]) for name in "xy")
+    node = helper.make_node(operation, ["x", "w"], ["y"], name="layer_7")
+    graph = helper.make_graph([node], "g", [x], [y], [weight])
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", opset)])
+    path = tmp_path / "new.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(grpc.RpcError) as error:
+        shared_agent.upload(path)
+    code, said = status(error)
+    assert code == "INVALID_ARGUMENT"
+    assert re.search(message, said)
+    assert not re.search(r"ONNXRuntimeError|/tmp|onnxruntime_src", said)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGSEGV, "INVALID_ARGUMENT"), (signal.SIGKILL, "INTERNAL")])

@@ -123,7 +123,7 @@ def test_a_batch_size_that_goes_elsewhere_is_refused(tmp_path):
 
 
 class _Shared(nn.Module):
-    """What a batch norm reads, others read too, as in DenseNet: folding it into the layer before would change theirs."""
+    """What a batch norm reads, others read too, as in DenseNet: folded into the layer before it would change theirs."""
 
     def __init__(self):
         super().__init__()

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from harness import datasets, export, models, training
-from harness.errors import ArtifactError, ConfigError, StorageError
+from harness.errors import ArtifactError, ConfigError, InputError, StorageError
 from tests.export.pairs import PAIRS, TOLERANCES
 
 SHAPE = (1, 8, 8)
@@ -161,6 +161,16 @@ def test_static_quantization_needs_fitting_calibration(network, tmp_path, record
         )
 
 
+def test_a_calibration_record_with_nan_is_named(network, tmp_path):
+    records = np.zeros((4, *SHAPE), np.float32)
+    records[2, 0, 3, 3] = np.nan
+    with pytest.raises(InputError, match="calibration record 3 holds NaN"):
+        export.export(
+            network, runtime="litert", numerics="int8", sample_shape=SHAPE, path=tmp_path / "f", calibration=records
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
 class _Unconvertible(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         print("a converter's chatter", file=sys.stderr)
@@ -178,6 +188,37 @@ def test_a_failed_conversion_is_one_line_with_the_converters_words_as_a_note(run
     assert "\n" not in str(caught.value)
     assert caught.value.__notes__
     assert list(tmp_path.iterdir()) == []
+
+
+class _Rare(nn.Module):
+    """An operation that no converter knows."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.svdvals(x[:, 0])
+
+
+class _Branching(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.sum() > 0:
+            x = x * 2
+        return x.flatten(1)[:, :3]
+
+
+@pytest.mark.parametrize("runtime", ["litert", "executorch", "onnx"])
+def test_an_operation_that_a_converter_lacks_names_its_layer_and_line(runtime, tmp_path):
+    model = nn.Sequential(nn.Identity(), _Rare())
+    with pytest.raises(
+        ArtifactError, match=r"_linalg_svd.*; at layer '1' \(_Rare\), test_export\.py line \d+: return "
+    ):
+        export.export(model, runtime=runtime, numerics="fp32", sample_shape=SHAPE, path=tmp_path / "f")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("runtime", export.RUNTIMES)
+def test_a_branch_that_depends_on_the_records_names_its_line(runtime, tmp_path):
+    with pytest.raises(ArtifactError, match=r"test_export\.py line \d+") as caught:
+        export.export(_Branching(), runtime=runtime, numerics="fp32", sample_shape=SHAPE, path=tmp_path / "f")
+    assert "\x1b" not in str(caught.value)
 
 
 def test_a_folder_that_is_not_there_is_a_storage_error(network, tmp_path):
