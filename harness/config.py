@@ -73,7 +73,7 @@ class ModelConfig(_Section):
 
     `name` may be the user's own `package.module:factory`, imported from PYTHONPATH or from `folder`, the file's own
     unless given. `layers` and `heads` are of networks for text. `pretrained` is a folder whose weights such a network
-    starts from, instead of `width`, `layers` and `heads`.
+    starts from, instead of `width`, `layers` and `heads`; a tokenizer.json in it then replaces `data.vocabulary`.
     """
 
     name: str = "cnn"

@@ -17,6 +17,7 @@ from harness.datasets import _trec as _trec
 from harness.datasets._dataset import INPUT_NAME, Dataset, Kind, TextDataset
 from harness.datasets._fetch import describe, fetch
 from harness.datasets._images import ImageFiles
+from harness.datasets._pretrained_tokenizer import read_tokenizer
 from harness.datasets._registry import Place, Source, load, names, register
 from harness.datasets._sources import source_warnings
 from harness.datasets._split import ShadowSplit, Split, split
@@ -37,6 +38,7 @@ __all__ = [
     "fetch",
     "load",
     "names",
+    "read_tokenizer",
     "register",
     "source_warnings",
     "split",

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from harness.datasets._files import require
 from harness.errors import ConfigError, InputError
 
-__all__ = ["Tokenizer", "train_tokenizer"]
+__all__ = ["SHIFTED_PADDING", "Tokenizer", "train_tokenizer"]
 
 # Their ids are their places. Every text becomes [CLS] its tokens [SEP], so no record is padding alone.
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+# The padding that a pretrained network's tokenizer is given where it has none at id 0; no text becomes this token.
+SHIFTED_PADDING = "<padding, id 0>"
 # A pair of pieces becomes a token when it occurs this often: no word is written into the tokenizer that occurs once.
 LEAST_FREQUENT = 2
 
@@ -50,6 +52,11 @@ class Tokenizer:
     def vocabulary(self) -> int:
         """Number of token ids."""
         return int(self._tokenizer.get_vocab_size())
+
+    @property
+    def shift(self) -> int:
+        """By how much ids lie above those that a pretrained network knows: 1 where padding was put before them."""
+        return int(self._tokenizer.token_to_id(SHIFTED_PADDING) == 0)
 
     @property
     def digest(self) -> str:

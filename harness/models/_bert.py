@@ -24,6 +24,7 @@ class Bert(nn.Module):
         layers: how many.
         heads: of attention in each layer.
         pretrained: folder whose weights to start from; it determines width, layers and heads then.
+        shift: by how much the token ids lie above the folder's.
 
     Raises:
         ConfigError: see :func:`network_of`.
@@ -39,6 +40,7 @@ class Bert(nn.Module):
         layers: int,
         heads: int,
         pretrained: str | None,
+        shift: int,
     ) -> None:
         super().__init__()
         (self.sequence,) = in_shape
@@ -59,6 +61,7 @@ class Bert(nn.Module):
             sequence=self.sequence,
             vocabulary=vocabulary,
             pretrained=pretrained,
+            shift=shift,
         )
 
     def forward(self, ids: Tensor) -> Tensor:

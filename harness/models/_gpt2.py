@@ -30,6 +30,7 @@ class Gpt2(nn.Module):
         layers: how many.
         heads: of attention in each layer.
         pretrained: folder whose weights to start from; it determines width, layers and heads then.
+        shift: by how much the token ids lie above the folder's.
 
     Raises:
         ConfigError: see :func:`network_of`.
@@ -45,6 +46,7 @@ class Gpt2(nn.Module):
         layers: int,
         heads: int,
         pretrained: str | None,
+        shift: int,
     ) -> None:
         super().__init__()
         (self.sequence,) = in_shape
@@ -65,6 +67,7 @@ class Gpt2(nn.Module):
             sequence=self.sequence,
             vocabulary=vocabulary,
             pretrained=pretrained,
+            shift=shift,
         )
         for block in self.network.transformer.h:
             block.attn = _Attention(block.attn)

@@ -101,6 +101,7 @@ def build(
     layers: int = 2,
     heads: int = 2,
     pretrained: str | None = None,
+    shift: int = 0,
     folder: str | None = None,
 ) -> nn.Module:
     """Make a freshly initialised network that maps records ``[b, *in_shape]`` to logits ``[b, n_classes]``.
@@ -116,6 +117,7 @@ def build(
         layers: of a network for text.
         heads: of attention in each of them; ``width`` is a multiple.
         pretrained: folder whose weights a network for text starts from; it has its own width, layers and heads.
+        shift: by how much the data set's token ids lie above that folder's; what is below is padding.
         folder: where the user's own factory is imported from, besides PYTHONPATH and the current folder.
 
     Raises:
@@ -140,7 +142,8 @@ def build(
         asked: dict[str, object] = {"n_classes": n_classes, "in_shape": shape, "width": width}
         if of_text:
             require("transformers", extra="text")
-            asked |= {"vocabulary": vocabulary, "layers": layers, "heads": heads, "pretrained": pretrained}
+            asked |= {"vocabulary": vocabulary, "layers": layers, "heads": heads}
+            asked |= {"pretrained": pretrained, "shift": shift}
         made: nn.Module = getattr(_imported(architecture.module), architecture.name)(**asked)
         return made
 

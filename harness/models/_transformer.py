@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.utils import logging
 
 from harness.errors import ConfigError
@@ -31,7 +31,7 @@ def padding_scores(ids: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def network_of(
-    kind: Any, settings: Any, *, n_classes: int, sequence: int, vocabulary: int, pretrained: str | None
+    kind: Any, settings: Any, *, n_classes: int, sequence: int, vocabulary: int, pretrained: str | None, shift: int
 ) -> Any:
     """A network of the transformers library: fresh, or with the weights of a folder on this disk.
 
@@ -44,6 +44,7 @@ def network_of(
         sequence: tokens of a record.
         vocabulary: token ids of the data set.
         pretrained: a folder with ``config.json`` and weights as safetensors; None for a fresh network.
+        shift: by how much the data set's token ids lie above the folder's: the network gets as many first rows.
 
     Raises:
         ConfigError: the folder is not such a folder, or its network is too small for the data set.
@@ -57,7 +58,7 @@ def network_of(
     with _silent():
         try:
             found = type(settings).from_pretrained(folder, local_files_only=True)
-            _check_fit(folder, found, family=family, sequence=sequence, vocabulary=vocabulary)
+            _check_fit(folder, found, family=family, sequence=sequence, vocabulary=vocabulary - shift)
             network, account = kind.from_pretrained(
                 folder,
                 num_labels=n_classes,
@@ -80,6 +81,16 @@ def network_of(
             f"model.pretrained: {folder} has no {foreign[0]} of the network's shape",
             hint=f"its weights and its config.json have to be one {family} model",
         )
+    return _raised(network, shift)
+
+
+def _raised(network: Any, shift: int) -> Any:
+    """The network with rows of zeros before its table of tokens: those of padding, which is not seen."""
+    if shift:
+        table = network.get_input_embeddings().weight.detach()
+        raised = nn.Embedding(len(table) + shift, table.shape[1])
+        raised.load_state_dict({"weight": torch.cat((table.new_zeros(shift, table.shape[1]), table))})
+        network.set_input_embeddings(raised)
     return network
 
 

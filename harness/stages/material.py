@@ -13,7 +13,7 @@ from harness import compression, datasets, models, training
 from harness.config import AuditConfig
 from harness.errors import ConfigError, RunError
 from harness.run import Run
-from harness.stages.tokens import keep_tokenizer, tokenizer_of
+from harness.stages.tokens import keep_tokenizer, pretrained_tokenizer, tokenizer_of
 from harness.types import IntArray, Records
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ CONTROL = "finetuned"
 
 @dataclass(frozen=True, eq=False)
 class _Text:
-    """A tokenizer and the texts that it was trained on: the target's training records."""
+    """A tokenizer and the texts that it belongs to: the target's training records."""
 
     tokenizer: datasets.Tokenizer
     training: list[str]
@@ -65,7 +65,7 @@ class Material:
         Raises:
             ConfigError: the data set is not known or has too few records, or an option is not for such records.
             InputError: a file of it is missing or malformed.
-            RunError: the run's tokenizer is damaged, or was trained on other texts.
+            RunError: the run's tokenizer is damaged, or belongs to other texts.
         """
         data = config.data
         source = datasets.load(data.name, data_dir=Path(data.data_dir) if data.data_dir else None, label=data.label)
@@ -83,7 +83,8 @@ class Material:
         warnings = datasets.source_warnings(source, split)
         if isinstance(source, datasets.TextDataset):
             texts = source.texts(split.training)
-            tokenizer = tokenizer_of(data, texts, run)
+            tokenizer = tokenizer_of(config, texts, run)
+            warnings += _foreign_tokens(config)
             made = cls(config, source.tokenized(tokenizer, split.everyone()), split, _Text(tokenizer, texts), warnings)
         elif isinstance(source, datasets.ImageFiles):
             made = cls(config, source.decoded(split.everyone()), split, None, warnings)
@@ -150,6 +151,7 @@ class Material:
             layers=model.layers,
             heads=model.heads,
             pretrained=model.pretrained,
+            shift=self.text.tokenizer.shift if self.text is not None else 0,
             folder=model.folder,
         )
 
@@ -211,6 +213,15 @@ class Material:
 
     def _shadow(self, model: str) -> datasets.ShadowSplit:
         return self.split.shadows[int(model.removeprefix("shadow-"))]
+
+
+def _foreign_tokens(config: AuditConfig) -> tuple[str, ...]:
+    if config.model.pretrained is None or pretrained_tokenizer(config) is not None:
+        return ()
+    return (
+        f"model.pretrained: {config.model.pretrained} has no tokenizer.json, so the network meets other tokens than "
+        "those it was pretrained on; save its tokenizer there",
+    )
 
 
 def inputs_of(records: Records) -> training.Inputs:

@@ -113,7 +113,7 @@ def test_another_tokenizer_in_the_run_is_refused(text, run):
 
 def test_other_texts_under_the_run_are_refused(text, run):
     write_sentences(Path(text.data.data_dir or ""), seed=1)
-    with pytest.raises(RunError, match=r"tokenizer\.json: was trained on other texts than the data set holds now"):
+    with pytest.raises(RunError, match=r"tokenizer\.json: belongs to other texts than the data set holds now"):
         Material.load(text, run)
 
 
