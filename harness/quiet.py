@@ -46,7 +46,7 @@ def converting(what: str, *, place: Callable[[Exception], str] | None = None) ->
         except EdgeleakError:
             raise
         except Exception as error:
-            with quiet(transcript):
+            with quiet():
                 where = place(error) if place is not None else ""
             failure = ArtifactError(
                 f"{what}: the conversion failed: {_reason(error)}" + (f"; at {where}" if where else ""),

@@ -117,7 +117,10 @@ class _Branching(nn.Module):
 def test_a_branch_on_the_records_is_not_frozen_in_silence(tmp_path):
     """Traced, it would answer every record as the example's side of the branch does."""
     asked = {"runtime": "pytorch-mobile", "sample_shape": (4,), "path": tmp_path / "f"}
-    with pytest.raises(ArtifactError, match="cannot be traced: Converting a tensor to a Python float"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"cannot be traced: test_pytorch_mobile\.py line \d+: Converting a tensor to a Python float",
+    ):
         export.export(_Branching().eval(), numerics="fp32", **asked)
     records = np.ones((8, 4), np.float32)
     with pytest.raises(ArtifactError, match=r"needs a network that torch\.fx can trace"):
