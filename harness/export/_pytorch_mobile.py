@@ -76,7 +76,7 @@ def _static(source: Source) -> Any:
         try:
             prepared = prepare_fx(copy.deepcopy(source.model), mapping, (source.example(),))
         except Exception as error:  # whatever the network's own code raises on the tracer's stand-ins
-            raise ValueError(f"static quantization needs a network that torch.fx can trace: {error}") from error
+            raise ValueError(f"static quantization needs a network that torch.fx can trace: {error}") from None
         prepared(source.ranges())
         return convert_fx(prepared)
 
