@@ -16,8 +16,7 @@ from torch import nn
 from harness import export
 from tests.architectures import build, digits
 
-# Without DenseNet-121, which takes minutes.
-NETWORKS = ("cnn", "mlp", "resnet18", "vgg16-bn", "mobilenetv2", "bert", "gpt2", "resnet50")
+NETWORKS = ("cnn", "mlp", "resnet18", "vgg16-bn", "mobilenetv2", "bert", "gpt2", "resnet50", "densenet121")
 
 
 def network(name: str, seed: int) -> tuple[nn.Module, tuple[int, ...], str]:

@@ -60,5 +60,5 @@ def test_cost_is_linear_in_candidates_times_records() -> None:
     for (candidates, records), cost in each.items():
         seconds = cost * candidates * records
         print(f"\nK = {candidates}, N = {records:,}: {seconds:.2f} s of processor, {cost * 1e9:.0f} ns an entry")
-    # Fixed costs weigh on the smallest table, so a larger one may be cheaper an entry, never dearer.
-    assert max(each.values()) < 1.5 * each[64, 50_000]
+    # Over a 16-fold table a quadratic cost would be 16 times dearer an entry; caches and neighbours make less than 2.
+    assert max(each.values()) < 2 * each[64, 50_000]

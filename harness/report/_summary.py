@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -26,8 +28,8 @@ Node = Mapping[str, object]
 STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
 # Strongest attacks shown for each adversary; the page has them all.
 SHOWN_PER_ADVERSARY = 3
-
-
+# A part of a name longer than this may be broken anywhere.
+UNBROKEN = 12
 # More names than this would stretch a row over half a terminal.
 NAMED_VARIANTS = 2
 
@@ -113,7 +115,7 @@ def _strongest(attacks: Sequence[Result]) -> Table | None:
     if not findings:
         return None
     table = _table("Strongest attacks", ("Adv.", "Attack", "Sees", "Runtime"), ("AUC", "Against original"))
-    table.columns[3].min_width = len("executorch")  # a name that is broken in two reads like two
+    table.columns[3].min_width = len("executorch")  # it has no hyphen to be broken at
     others = sorted({r.adversary for r in findings} - set(ADVERSARIES))
     for adversary in (*ADVERSARIES, *others):
         for r in [r for r in findings if r.adversary == adversary][:SHOWN_PER_ADVERSARY]:
@@ -170,5 +172,23 @@ def _table(title: str, left: Sequence[str], right: Sequence[str], more: Sequence
 
 
 def _add(table: Table, *cells: str) -> None:
-    # A plain string would be read as markup, and some of these come from the device.
-    table.add_row(*(Text(cell, overflow="fold") for cell in cells))
+    columns = zip(table.columns, cells, strict=True)
+    table.add_row(*(Text(cell) if column.no_wrap else _Name(cell) for column, cell in columns))
+
+
+class _Name:
+    """A cell that is broken after blanks and hyphens: rich alone would break ``int8-dynamic`` before its last letter.
+
+    Not a plain string, which would be read as markup: some of these come from the device.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        parts = re.findall(r"[^\s-]+-?", self.text)
+        least = min(UNBROKEN, max(map(len, parts), default=1))
+        return Measurement(least, max(least, len(self.text))).with_maximum(options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text("\n".join(textwrap.wrap(self.text, options.max_width)), overflow="fold")

@@ -53,6 +53,17 @@ def test_every_number_is_on_one_line(width: int) -> None:
         assert row.variant in text
 
 
+def test_a_name_is_broken_at_its_hyphens() -> None:
+    report = sample.report()
+    for row in report["artifacts"]:
+        if row["variant"] == "int8-ptq":
+            row["variant"] = "int8-dynamic"
+    text = shown(report, 80)
+    assert re.search(r"^ *int8- ", text, re.MULTILINE)
+    assert re.search(r"^ *dynamic +$", text, re.MULTILINE)
+    assert "int8-dynamic" in shown(report, 200)
+
+
 def test_it_names_what_to_read_next(tmp_path: Path) -> None:
     text = shown(sample.report(), 200, files=(tmp_path / "report.html",))
     assert str(tmp_path / "report.html") in text
