@@ -45,7 +45,7 @@ def _from_graph(source: Source, said: str) -> str:
         with torch.no_grad():
             program = torch.export.export(source.model, (source.example(),), strict=False)
             graphs = [program.graph, program.run_decompositions().graph]
-    except Exception:
+    except Exception:  # what could not be converted may not be traced either, in whatever way
         return ""
     for graph in graphs:
         for node in graph.nodes:
