@@ -24,8 +24,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _leave)
     from harness import cli
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    cli.main()
+    cli.main()  # which has handlers of its own
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 from typer.exceptions import TyperException
@@ -31,27 +32,37 @@ INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Run the command line; every foreseen failure becomes one message and its documented exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, interrupt)
         code = app(standalone_mode=False)
-    except EdgeleakError as error:
-        sys.exit(say(error))
-    except TyperException as error:
-        sys.exit(say(UsageError(error.format_message(), hint="see edgeleak -h")))
     except KeyboardInterrupt:  # outside what typer watches over
         code = INTERRUPTED
-    except OSError as error:
-        if error.errno not in STORAGE_ERRORS:
-            raise
-        place = error.filename or "run folder"
-        sys.exit(
-            say(
-                StorageError(
-                    f"{place}: {error.strerror}",
-                    hint="make room, or give another place with --run; the same command resumes",
-                )
-            )
-        )
+    except Exception as error:
+        # An interrupt that comes upon a library's lock leaves it as another error, about the lock.
+        if not interrupts:
+            sys.exit(say(_told(error)))
+        code = INTERRUPTED
     if code == INTERRUPTED:
         sys.exit(say(InterruptedRunError("interrupted", hint="the same command resumes; finished work is kept")))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(error: Exception) -> EdgeleakError:
+    """The failure as the user is told of it; one that nobody foresaw is raised."""
+    if isinstance(error, EdgeleakError):
+        return error
+    if isinstance(error, TyperException):
+        return UsageError(error.format_message(), hint="see edgeleak -h")
+    if isinstance(error, OSError) and error.errno in STORAGE_ERRORS:
+        return StorageError(
+            f"{error.filename or 'run folder'}: {error.strerror}",
+            hint="make room, or give another place with --run; the same command resumes",
+        )
+    raise error

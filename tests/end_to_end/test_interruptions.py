@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -104,6 +105,30 @@ def test_interrupted_before_anything_began(small: Path, tmp_path: Path) -> None:
     _, said = running.communicate(timeout=60)
     assert running.returncode == 3, said
     assert said.strip().splitlines() == ["edgeleak: interrupted (the same command resumes; finished work is kept)"]
+
+
+# The interrupt comes upon a library that holds a lock, which makes an error of its own of it.
+UPON_A_LOCK = """
+import os, signal, sys
+import harness.cli
+
+def app(**_):
+    try:
+        os.kill(os.getpid(), signal.{signal})
+    except KeyboardInterrupt:
+        raise RuntimeError("cannot release un-acquired lock")
+
+harness.cli.app = app
+harness.cli.main()
+"""
+
+
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_that_becomes_another_error_is_an_interrupt(signal: str) -> None:
+    code = UPON_A_LOCK.format(signal=signal)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr == "edgeleak: interrupted (the same command resumes; finished work is kept)\n"
 
 
 def test_no_process_is_left_behind(small: Path, copied: Path) -> None:
