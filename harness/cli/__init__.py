@@ -6,6 +6,7 @@ Exit codes: 0 pass, 1 gate failed, 2 inconclusive, 3 internal or device error, 4
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 import sys
 from types import FrameType
@@ -36,6 +37,8 @@ def main() -> NoReturn:
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         interrupts.append(number)
+        # What libraries' threads have in hand fails at the end, and they would log a traceback for each.
+        logging.disable(logging.CRITICAL)
         raise KeyboardInterrupt
 
     try:
@@ -44,6 +47,8 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:  # outside what typer watches over
         code = INTERRUPTED
+    except EdgeleakError as error:
+        sys.exit(say(error))
     except Exception as error:
         # An interrupt that comes upon a library's lock leaves it as another error, about the lock.
         if not interrupts:
@@ -56,8 +61,6 @@ def main() -> NoReturn:
 
 def _told(error: Exception) -> EdgeleakError:
     """The failure as the user is told of it; one that nobody foresaw is raised."""
-    if isinstance(error, EdgeleakError):
-        return error
     if isinstance(error, TyperException):
         return UsageError(error.format_message(), hint="see edgeleak -h")
     if isinstance(error, OSError) and error.errno in STORAGE_ERRORS:

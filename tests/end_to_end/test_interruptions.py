@@ -61,6 +61,13 @@ MADE = {
 }
 
 
+def _has(folder: Path, pattern: str) -> bool:
+    try:
+        return any(folder.glob(pattern))
+    except FileNotFoundError:  # a folder that is looked into was replaced meanwhile
+        return False
+
+
 @pytest.mark.parametrize("stage", MADE)
 def test_interrupted_anywhere_then_resumed(
     finished: Path, small: Path, edgeleak: Cli, tmp_path: Path, stage: str
@@ -75,7 +82,7 @@ def test_interrupted_anywhere_then_resumed(
     if stage == "bench":
         time.sleep(2.5)  # too quick to be caught in the act; some moment of the command has to do
     else:
-        wait_for(lambda: any(folder.glob(pattern)))
+        wait_for(lambda: _has(folder, pattern))
     os.killpg(running.pid, signal.SIGINT)
     pressed = time.monotonic()
     _, said = running.communicate(timeout=60)
