@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 __all__ = ["main"]
@@ -102,7 +101,7 @@ def _serve(options: argparse.Namespace) -> int:
         from device_agent.supervisor import Supervisor
     except ImportError as error:
         return _fail(_EXIT_USAGE, f'{error.name} is not installed; pip install "edgeleak[agent]"')
-    stop = _stop_event(options.exit_on_stdin_eof)
+    stop = _orders_to_stop(options.exit_on_stdin_eof)
     try:
         store = BlobStore(options.store, max_bytes=options.max_store_bytes)
     except OSError as error:
@@ -114,7 +113,7 @@ def _serve(options: argparse.Namespace) -> int:
         except RuntimeError:
             return _fail(_EXIT_DEVICE, f"{options.listen} cannot be bound; another agent may listen there, use port 0")
         print(f"listening on {host}:{port}", flush=True)
-        stop.wait()
+        os.read(stop, 1)
         server.stop(_GRACE_SECONDS).wait()
     finally:
         worker.close()
@@ -122,23 +121,25 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def _stop_event(on_stdin_eof: bool) -> threading.Event:
-    stop = threading.Event()
+def _orders_to_stop(on_stdin_eof: bool) -> int:
+    """A descriptor that can be read once an order to stop has come: a signal, or the end of standard input.
 
-    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        stop.set()
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
+    Not an Event: a handler that runs while the main thread begins to wait would find its lock taken, and hang.
+    """
+    orders, place = os.pipe()
+    os.set_blocking(place, False)
+    signal.set_wakeup_fd(place)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     if on_stdin_eof:
 
         def wait_for_eof() -> None:
             while os.read(0, 4096):
                 pass
-            stop.set()
+            os.write(place, b"\0")
 
         threading.Thread(target=wait_for_eof, name="stdin", daemon=True).start()
-    return stop
+    return orders
 
 
 def _loopback_host(address: str) -> str | None:

@@ -19,6 +19,23 @@ from protos import PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2
 from tests.device_agent.exported import Agent, Exported, run_agent
 
+# An alarm stands for the order, because a timer can place it within microseconds of the wait's beginning.
+ORDERED_AT_ANY_MOMENT = """
+import os, signal
+from device_agent.cli import _orders_to_stop
+
+orders = _orders_to_stop(False)
+signal.signal(signal.SIGALRM, signal.getsignal(signal.SIGTERM))
+for k in range(5000):
+    signal.setitimer(signal.ITIMER_REAL, 1e-6 * (k % 60 + 1))
+    os.read(orders, 1)
+"""
+
+
+def test_an_order_to_stop_is_heard_at_any_moment() -> None:
+    """An order that comes just when the agent begins to wait must not be lost, nor hang it."""
+    subprocess.run([sys.executable, "-c", ORDERED_AT_ANY_MOMENT], check=True, timeout=60)
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_line_then_a_clean_stop(number: signal.Signals, exported: Exported, tmp_path: Path) -> None:
