@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import re
@@ -99,6 +100,7 @@ def _held(transcript: IO[bytes]) -> Iterator[None]:
             yield
 
 
+@functools.cache
 def _lock_progress_bars() -> None:
     """Give tqdm a lock between threads: its own, between processes, outlives a worker that is stopped."""
     with contextlib.suppress(ImportError):

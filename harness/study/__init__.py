@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import AuditConfig
+from harness.files import write
 from harness.stages.material import ORIGINAL
 from harness.study import _arms
 from harness.study._arms import Arm, arms
@@ -51,14 +52,13 @@ def conduct(
     progress("study", len(planned), len(planned))
     found = findings(planned)
     kept = folder / "study.json"
-    kept.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    write(kept, json.dumps(found, indent=1, allow_nan=False).encode() + b"\n", parents=True)
     pictures = []
     for name, title, svg in _pictures(planned):
         place = out.with_name(f"{out.stem}-{name}.svg")
-        place.write_text(svg)
+        write(place, svg.encode(), parents=True)
         pictures.append((title, place))
-    out.write_text(page(found, source=source, pictures=pictures))
+    write(out, page(found, source=source, pictures=pictures).encode(), parents=True)
     return found, (out, *(place for _, place in pictures), kept)
 
 
