@@ -1,4 +1,4 @@
-"""Other tools, each in an environment of its own that ``make peers`` makes, asked through a process that stays.
+"""Other context, each in an environment of its own that ``make peers`` makes, asked through a process that stays.
 
 They need versions that do not go with ours. A peer is started once, keeps its imports warm and times itself, so that
 its rounds and ours can be taken in turn on the same arrays.

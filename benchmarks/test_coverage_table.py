@@ -1,7 +1,7 @@
 """Do intervals hold the truth, and do bounds stay at zero where nothing leaks? One table, printed with ``-q -s``.
 
 Simulated audits: members' and non-members' scores are normal and their means lie apart as far as the AUC says. Where
-nothing leaks, all three tools judge the same scores.
+nothing leaks, all three context judge the same scores.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import attacks, mis, stats
-from harness.attacks import arrays as attack_arrays
-from harness.mis import arrays as mis_arrays
+from harness.data import answers as attack_arrays
+from harness.data import losses as mis_arrays
 
 __all__ = ["attack_file", "mis_file"]
 
@@ -28,7 +28,7 @@ def attack_file(
     jobs: int = -1,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Attack the answers in an .npz file; its keys are described in `harness.attacks.arrays`.
+    """Attack the answers in an .npz file; its keys are described in `harness.data.answers`.
 
     Args:
         path: the file.

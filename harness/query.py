@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import collection, outputs
+from harness import collection
+from harness.data import output_kind as outputs
+from harness.data.records import read as read_records
 from harness.devices import Device, DeviceInfo, open_device
 from harness.errors import (
     ArtifactError,
@@ -25,7 +27,6 @@ from harness.errors import (
     StorageError,
 )
 from harness.export import SUFFIXES
-from harness.records import read as read_records
 from harness.types import Array, Artifact, IntArray, Records, TensorSpec
 
 __all__ = ["query", "sentences"]
@@ -66,13 +67,13 @@ class _Memory:
 def query(
     path: Path, models: Sequence[str], *, out: Path, device: str = "local", progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Ask files about records and write down what they answered, in the format of `harness.attacks.arrays`.
+    """Ask files about records and write down what they answered, in the format of `harness.data.answers`.
 
     Every file is fed the same batches. Nothing is known of a file but its suffix, so each is shown one record first:
     a layout that does not fit is found before the long run, and the answer tells how many classes there are.
 
     Args:
-        path: the records; `harness.records` describes their keys.
+        path: the records; `harness.data.records` describes their keys.
         models: ``NAME=FILE`` each; SR attacks take the one called ``original`` for the uncompressed one.
         out: the .npz file to write, readable by its owner alone.
         device: ``local``, or ``grpc://HOST:PORT``.

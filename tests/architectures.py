@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
-from harness import datasets, models
+from harness import models
+from harness.data import datasets
 
 DIGITS = datasets.load("digits")
 IMAGES = ("cnn", "densenet121", "mobilenetv2", "resnet18", "resnet50", "vgg16-bn")

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from harness.console import ProgressView
+from harness.cli._console import ProgressView
 
 
 def said(calls: list[tuple[float, str, int, int]], *, quiet: bool = False) -> list[str]:

@@ -16,8 +16,8 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import outputs
-from harness.attacks import arrays
+from harness.data import answers as arrays
+from harness.data import output_kind as outputs
 from harness.errors import ArtifactError, ConfigError, DeviceOutputError, EdgeleakError, InputError
 from harness.query import query, sentences
 from tests.device_agent.exported import Agent, Exported, agent, exported, shared_agent, start_agent

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness import datasets, models, training
+from harness import models, training
+from harness.data import datasets
 from harness.errors import ArtifactError, ConfigError, InputError, InterruptedRunError
 from harness.training._augment import augmented
 from harness.training._fit import _Ties

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from harness import __version__
-from harness.audit import check
+from harness.audit.plan import check
 from harness.config import AuditConfig, load
 from harness.errors import EdgeleakError
 from harness.report import findings

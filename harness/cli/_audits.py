@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from harness.arrays import attack_file, mis_file
-from harness.audit import STAGES, Tools, audit_all, run_stage
+from harness.audit.plan import STAGES, Context, audit_all, run_stage
 from harness.cli._app import (
     DEFAULT_CONFIG,
     ConfigArgument,
@@ -31,12 +31,12 @@ from harness.cli._app import (
     out,
     show,
 )
+from harness.cli._console import ProgressView
 from harness.config import AuditConfig
-from harness.console import ProgressView
 from harness.errors import UsageError
-from harness.gate import Verdict, exit_code
+from harness.policy import Verdict, exit_code
 from harness.report import summary
-from harness.run import Run
+from harness.store import Run
 
 
 @app.command(epilog="Example: edgeleak audit examples/digits.toml --device grpc://127.0.0.1:50051")
@@ -146,9 +146,9 @@ def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bo
     with (
         Run.open(place, config) as run,
         ProgressView(err, quiet=quiet) as view,
-        Tools(view, config.device.url) as tools,
+        Context(view, config.device.url) as context,
     ):
-        report, verdict = audit_all(config, run, tools)
+        report, verdict = audit_all(config, run, context)
     if as_json:
         out.print_json(json.dumps(report))
     else:
@@ -160,9 +160,9 @@ def _stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: boo
     with (
         Run.open(folder_of(folder, config), config) as run,
         ProgressView(err, quiet=quiet) as view,
-        Tools(view, config.device.url) as tools,
+        Context(view, config.device.url) as context,
     ):
-        result = run_stage(stage, config, run, tools)
+        result = run_stage(stage, config, run, context)
     if as_json:
         out.print_json(json.dumps(result))
     else:

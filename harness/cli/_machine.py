@@ -10,9 +10,9 @@ import typer
 
 from harness import doctor
 from harness.cli._app import DEFAULT_CONFIG, JsonOption, app, example, out
+from harness.compare.calibration import pool
 from harness.errors import ConfigError, UsageError
-from harness.gate import exit_code, judge_pooled
-from harness.stages.calibrate import pool
+from harness.policy import exit_code, judge_pooled
 
 
 @app.command(name="doctor", epilog="Example: edgeleak doctor --json")

@@ -9,7 +9,7 @@ import typer
 
 from harness import query as own_models
 from harness.cli._app import DeviceOption, JobsOption, JsonOption, QuietOption, app, err, out, tell
-from harness.console import ProgressView
+from harness.cli._console import ProgressView
 
 
 @app.command(
@@ -90,7 +90,7 @@ def matrix(
     quiet: QuietOption = False,
 ) -> None:
     """Export every architecture in every variant for every runtime, ask each file, and compare it with torch."""
-    from harness import matrix as matrices
+    from studies import export_matrix as matrices
 
     with ProgressView(err, quiet=quiet) as view:
         found, files = matrices.conduct(
@@ -113,7 +113,7 @@ def fetch(
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the licence and the size.")] = False,
 ) -> None:
     """Download a data set from where it is published, checked against its known SHA-256."""
-    from harness import datasets
+    from harness.data import datasets
 
     out.print(datasets.describe(name), markup=False, soft_wrap=True)
     files = datasets.fetch(name, data_dir, agreed=yes)

@@ -20,7 +20,7 @@ from harness.cli._app import (
     err,
     tell,
 )
-from harness.console import ProgressView
+from harness.cli._console import ProgressView
 
 
 @app.command(epilog="Example: edgeleak study examples/cifar10.toml --out docs/study-cifar10.md")
@@ -37,7 +37,7 @@ def study(
     quiet: QuietOption = False,
 ) -> None:
     """Repeat an audit over seeds with its controls and null twins, compare NR, SR and MR, and write a page."""
-    from harness.study import answers, conduct  # its pictures need matplotlib, which nothing else should wait for
+    from studies.compleak import answers, conduct  # its pictures need matplotlib, which nothing else should wait for
 
     audited = configure(config, device=device, seed=None, null=False)
     place = run or Path("runs") / f"{audited.name}-study"
@@ -70,8 +70,8 @@ def synthetic(
     quiet: QuietOption = False,
 ) -> None:
     """Hold the indicator and its predictions against laws whose true leakage is known."""
-    from harness.mis_study import _synthetic
-    from harness.mis_study._synthetic_page import sentences
+    from studies.mis import _synthetic
+    from studies.mis._synthetic_page import sentences
 
     make = _synthetic.Settings.quick if quick else _synthetic.Settings
     settings = make(seed=1 if seed is None else seed)
@@ -92,7 +92,7 @@ def molecules(
     quiet: QuietOption = False,
 ) -> None:
     """Privacy against use of quantized heads on frozen molecule representations."""
-    from harness.mis_study import _molecules
+    from studies.mis import _molecules
 
     place, page = run or Path("runs/mis-molecules"), to or Path("docs/mis-molecules.md")
     with ProgressView(err, quiet=quiet) as view:

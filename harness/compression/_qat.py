@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from harness.errors import ArtifactError
 from harness.models import require
-from harness.quiet import converting
+from harness.silence import converting
 
 __all__ = ["quantization_aware"]
 

@@ -71,7 +71,7 @@ def _cluster(model: nn.Module, variant: Variant, finetune: Finetune, shape: tupl
 
 
 def _grid(model: nn.Module, variant: Variant, _finetune: Finetune, shape: tuple[int, ...]) -> Any:
-    from harness.compression._on_grid import on_grid
+    from harness.compression._grid import on_grid
 
     return on_grid(model, grid=variant.name, sample_shape=shape)
 

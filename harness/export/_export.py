@@ -20,7 +20,7 @@ from harness.export._source import INPUT_NAME, OUTPUT_NAME, Source
 from harness.export._support import STATIC, require_support
 from harness.export.inspect import sizes, weight_summary
 from harness.files import write
-from harness.quiet import converting
+from harness.silence import converting
 from harness.types import Array, Artifact, TensorSpec
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def export_many(
     max_batch: int = MAX_BATCH,
     cache: Path | None = None,
 ) -> tuple[Artifact, ...]:
-    """Export one model in several number formats; where the runtime's tools allow it they share one conversion.
+    """Export one model in several number formats; where the runtime's context allow it they share one conversion.
 
     Batch norm is folded first. Each file is written beside its place and renamed, so a file that is there is whole.
     What the file holds (share of zeros, distinct values) is read back from it, not from the model.

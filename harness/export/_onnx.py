@@ -1,4 +1,4 @@
-"""ONNX files (.onnx): torch's exporter converts, ONNX Runtime's tools quantize."""
+"""ONNX files (.onnx): torch's exporter converts, ONNX Runtime's context quantize."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.export._stored import Stored, unpack_int4
 from harness.models import require
-from harness.quiet import quiet
+from harness.silence import silence
 from harness.types import Array
 
 __all__ = ["read"]
@@ -52,7 +52,7 @@ def read(content: bytes) -> list[Stored]:
     if not re.fullmatch(rb"ET\d\d", content[4:8]):
         raise ValueError(f"its magic is {content[4:8]!r}, not ET and two digits")
     require("executorch")
-    with quiet():
+    with silence():
         from executorch.exir._serialize._program import deserialize_pte_binary
 
         file = deserialize_pte_binary(content)
@@ -119,7 +119,7 @@ def _graph(content: bytes) -> Any:
         schema, binary = Path(folder, "schema.fbs"), Path(folder, "graph.bin")
         schema.write_bytes(resources.files(serialization).joinpath("schema.fbs").read_bytes())
         binary.write_bytes(content)
-        with quiet():  # flatc prints its whole manual about bytes that it cannot read
+        with silence():  # flatc prints its whole manual about bytes that it cannot read
             _flatc_decompile(folder, str(schema), str(binary), ["--raw-binary"])
         text = Path(folder, "graph.json").read_text()
     # flatc writes C's names of numbers that JSON does not have; ReLU's upper bound is one.

@@ -12,7 +12,7 @@ SUFFIXES = {"litert": ".tflite", "executorch": ".pte", "pytorch-mobile": ".ptl",
 # Number formats whose activations have fixed ranges, measured on calibration records.
 STATIC = ("int8", "int16x8")
 
-# Torchao's 4-bit weights exist for linear layers alone; so do ONNX Runtime 1.31's weight-only tools (MatMulNBits). A
+# Torchao's 4-bit weights exist for linear layers alone; so do ONNX Runtime 1.31's weight-only context (MatMulNBits). A
 # convolutional network would stay in float32 under a quantized name.
 _REASONS = {
     ("executorch", "int4"): "ExecuTorch's 4-bit weights exist for linear layers only, in groups of 32 with activations "

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.attacks import arrays, evaluate
+from harness.attacks import evaluate
+from harness.data import answers as arrays
 from harness.errors import EdgeleakError
 from tests.attacks.bad_arrays import BAD, CLASSES, Arrays, N, full_table, write
 from tests.attacks.worlds import World, make_world

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from harness import compression, datasets, models, training
+from harness import compression, models, training
 from harness.compression._prune import magnitude_mask
+from harness.data import datasets
 from harness.errors import ArtifactError, ConfigError, InterruptedRunError
 
 DIGITS = datasets.load("digits")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from torch import nn
 
-from harness import compression, datasets, export, models, training
+from harness import compression, export, models, training
 from harness.compression import candidates
+from harness.data import datasets
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.run import Run
-from harness.stages.material import Material
+from harness.store import Run
+from harness.subject.trained import TrainedSubject
 from tests.end_to_end.conftest import Cli
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("study")]
@@ -74,8 +74,8 @@ def found(folder: Path) -> dict[str, Any]:
 def test_the_mistake_shows_members_alone_through_the_transform_and_anew_to_each_file(folder: Path) -> None:
     place = folder / "runs" / "tiny-study" / "seed-1"
     run = Run(place, Run.config_of(place))
-    material = Material.load(run.config)
-    member = material.membership("target", material.population("audit").ids) == 1
+    subject = TrainedSubject.load(run.config)
+    member = subject.membership("target", subject.population("audit").ids) == 1
     honest, mistaken = (
         {v: run.read_answers(name, f"target/{v}/litert") for v in ("original", "int8-dynamic")}
         for name in ("audit", "audit-confounded")

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness import compression, datasets, export, models, training
+from harness import compression, export, models, training
+from harness.data import datasets
 from harness.types import Artifact
 
 SHAPE = (1, 8, 8)

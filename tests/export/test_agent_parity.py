@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness import datasets, training
+from harness import training
+from harness.data import datasets
 from harness.devices import open_device
 from harness.types import Records
 from tests.export.pairs import PAIRS, TOLERANCES

@@ -15,7 +15,7 @@ from harness import compression, export, models, training
 from harness.errors import ArtifactError
 from harness.export import _free_batch
 from harness.export._source import Source
-from harness.quiet import converting
+from harness.silence import converting
 from tests.architectures import build, digits
 
 # The other two are exported in `test_export.py`.

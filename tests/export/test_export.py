@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness import datasets, export, models, training
+from harness import export, models, training
+from harness.data import datasets
 from harness.errors import ArtifactError, ConfigError, InputError, StorageError
 from tests.export.pairs import PAIRS, TOLERANCES
 

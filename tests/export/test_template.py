@@ -15,7 +15,7 @@ from harness import models
 from harness.compression import fuse
 from harness.export import _litert, _template
 from harness.export._source import Source
-from harness.quiet import quiet
+from harness.silence import silence
 
 
 class Converter:
@@ -31,7 +31,7 @@ class Converter:
         weights = b"".join(tensor.numpy().tobytes() for tensor in source.model.state_dict().values())
         key = (str(source.model), source.sample_shape, source.max_batch, weights)
         if key not in self.made:
-            with quiet():
+            with silence():
                 self.made[key] = _litert._float_file(source)
         return self.made[key]
 
@@ -99,7 +99,7 @@ def cache(proven, tmp_path) -> Path:
 
 def test_a_conversion_gives_the_same_bytes_again(proven):
     source = Source(trained(cnn, 2, SHAPE), SHAPE, "float32", None, 64, None)
-    with quiet():
+    with silence():
         assert _litert._float_file(source) == proven[1][2]
 
 

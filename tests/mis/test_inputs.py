@@ -7,8 +7,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from harness.data import losses as arrays
 from harness.errors import InputError
-from harness.mis import arrays, loss_matrix, losses_from_confidences, losses_from_regression
+from harness.mis import loss_matrix, losses_from_confidences, losses_from_regression
 
 P = np.array([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.3, 0.3, 0.4]])
 Y = np.array([0, 0, 1])

@@ -11,10 +11,10 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
-import sample
 
 from harness.errors import InputError, StorageError
 from harness.report import Curve, write
+from tests.report import sample
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError
 from harness.report import Curve, _labels, _leakage, _roc
 from harness.report._model import artifacts
+from tests.report import sample
 
 
 def curve(fpr: list[float], tpr: list[float], n: int = 10, **more: Any) -> Curve:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -16,6 +15,7 @@ from rich.console import Console
 from harness.report import _format, _page, _read, summary
 from harness.report._model import artifacts, mis_ranking
 from harness.stats import Estimate
+from tests.report import sample
 
 
 def shown(report: dict[str, Any], width: int = 80, *, color: bool = False, **more: Any) -> str:

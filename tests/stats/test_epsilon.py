@@ -90,7 +90,7 @@ def test_leakage_is_found_and_more_records_find_more(world):
 
 
 def test_one_test_on_one_count_beats_two_intervals():
-    # Clopper-Pearson of both rates at alpha / 2 over the same number of cuts, as other tools do with correction.
+    # Clopper-Pearson of both rates at alpha / 2 over the same number of cuts, as other context do with correction.
     rng = np.random.default_rng(3)
     gain = []
     for _ in range(20):

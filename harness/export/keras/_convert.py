@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.records import read
 from harness.errors import ArtifactError, ConfigError, StorageError
 from harness.export.inspect import WeightSummary, sizes, weight_summary
 from harness.export.keras._environment import ask, python_of
-from harness.records import read
 
 __all__ = ["MODES", "convert", "sentences"]
 
@@ -89,7 +89,7 @@ def convert(
         model: the .keras file; one that holds Python code (a Lambda layer) is refused.
         out: folder for ``MODE.tflite``, ``RECIPE-MODE.tflite`` and ``RECIPE.keras``; made where it is missing.
         modes: some of `MODES`; None takes all, those that need records only where there are some.
-        calibration: records whose first 256 measure the ranges of activations; their keys are in `harness.records`.
+        calibration: records whose first 256 measure the ranges of activations; see `harness.data.records`.
         prune: shares of each kernel to set to zero.
         cluster: numbers of distinct values to leave in each kernel.
         sparse: also store each pruned model in TensorFlow's sparse format, float32.

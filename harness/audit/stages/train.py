@@ -1,0 +1,109 @@
+"""Stage `train`: data -> target and shadow models -> their compressed weights, and the indicator's candidates."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from joblib import delayed
+
+from harness import compression, files, training
+from harness.audit import engine
+from harness.config import AuditConfig
+from harness.store import Run
+from harness.subject import candidates
+from harness.subject.trained import ORIGINAL, TARGET, TrainedSubject, inputs_of, weights_of
+
+if TYPE_CHECKING:
+    from harness.audit.context import Context
+
+__all__ = ["reference_path", "train"]
+
+
+def train(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
+    """Train every model, then make every variant's and candidate's weights; what is there already is kept.
+
+    Each is a task in a process of its own, with one thread, so that the weights do not depend on how many run at once.
+
+    Returns:
+        The split's roles with their sizes.
+    """
+    subject = TrainedSubject.load(config, run)
+    subject.keep(run)
+    made_of = [w for w in dict.fromkeys(map(weights_of, config.compression.variants)) if w != ORIGINAL]
+    originals = [delayed(_original)(config, run.folder, model) for model in subject.models]
+    variants = [delayed(_variant)(config, run.folder, m, w) for m in subject.models for w in made_of]
+    compressed = [*candidates.tasks(config, run.folder), *variants]
+    total, done = len(originals) + len(compressed), 0
+    context.progress("train", done, total)
+    for tasks in (originals, compressed):
+        for _ in engine.run(tasks, jobs=config.jobs):
+            done += 1
+            context.progress("train", done, total)
+    split = subject.split
+    return {
+        "name": config.data.name,
+        "members": len(split.members),
+        "nonmembers": len(split.nonmembers),
+        "training": len(split.training),
+        "population": len(split.population),
+        "calibration": len(split.calibration),
+        "shadows": len(split.shadows),
+        "shadow_members": len(split.shadows[0].members) if split.shadows else 0,
+        "duplicates_removed": split.duplicates_removed,
+        "warnings": list(subject.warnings),
+    }
+
+
+def reference_path(run: Run, variant: str) -> Path:
+    """Torch's own answers to the audited records, for parity, float32 `[n, C]`."""
+    return run.path("models", TARGET, f"{weights_of(variant)}.answers.npy")
+
+
+def _original(config: AuditConfig, folder: Path, model: str) -> None:
+    """Train one model, and keep its last checkpoints where the indicator wants them."""
+    run = Run(folder, config)
+    subject = TrainedSubject.load(config, run)
+    path = run.path("models", model, f"{ORIGINAL}.safetensors")
+    if not path.exists():
+        wanted = model == TARGET and config.mis.enabled and config.mis.generator == "trajectory"
+        made = candidates.fit(config, subject, model, checkpoints=config.mis.candidates if wanted else 0)
+        candidates.keep_trajectory(run, made.checkpoints)
+        training.save_weights(path, made.state_dict)  # last: its presence says that the candidates are there too
+    if model == TARGET:
+        _keep_answers(run, subject, ORIGINAL)
+
+
+def _variant(config: AuditConfig, folder: Path, model: str, variant: str) -> None:
+    """Compress a trained model into one variant that has weights of its own."""
+    run = Run(folder, config)
+    subject = TrainedSubject.load(config, run)
+    path = run.path("models", model, f"{variant}.safetensors")
+    if not path.exists():
+        inputs, labels = subject.training_arrays(model)
+        made = compression.compress(
+            subject.load_model(run, model, ORIGINAL),
+            variant,
+            inputs=inputs,
+            labels=labels,
+            finetune_epochs=config.compression.finetune_epochs,
+            finetune_learning_rate=config.compression.finetune_learning_rate,
+            batch_size=config.training.batch_size,
+            optimizer=config.training.optimizer,
+            seed=subject.seed_of(model),
+        )
+        training.save_weights(path, made.model.state_dict())
+    if model == TARGET:
+        _keep_answers(run, subject, variant)
+
+
+def _keep_answers(run: Run, subject: TrainedSubject, variant: str) -> None:
+    path = reference_path(run, variant)
+    if path.exists():
+        return
+    answers = training.predict(subject.load_model(run, TARGET, variant), inputs_of(subject.population("audit")))
+    content = io.BytesIO()
+    np.save(content, answers, allow_pickle=False)
+    files.write(path, content.getvalue())

@@ -1,0 +1,114 @@
+"""Texts as token ids: byte-pair encoding (Sennrich et al. 2016), trained on the texts that a model is trained on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.datasets._files import require
+from harness.errors import ConfigError, InputError
+
+__all__ = ["SHIFTED_PADDING", "Tokenizer", "train_tokenizer"]
+
+# Their ids are their places. Every text becomes [CLS] its tokens [SEP], so no record is padding alone.
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+# The padding that a pretrained network's tokenizer is given where it has none at id 0; no text becomes this token.
+SHIFTED_PADDING = "<padding, id 0>"
+# A pair of pieces becomes a token when it occurs this often: no word is written into the tokenizer that occurs once.
+LEAST_FREQUENT = 2
+
+
+class Tokenizer:
+    """A trained tokenizer.
+
+    Args:
+        table: the library's own JSON object, as :meth:`to_json` gives it.
+
+    Raises:
+        InputError: it is not such an object, or it does not pad with id 0.
+        DependencyError: the package tokenizers is not installed.
+    """
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        require("tokenizers", extra="text")
+        from tokenizers import Tokenizer as Backend
+
+        self._table = table
+        try:
+            self._tokenizer = Backend.from_str(json.dumps(table))
+        except Exception as error:  # the library raises plain Exception, whatever is wrong
+            raise InputError(f"tokenizer: not readable: {error}", hint="train again") from None
+        truncation, padding = self._tokenizer.truncation or {}, self._tokenizer.padding or {}
+        self.sequence: int = truncation.get("max_length", 0)
+        if not self.sequence or padding.get("length") != self.sequence or padding.get("pad_id") != 0:
+            raise InputError("tokenizer: does not cut and pad to one length with id 0", hint="train again")
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids."""
+        return int(self._tokenizer.get_vocab_size())
+
+    @property
+    def shift(self) -> int:
+        """By how much ids lie above those that a pretrained network knows: 1 where padding was put before them."""
+        return int(self._tokenizer.token_to_id(SHIFTED_PADDING) == 0)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of :meth:`to_json`, written in one fixed way."""
+        return hashlib.sha256(json.dumps(self._table, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> Mapping[str, Any]:
+        """The JSON object that the library reads, as `tokenizer.json` usually holds it."""
+        return self._table
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Token ids, int64 ``[n, sequence]``: cut off where a text is longer, padded with 0 where it is shorter."""
+        encoded = self._tokenizer.encode_batch_fast(list(texts))
+        return np.array([one.ids for one in encoded], dtype=np.int64).reshape(len(texts), self.sequence)
+
+
+def train_tokenizer(texts: Sequence[str], *, vocabulary: int, sequence: int) -> Tokenizer:
+    """Train a tokenizer; equal texts give an equal one, whatever the number of threads.
+
+    Byte-pair encoding and not WordPiece: the library's WordPiece trainer numbers its tokens in another order each time.
+    Texts are lower-cased, accents are dropped, and no token reaches over a blank or a punctuation mark.
+
+    Args:
+        texts: what the target is trained on, and nothing else.
+        vocabulary: at most so many tokens, the four special ones included.
+        sequence: tokens of a record, the two marks around it included.
+
+    Raises:
+        ConfigError: the texts hold more different characters than ``vocabulary``.
+        DependencyError: the package tokenizers is not installed.
+    """
+    require("tokenizers", extra="text")
+    from tokenizers import Tokenizer as Backend
+    from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
+
+    unknown, start, end = SPECIAL[1:]
+    backend = Backend(models.BPE(unk_token=unknown))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, min_frequency=LEAST_FREQUENT, special_tokens=list(SPECIAL), show_progress=False
+    )
+    backend.train_from_iterator(texts, trainer)
+    if backend.get_vocab_size() > vocabulary:
+        raise ConfigError(
+            f"data.vocabulary: {vocabulary} tokens, the texts hold {backend.get_vocab_size() - len(SPECIAL)} "
+            f"different characters",
+            hint="give a larger vocabulary",
+        )
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}", special_tokens=[(mark, SPECIAL.index(mark)) for mark in (start, end)]
+    )
+    backend.enable_truncation(sequence)
+    backend.enable_padding(length=sequence, pad_id=0, pad_token=SPECIAL[0])
+    return Tokenizer(json.loads(backend.to_str()))

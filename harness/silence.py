@@ -1,0 +1,119 @@
+"""Converters that talk: silenced down to the file descriptors, and quoted when they fail."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import re
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import IO
+
+from harness.errors import ArtifactError, EdgeleakError
+
+__all__ = ["converting", "silence"]
+
+# The descriptors belong to the whole process, so only one conversion may hold them.
+_DESCRIPTORS = threading.Lock()
+# What of the converter's own words goes into a failure's note.
+TAIL_CHARACTERS = 4000
+# Converters colour their messages for terminals.
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@contextlib.contextmanager
+def converting(what: str, *, place: Callable[[Exception], str] | None = None) -> Iterator[None]:
+    """Run a conversion in silence; a failure becomes one line, with the converter's words as the error's note.
+
+    Standard output and error of the whole process are held meanwhile, also for other threads: exports that run beside
+    a progress display belong into a process of their own.
+
+    Args:
+        what: begins the message, e.g. ``target/int8 to litert``.
+        place: asked where in the model a failure lies; "" where that is not known.
+
+    Raises:
+        ArtifactError: the conversion failed.
+    """
+    with tempfile.TemporaryFile() as transcript:
+        try:
+            with silence(transcript):
+                yield
+        except EdgeleakError:
+            raise
+        except Exception as error:
+            with silence():
+                where = place(error) if place is not None else ""
+            failure = ArtifactError(
+                f"{what}: the conversion failed: {_reason(error)}" + (f"; at {where}" if where else ""),
+                hint="the converter may not know an operation, or not follow a branch that depends on the records",
+            )
+            transcript.seek(0)
+            failure.add_note(transcript.read().decode(errors="replace")[-TAIL_CHARACTERS:])
+            raise failure from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost cause: what wraps it tells which step failed, and not why."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = (COLOURS.sub("", line).strip() for line in str(error).splitlines())
+    return f"{type(error).__name__}: {next(filter(None, lines), '')}"
+
+
+@contextlib.contextmanager
+def silence(transcript: IO[bytes] | None = None) -> Iterator[None]:
+    """Hold everything that the process prints, warns and logs; into ``transcript`` where one is given."""
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(_DESCRIPTORS)
+        held = transcript if transcript is not None else undo.enter_context(tempfile.TemporaryFile())
+        undo.enter_context(_held(held))
+        undo.enter_context(warnings.catch_warnings())
+        undo.enter_context(_logging_off())
+        warnings.simplefilter("ignore")
+        _lock_progress_bars()
+        yield
+
+
+@contextlib.contextmanager
+def _held(transcript: IO[bytes]) -> Iterator[None]:
+    """Point descriptors 1 and 2, and the Python streams, at a file."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError, OSError):
+            stream.flush()
+    with contextlib.ExitStack() as undo:
+        for descriptor in (1, 2):
+            try:
+                saved = os.dup(descriptor)
+            except OSError:
+                continue  # closed in this process, as in a daemon: nothing to silence
+            undo.callback(os.close, saved)
+            undo.callback(os.dup2, saved, descriptor)
+            os.dup2(transcript.fileno(), descriptor)
+        text = undo.enter_context(os.fdopen(os.dup(transcript.fileno()), "w", errors="replace"))
+        with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+            yield
+
+
+@functools.cache
+def _lock_progress_bars() -> None:
+    """Give tqdm a lock between threads: its own, between processes, outlives a worker that is stopped."""
+    with contextlib.suppress(ImportError):
+        from tqdm import tqdm
+
+        tqdm.set_lock(threading.RLock())
+
+
+@contextlib.contextmanager
+def _logging_off() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,4 +1,0 @@
-"""The stages of an audit, one a file: each a function of (configuration, run, tools).
-
-Nothing is imported here: worker processes load one stage, and should not pay for the others.
-"""

@@ -1,0 +1,1 @@
+"""Studies: questions that take several audits, or none, to answer. Not in the wheel."""

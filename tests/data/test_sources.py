@@ -1,0 +1,72 @@
+"""A warning where members and non-members come from different files, and silence where they do not."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from harness import report
+from harness.data import datasets
+
+
+def data_of(sources: np.ndarray | None, names: tuple[str, ...]) -> datasets.Dataset:
+    inputs = np.arange(100, dtype=np.float32)[:, np.newaxis]
+    labels = np.arange(100) % 2
+    return datasets.Dataset("own", inputs, labels, np.arange(100), 2, sources=sources, source_names=names)
+
+
+def split_of(members: np.ndarray, nonmembers: np.ndarray) -> datasets.Split:
+    nobody = np.array([], dtype=np.int64)
+    return datasets.Split("own", 0, False, members, members, nonmembers, nobody, nobody, (), 0)
+
+
+def test_a_source_that_tells_the_roles_apart_is_named():
+    data = data_of(np.repeat([0, 1], 50), ("train.csv", "test.csv"))
+    found = datasets.source_warnings(data, split_of(np.arange(20), np.arange(50, 70)))
+    assert found == (
+        "100% of the members come from train.csv, and 0% of the non-members: an attack may tell the files apart, not "
+        "the membership.",
+        "100% of the non-members come from test.csv, and 0% of the members: an attack may tell the files apart, not "
+        "the membership.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("in_members", "in_nonmembers", "count"),
+    [(19, 9, 1), (18, 0, 0), (19, 10, 0), (20, 20, 0), (10, 10, 0), (9, 19, 1)],
+)
+def test_the_rule_is_most_of_one_and_few_of_the_other(in_members, in_nonmembers, count):
+    sources = np.zeros(100, dtype=np.int64)
+    sources[:in_members] = 1
+    sources[50 : 50 + in_nonmembers] = 1
+    data = data_of(sources, ("other.csv", "one.csv"))
+    found = datasets.source_warnings(data, split_of(np.arange(20), np.arange(50, 70)))
+    assert len([line for line in found if "one.csv" in line]) == count
+
+
+def test_a_random_split_of_mixed_files_is_silent():
+    data = data_of(np.repeat([0, 1], [80, 20]), ("train.csv", "test.csv"))
+    for seed in range(20):
+        assert (
+            datasets.source_warnings(data, datasets.split(data, members=30, nonmembers=30, shadows=1, seed=seed)) == ()
+        )
+    alone = data_of(None, ())
+    assert datasets.source_warnings(alone, datasets.split(alone, members=30, nonmembers=30, shadows=1, seed=0)) == ()
+
+
+def test_a_warning_and_the_copies_removed_reach_page_and_terminal(tmp_path: Path):
+    data = data_of(np.repeat([0, 1], 50), ("<b>train</b>.csv", "test.csv"))
+    warnings = datasets.source_warnings(data, split_of(np.arange(20), np.arange(50, 70)))
+    whole = {"data": {"name": "own", "duplicates_removed": 7, "warnings": list(warnings)}}
+    report.write(whole, curves={}, folder=tmp_path)
+    page = " ".join((tmp_path / "report.html").read_text().split())
+    assert "7 duplicates removed" in page
+    assert "100% of the non-members come from test.csv, and 0% of the members" in page
+    assert "&lt;b&gt;train" in page
+    out = io.StringIO()
+    Console(file=out, width=400).print(report.summary(whole))
+    assert "100% of the non-members come from test.csv" in out.getvalue()
