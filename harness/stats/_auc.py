@@ -1,4 +1,4 @@
-"""Area under the ROC curve with DeLong's variance, in the time of the sort."""
+"""Area under the ROC curve with DeLong's variance, in O(n log n)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def auc(scores: Roc | ArrayLike, membership: ArrayLike | None = None, *, level: 
     """Probability that a member outscores a non-member, ties counting half.
 
     The variance is DeLong's; the interval is symmetric on the logit scale, so that it stays inside [0, 1]
-    (Pepe, The Statistical Evaluation of Medical Tests, 2003, section 5.2). Where the variance says nothing
-    (perfect separation, all scores tied, a single record on one side) the interval is a bound from disjoint pairs
-    instead, see :func:`pair_bound`: conservative, never of length zero and never NaN.
+    (Pepe, The Statistical Evaluation of Medical Tests, 2003, section 5.2). Where the variance is zero
+    or undefined (perfect separation, all scores tied, a single record on one side) the interval is a bound from
+    disjoint pairs, see :func:`pair_bound`: conservative, never of length zero and never NaN.
 
     DeLong, DeLong & Clarke-Pearson, Comparing the areas under two or more correlated ROC curves, Biometrics 1988;
     in O(n log n) after Sun & Xu, IEEE Signal Processing Letters 2014.
@@ -50,9 +50,10 @@ def auc(scores: Roc | ArrayLike, membership: ArrayLike | None = None, *, level: 
 
 
 def auc_difference(scores_a: ArrayLike, scores_b: ArrayLike, membership: ArrayLike, *, level: float = 0.95) -> Estimate:
-    """AUC of ``scores_a`` minus AUC of ``scores_b`` on the same records, which is far sharper than two intervals.
+    """AUC of ``scores_a`` minus AUC of ``scores_b`` on the same records, with a paired interval.
 
-    Paired DeLong: the variance of the differences of placement values. Where the two rankings never disagree the
+    Paired DeLong: the variance of the differences of placement values; the interval is narrower than that of two
+    independent AUCs. Where the two rankings never disagree the
     interval is the bound from disjoint pairs.
 
     Args:
@@ -69,14 +70,14 @@ def auc_difference(scores_a: ArrayLike, scores_b: ArrayLike, membership: ArrayLi
     if len(a) != len(b):
         raise InputError(f"scores_b: {len(b)} entries for {len(a)} of scores_a; both score the same records")
     member = as_membership(membership, len(a), of="scores_a")
-    placed = _placements_per_record(a, member) - _placements_per_record(b, member)
+    placements = _placements_per_record(a, member) - _placements_per_record(b, member)
     m, n = int(member.sum()), int((~member).sum())
-    difference = float(placed[member].mean())
+    difference = float(placements[member].mean())
     if min(m, n) < 2:
         return Estimate(difference, -1.0, 1.0, m + n, "paired-delong", level)
-    variance = float(placed[member].var(ddof=1)) / m + float(placed[~member].var(ddof=1)) / n
+    variance = float(placements[member].var(ddof=1)) / m + float(placements[~member].var(ddof=1)) / n
     if variance <= 0.0:
-        # A pair's difference is constant and lies in [-1, 1]; pair_bound speaks of [0, 1].
+        # A pair's difference is constant and lies in [-1, 1]; pair_bound takes values in [0, 1].
         low, high = pair_bound((difference + 1.0) / 2.0, min(m, n), level=level)
         return Estimate(difference, 2.0 * low - 1.0, 2.0 * high - 1.0, m + n, "disjoint-pairs", level)
     half = two_sided_z(level) * math.sqrt(variance)
@@ -86,7 +87,7 @@ def auc_difference(scores_a: ArrayLike, scores_b: ArrayLike, membership: ArrayLi
 
 
 def delong(curve: Roc) -> tuple[float, float]:
-    """AUC and DeLong's variance of it; the variance is NaN with a single record on one side.
+    """The AUC and its variance by DeLong; the variance is NaN with a single record on one side.
 
     The placement value of a member is the share of non-members below it (ties half), and the other way round;
     the variance of a mean of placement values, once for each side, is the variance of the AUC.
@@ -99,7 +100,7 @@ def delong(curve: Roc) -> tuple[float, float]:
     value = float((members * (2 * (n - curve.fp[1:]) + nonmembers)).sum()) / (2.0 * m * n)
     if min(m, n) < 2:
         return value, math.nan
-    # Sums, not dot products: BLAS would start threads for a job of microseconds, and wait for them on a busy machine.
+    # Sums, not dot products: BLAS starts threads for microseconds of work, and waits for them on a busy machine.
     s10 = float((members * (of_members - value) ** 2).sum()) / (m - 1)
     s01 = float((nonmembers * (of_nonmembers - value) ** 2).sum()) / (n - 1)
     return value, s10 / m + s01 / n
@@ -118,7 +119,7 @@ def pair_bound(value: float, pairs: int, *, level: float = 0.95) -> tuple[float,
 
 def _placements_per_record(scores: FloatArray, member: NDArray[np.bool_]) -> FloatArray:
     """Placement value of every record among the records of the other side, float64 ``[n]``."""
-    placed = np.empty(len(scores))
+    placements = np.empty(len(scores))
     for side in (True, False):
         others = np.sort(scores[member != side])
         own = scores[member == side]
@@ -127,9 +128,9 @@ def _placements_per_record(scores: FloatArray, member: NDArray[np.bool_]) -> Flo
         below = np.searchsorted(others, own[order], side="left") + np.searchsorted(others, own[order], side="right")
         share = np.empty(len(own))
         share[order] = below / (2.0 * len(others))
-        # Non-members are placed from above, so that both sides average to the AUC.
-        placed[member == side] = share if side else 1.0 - share
-    return placed
+        # Non-members are placements from above, so that both sides average to the AUC.
+        placements[member == side] = share if side else 1.0 - share
+    return placements
 
 
 def _expit(x: float) -> float:

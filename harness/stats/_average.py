@@ -14,21 +14,21 @@ __all__ = ["average"]
 def average(estimates: Sequence[Estimate]) -> Estimate:
     """The mean of independent estimates, with an interval recovered from theirs.
 
-    The distance from a value to an end of its interval stands for that side's spread, so intervals that are not
-    symmetric stay so (the method of variance estimates recovery: Zou & Donner, Construction of confidence limits
-    about effect measures, Statistics in Medicine 2008). It speaks of these models on other records of the same kind;
-    how far models of other seeds would scatter, three values cannot tell, so show them beside the mean.
+    The distance from a value to an end of its interval stands for that side's spread, so asymmetric intervals stay
+    asymmetric (the method of variance estimates recovery: Zou & Donner, Construction of confidence limits about effect
+    measures, Statistics in Medicine 2008). The interval holds for these models on other records of the same kind. It
+    does not include the spread between seeds: report the single values as well.
 
     Args:
-        estimates: at least one; all of one level. With one that is not resolvable the mean is not either.
+        estimates: at least one; all of one level. If one is not resolvable, neither is the mean.
 
     Raises:
         InputError: there are none, or their levels differ.
     """
     if not estimates:
-        raise InputError("estimates: there are none to average")
+        raise InputError("estimates: there are none to average", hint="give at least one estimate")
     if len({e.level for e in estimates}) > 1:
-        raise InputError("estimates: their levels differ; average intervals of one level")
+        raise InputError("estimates: their levels differ", hint="average intervals of one level")
     k, first = len(estimates), estimates[0]
     n = sum(e.n for e in estimates)
     if not all(e.resolvable for e in estimates):

@@ -1,4 +1,4 @@
-"""Bootstrap interval of any statistic of records, in strata and in clusters."""
+"""Bootstrap interval of any statistic of records, by strata and by clusters."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Estimate:
-    """Percentile interval of ``statistic(*arrays)`` over records drawn anew with replacement.
+    """Percentile interval of ``statistic(*arrays)`` over records resampled with replacement.
 
     Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 and 8 (strata, clusters).
 
     Args:
         statistic: arrays with the same rows in the same order -> number.
-        arrays: one or more arrays ``[n, ...]``, drawn together: a paired difference stays paired.
+        arrays: one or more arrays ``[n, ...]``, resampled together: a paired difference stays paired.
         strata: group of each record, ``[n]``; every draw keeps each group's size (give the membership here).
-        clusters: records that were drawn together (a victim seed, an author), ``[n]``: whole clusters are drawn,
-            within each stratum. A cluster lies in one stratum.
+        clusters: records that belong together (one target model's, one author's), ``[n]``: whole clusters are
+            drawn, within each stratum. A cluster lies in one stratum.
         draws: number of draws, at least 100.
         level: nominal coverage of the interval.
         seed: the same seed gives the same interval.
@@ -57,21 +57,21 @@ def bootstrap(
             raise InputError(f"arrays: entry {i} has shape {values.shape} for {n} records")
     level = as_level(level)
     if draws < MIN_DRAWS:
-        raise InputError(f"draws: {draws}, at least {MIN_DRAWS} are needed for an interval")
+        raise InputError(f"draws: {draws}; an interval needs at least {MIN_DRAWS}")
     blocks = _blocks(n, _codes(strata, n, "strata"), _codes(clusters, n, "clusters"))
     value = _finite(statistic(*data), "the records")
     rng = np.random.default_rng(seed)
-    drawn = np.empty(draws)
+    resampled = np.empty(draws)
     for i in range(draws):
         rows = _draw(blocks, rng)
-        drawn[i] = _finite(statistic(*(values[rows] for values in data)), f"draw {i}")
+        resampled[i] = _finite(statistic(*(values[rows] for values in data)), f"draw {i}")
     tail = (1.0 - level) / 2.0
-    low, high = np.quantile(drawn, [tail, 1.0 - tail])
+    low, high = np.quantile(resampled, [tail, 1.0 - tail])
     return Estimate(value, float(low), float(high), n, "bootstrap-percentile", level)
 
 
 def _codes(groups: ArrayLike | None, n: int, name: str) -> IntArray | None:
-    """Groups as numbers 0, 1, ...; None stays None."""
+    """Number the groups 0, 1, ...; None stays None."""
     if groups is None:
         return None
     values = np.asarray(groups)
@@ -91,7 +91,7 @@ def _blocks(n: int, strata: IntArray | None, clusters: IntArray | None) -> list[
         order = rows[np.argsort(clusters[rows], kind="stable")]
         names, starts = np.unique(clusters[order], return_index=True)
         if (owner[names] >= 0).any():
-            raise InputError("clusters: a cluster has records in several strata; whole clusters are drawn within one")
+            raise InputError("clusters: a cluster lies in several strata", hint="put each cluster into one stratum")
         owner[names] = k
         blocks.append(np.split(order, starts[1:]))
     return blocks
@@ -113,6 +113,7 @@ def _finite(value: float, where: str) -> float:
     number = float(value)
     if not math.isfinite(number):
         raise InputError(
-            f"statistic: {number} on {where}", hint="it must be finite on every draw; give strata so that none is empty"
+            f"statistic: {number} on {where}",
+            hint="the statistic must be finite on every draw; give strata where groups are empty",
         )
     return number

@@ -1,4 +1,4 @@
-"""What every function of this room asks of its input, and the one message for each way of being wrong."""
+"""Checks of the arguments that all functions of this package take: scores, membership, levels and counts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def as_scores(scores: ArrayLike, *, name: str = "scores") -> FloatArray:
     if values.ndim != 1:
         raise InputError(f"{name}: shape {values.shape}, expected [n]")
     if len(values) == 0:
-        raise InputError(f"{name}: there are none")
+        raise InputError(f"{name}: there are none", hint="give the scores of members and of non-members")
     finite = np.isfinite(values)
     if not finite.all():
         row = int(np.argmin(finite))
@@ -40,7 +40,7 @@ def as_membership(membership: ArrayLike | None, n: int, *, name: str = "membersh
         InputError: missing, another length than ``n``, values other than 0 and 1, or one class only.
     """
     if membership is None:
-        raise InputError(f"{name}: missing; needed wherever {of} are given as an array")
+        raise InputError(f"{name}: missing", hint=f"give it wherever {of} are an array")
     values = np.asarray(membership)
     if values.shape != (n,):
         raise InputError(f"{name}: shape {values.shape} for {n} {of}")
@@ -49,15 +49,18 @@ def as_membership(membership: ArrayLike | None, n: int, *, name: str = "membersh
         raise InputError(f"{name}: holds values other than 0 and 1")
     if member.all() or not member.any():
         side = "non-members" if member.all() else "members"
-        raise InputError(f"{name}: there are no {side}", hint="leakage is a contrast; give records of both kinds")
+        raise InputError(
+            f"{name}: there are no {side}",
+            hint="give members and non-members",
+        )
     return member
 
 
 def as_level(level: float) -> float:
-    """A nominal coverage strictly between 0 and 1.
+    """Check a nominal coverage: strictly between 0 and 1.
 
     Raises:
-        InputError: outside.
+        InputError: the level is not within (0, 1).
     """
     if not (math.isfinite(level) and 0.0 < level < 1.0):
         raise InputError(f"level: {level}, expected a number between 0 and 1, e.g. 0.95")
@@ -65,10 +68,10 @@ def as_level(level: float) -> float:
 
 
 def check_counts(successes: int, trials: int) -> None:
-    """Successes out of trials must be counts that fit each other.
+    """Check that successes lie between 0 and the number of trials.
 
     Raises:
-        InputError: negative, or more successes than trials.
+        InputError: they do not.
     """
     if not 0 <= successes <= trials:
         raise InputError(f"counts: {successes} of {trials}; expected 0 <= successes <= trials")

@@ -1,4 +1,4 @@
-"""A lower bound of epsilon that holds after the search for the best threshold."""
+"""Lower bound of epsilon, valid after the search for the best threshold."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["epsilon_lower"]
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
-# Below 16 guesses even a flawless run of them bounds epsilon by less than 1.5 after the search's correction.
+# Fewer than 16 guesses, even if all are right, bound epsilon by less than 1.5 after the correction for the search.
 FIRST_CUT = 16
-# Cuts a factor 2 apart: between two of them a third would share most of its records with its neighbours, and each
-# additional cut is paid for by all.
+# Cuts a factor 2 apart: a cut between two of them would share most of its records with its neighbours, and each
+# additional cut loosens the bound of all others.
 CUT_RATIO = 2
-# With delta > 0, this share of alpha pays for the records that delta may give away.
+# With delta > 0, this share of alpha is spent on the records that delta allows to leak.
 DELTA_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class _Guesses:
-    """Sets of records, each guessed to be of one kind: right and wrong guesses, and the odds under no leakage."""
+    """Sets of guesses, each all "member" or all "non-member": right and wrong ones, and the odds without leakage."""
 
     right: IntArray
     wrong: IntArray
@@ -39,18 +39,18 @@ class _Guesses:
     trials: IntArray
 
     def bounds(self, alpha: float, delta: float) -> FloatArray:
-        """Lower bound of epsilon from each set alone, each with error ``alpha``; -inf where it says nothing."""
-        given = np.zeros(len(self.right), dtype=np.int64)
+        """Lower bound of epsilon from each set alone, each with error ``alpha``; -inf without a right guess."""
+        allowed = np.zeros(len(self.right), dtype=np.int64)
         if delta > 0.0:
             # The smallest count that Binomial(trials, delta) exceeds with at most this error.
-            given = np.asarray(binom.isf(alpha * DELTA_SHARE, self.trials, delta), dtype=np.int64)
+            allowed = np.asarray(binom.isf(alpha * DELTA_SHARE, self.trials, delta), dtype=np.int64)
             alpha *= 1.0 - DELTA_SHARE
-        right = np.maximum(self.right - given, 0)
+        right = np.maximum(self.right - allowed, 0)
         bounds = np.full(len(right), -np.inf)
-        use = right > 0
-        share = betaincinv(right[use], self.wrong[use] + 1.0, alpha)
+        positive = right > 0
+        share = betaincinv(right[positive], self.wrong[positive] + 1.0, alpha)
         with np.errstate(divide="ignore"):
-            bounds[use] = np.log(share) - np.log1p(-share) - np.log(self.odds[use])
+            bounds[positive] = np.log(share) - np.log1p(-share) - np.log(self.odds[positive])
         return bounds
 
 
@@ -63,7 +63,7 @@ def epsilon_lower(
     delta: float = 0.0,
     level: float = 0.95,
 ) -> Estimate:
-    """The epsilon that any (epsilon, delta)-differentially private training must have had, at least.
+    """Lower bound of the epsilon of the training, as an (epsilon, delta)-differentially private one.
 
     With a private training every set of guesses "these are members" obeys ``TPR <= exp(epsilon) FPR + delta``, and so
     does every set of guesses "these are not". Hence among the records above a cut the odds of a right guess are at
@@ -71,11 +71,11 @@ def epsilon_lower(
     binomial: one exact test on one count, without a separate interval for each rate
     (the argument of Steinke, Nasr & Jagielski, Privacy auditing with one (1) training run, NeurIPS 2023).
 
-    A bound that takes the best of all thresholds as if it had been chosen beforehand is positive on most audits
-    without any leakage. Here the cuts are fixed by rank before a single membership is looked at: the top and
+    A bound at the best of all thresholds, computed as if that one had been chosen beforehand, is positive on most
+    audits without any leakage. Here the cuts are fixed by rank before any membership is read: the top and
     bottom 16, 32, 64, ... records, up to half of them, and each is tested at ``alpha / number of cuts``. The bound
     therefore holds for the best of them. With a ``threshold`` from elsewhere there are two sets only, those at or
-    above it and those below; with ``calibration`` the most telling cut is found on other records and there is one.
+    above it and those below; with ``calibration`` the best cut is chosen on other records and there is one set.
 
     The records' memberships must be an independent (or a random, exchangeable) draw.
 
@@ -84,11 +84,11 @@ def epsilon_lower(
         membership: 1 for members, 0 for non-members, ``[n]``; only beside scores.
         threshold: a cut that was fixed without these records.
         calibration: a curve of other records; the cut with the largest bound there is used here.
-        delta: the delta of the guarantee that is put to the test.
+        delta: the delta of the guarantee that is tested.
         level: probability that the bound is at most the true epsilon; one-sided.
 
     Returns:
-        ``value`` and ``low`` are the bound, 0 where the records show nothing; ``high`` is +inf.
+        ``value`` and ``low`` are the bound, 0 where the records show no leakage; ``high`` is +inf.
 
     Raises:
         InputError: the arrays, the level or delta are unusable, or both a threshold and a calibration are given.
@@ -96,12 +96,12 @@ def epsilon_lower(
     curve = as_roc(scores, membership)
     alpha = 1.0 - as_level(level)
     if not 0.0 <= delta < 1.0:
-        raise InputError(f"delta: {delta}, expected a number in [0, 1)")
+        raise InputError(f"delta: {delta}, expected a number in [0, 1), e.g. 1e-5")
     if threshold is not None and calibration is not None:
-        raise InputError("threshold: given beside calibration, which chooses one; keep one of them")
+        raise InputError("threshold: given together with calibration, which chooses one; keep one of them")
     if threshold is not None:
         if math.isnan(threshold):
-            raise InputError("threshold: NaN")
+            raise InputError("threshold: NaN, expected a number or +-inf")
         at = np.array([curve.index_of(threshold)])
         guesses, method = _guesses(curve, at, at), "conditional-binomial, held-out threshold"
     elif calibration is not None:
@@ -113,12 +113,12 @@ def epsilon_lower(
 
 
 def _cuts(curve: Roc) -> tuple[IntArray, IntArray]:
-    """Points of the curve whose top (bottom) holds at most 16, 32, ... records; membership is not looked at."""
+    """Points of the curve whose top (bottom) holds at most 16, 32, ... records; membership is not used."""
     above = curve.tp + curve.fp
     sizes = [FIRST_CUT]
     while sizes[-1] * CUT_RATIO <= curve.n // 2:
         sizes.append(sizes[-1] * CUT_RATIO)
-    # Tied records cannot be told apart: a cut through them moves to the end of the group.
+    # Tied records cannot be separated: a cut through them moves to the end of the group.
     top = np.searchsorted(above, sizes, side="right") - 1
     bottom = np.searchsorted(above, curve.n - np.array(sizes), side="left")
     return np.unique(top[top > 0]), np.unique(bottom[bottom < len(above) - 1])
@@ -136,7 +136,7 @@ def _guesses(curve: Roc, top: IntArray, bottom: IntArray) -> _Guesses:
 
 
 def _transfer(calibration: Roc, curve: Roc, *, delta: float, alpha: float) -> _Guesses:
-    """The one set of guesses on ``curve`` whose cut bounds epsilon best on ``calibration``."""
+    """The set of guesses on ``curve`` at the cut that bounds epsilon best on ``calibration``."""
     top, bottom = _cuts(calibration)
     none = np.empty(0, dtype=np.int64)
     if not len(top) + len(bottom):

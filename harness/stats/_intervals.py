@@ -18,7 +18,7 @@ def two_sided_z(level: float) -> float:
 
 
 def clopper_pearson(successes: int, trials: int, *, level: float = 0.95) -> tuple[float, float]:
-    """The exact interval of a proportion: never covers less than its level.
+    """The exact interval of a proportion: its coverage is never below its level.
 
     Clopper & Pearson, The use of confidence or fiducial limits, Biometrika 1934.
 
@@ -36,7 +36,7 @@ def clopper_pearson(successes: int, trials: int, *, level: float = 0.95) -> tupl
 
 
 def wilson(successes: int, trials: int, *, level: float = 0.95) -> tuple[float, float]:
-    """The score interval of a proportion: covers its level on average, short, sound at 0 and at 1.
+    """The score interval of a proportion: coverage near its level on average, valid at 0 and at 1.
 
     Wilson, Probable inference, JASA 1927.
 

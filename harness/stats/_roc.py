@@ -1,4 +1,4 @@
-"""The ROC curve as counts: one sort, from which every metric of this room is read."""
+"""The ROC curve as counts, from one sort; every metric of this package is computed from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Roc:
-    """True and false positives of the rule "member iff score >= threshold", at every threshold that matters.
+    """True and false positives of the rule "member iff score >= threshold", at every distinct threshold.
 
     Point 0 is the rule that calls nobody a member (threshold +inf); the last point calls everybody one.
 
@@ -55,7 +55,7 @@ class Roc:
         return self.fp / self.n_nonmembers
 
     def index_of(self, threshold: float) -> int:
-        """The point that the rule "member iff score >= threshold" stands on, for a threshold from anywhere."""
+        """Index of the point of the rule "member iff score >= threshold"; the threshold may be any number."""
         return int(np.searchsorted(-self.thresholds, -threshold, side="right")) - 1
 
 
@@ -89,12 +89,12 @@ def as_roc(scores: Roc | ArrayLike, membership: ArrayLike | None) -> Roc:
     """The curve itself, or the curve of an array of scores.
 
     Raises:
-        InputError: membership is given beside a curve, which holds it already, or the arrays are unusable.
+        InputError: membership is given with a curve, which holds it already, or the arrays are unusable.
     """
     if isinstance(scores, Roc):
         if membership is not None:
-            raise InputError("membership: given beside a Roc, which holds it already")
+            raise InputError("membership: given with a Roc, which holds it already", hint="leave it out")
         return scores
     if membership is None:
-        raise InputError("membership: missing; needed wherever scores are given as an array")
+        raise InputError("membership: missing", hint="give it wherever scores are an array")
     return roc(scores, membership)

@@ -21,10 +21,10 @@ def balanced_accuracy(
 ) -> Estimate:
     """Mean of the true-positive and the true-negative rate of the rule "member iff score >= threshold".
 
-    The threshold must come from other records (shadows, or the other folds): the interval does not pay for a search.
+    The threshold must come from other records (shadows, or the other folds): the interval does not allow for a search.
     The two rates are independent; Wilson's interval of each is combined by the square-and-add rule of
     Newcombe, Interval estimation for the difference between independent proportions, Statistics in Medicine 1998,
-    method 10, which keeps the interval inside [0, 1] and sound at rates of 0 and 1.
+    method 10, which keeps the interval inside [0, 1] and valid at rates of 0 and 1.
 
     Args:
         scores: a curve, or scores ``[n]``.
@@ -38,7 +38,7 @@ def balanced_accuracy(
     curve = as_roc(scores, membership)
     level = as_level(level)
     if math.isnan(threshold):
-        raise InputError("threshold: NaN")
+        raise InputError("threshold: NaN, expected a number or +-inf")
     at = curve.index_of(threshold)
     tp, tn = int(curve.tp[at]), curve.n_nonmembers - int(curve.fp[at])
     tpr, tnr = tp / curve.n_members, tn / curve.n_nonmembers
@@ -53,11 +53,11 @@ def balanced_accuracy(
 def best_threshold(scores: Roc | ArrayLike, membership: ArrayLike | None = None) -> float:
     """The cut with the largest balanced accuracy, midway between two observed scores.
 
-    A midpoint, not an observed score, so that the cut does not depend on which side of it a record happens to tie.
-    Among equally good cuts it is the middle one. Where calling everybody (nobody) a member is best, the cut is the
-    smallest score (the next number above the largest).
+    A midpoint, not an observed score, so that no record ties with the cut. Among equally good cuts it is the middle
+    one. Where calling everybody (nobody) a member is best, the cut is the smallest score (the next number above the
+    largest).
 
-    Use it on shadow data or on the other folds only; on the audited records it is the oracle's.
+    Use it on shadow data or on the other folds only: chosen on the audited records, it overstates the attack.
 
     Args:
         scores: a curve, or scores ``[n]``.
