@@ -7,12 +7,13 @@ caller's matter: anything that can tell how far it came and append will do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import fields
 from harness.devices import Device
 from harness.stats import Estimate, clopper_pearson
 from harness.types import Artifact, IntArray, Records
@@ -58,11 +59,30 @@ class Parity:
         max_abs_difference: largest absolute difference of any output.
         flips: records whose top-1 class differs.
         n: records compared.
+        reference: whose answers they are compared with.
     """
 
     max_abs_difference: float
     flips: int
     n: int
+    reference: str = ""
+
+    @property
+    def flip_share(self) -> float:
+        """Share of records whose top-1 class differs."""
+        return self.flips / self.n
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self | None:
+        """The parity that :meth:`to_json` wrote; None where a figure is missing."""
+        difference, flips, n = (fields.number(node, key) for key in ("max_abs_difference", "flips", "n"))
+        if difference is None or flips is None or not n:
+            return None
+        return cls(difference, int(flips), int(n), fields.text(node, "reference"))
 
 
 def collect(
@@ -112,12 +132,13 @@ def collect(
     return CollectionTimes(answered, clock_ns() - began, kernel)
 
 
-def parity(answers: NDArray[np.float32], reference: NDArray[np.float32]) -> Parity:
-    """Compare a device's answers with the reference's on the same records, both `[n, C]`."""
+def parity(answers: NDArray[np.float32], reference: NDArray[np.float32], *, name: str = "") -> Parity:
+    """Compare a device's answers with those of the reference of this name on the same records, both `[n, C]`."""
     return Parity(
         max_abs_difference=float(np.abs(answers.astype(np.float64) - reference).max()),
         flips=int((answers.argmax(axis=1) != reference.argmax(axis=1)).sum()),
         n=len(answers),
+        reference=name,
     )
 
 

@@ -6,23 +6,77 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal, Self, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from harness import fields
 from harness.errors import InputError
 
-__all__ = ["Artifact", "Observations", "Records", "TensorSpec"]
+__all__ = ["Adversary", "Artifact", "Observations", "Records", "TensorSpec", "View"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Array = NDArray[np.generic]
+# NR sees one model, SR the original and one variant, MR several variants with or without the original.
+Adversary = Literal["NR", "SR", "MR"]
 
 # Rows of confidences must sum to one within this; int8 softmax steps of 1/256 over many classes stay inside it.
 SUM_TOLERANCE = 0.02
 # Smallest probability that is told apart from zero when only confidences are known (the reference code's clip).
 PROBABILITY_FLOOR = 1e-30
+
+
+@dataclass(frozen=True, order=True)
+class View:
+    """What names a result everywhere: who looks, with which attack, at which variants, where they run.
+
+    Args:
+        adversary: NR, SR or MR.
+        attack: registered name.
+        variants: what the adversary sees, the original first where it is visible.
+        runtime: where the variants run; empty for answers from anywhere.
+        device: the device as the user named it; empty where there is only one, or none.
+    """
+
+    adversary: Adversary
+    attack: str
+    variants: tuple[str, ...]
+    runtime: str = ""
+    device: str = ""
+
+    @property
+    def key(self) -> str:
+        """The view as a path, e.g. ``litert/SR/sr2-rf/original,int8``: where its scores lie in a run."""
+        return "/".join(filter(None, (self.device, self.runtime, self.adversary, self.attack, ",".join(self.variants))))
+
+    def __str__(self) -> str:
+        """The view as part of a sentence, e.g. ``SR sr2-rf on original + int8 (litert)``."""
+        place = ", ".join(filter(None, (self.runtime, self.device)))
+        return f"{self.adversary} {self.attack} on {' + '.join(self.variants)}" + (f" ({place})" if place else "")
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object; a runtime or a device that is not named is null."""
+        return {
+            "adversary": self.adversary,
+            "attack": self.attack,
+            "variants": list(self.variants),
+            "runtime": self.runtime or None,
+            "device": self.device or None,
+        }
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self | None:
+        """The view that :meth:`to_json` wrote; None where the object names no attack of a known adversary."""
+        adversary, attack = fields.text(node, "adversary"), fields.text(node, "attack")
+        if adversary not in get_args(Adversary) or not attack:
+            return None
+        variants = fields.strings(node, "variants")
+        return cls(
+            cast(Adversary, adversary), attack, variants, fields.text(node, "runtime"), fields.text(node, "device")
+        )
 
 
 @dataclass(frozen=True)

@@ -23,23 +23,32 @@ from harness.attacks import (  # noqa: F401, I001
     _lira_joint,
     _rmia_joint,
 )
-from harness.attacks._base import Attack, BaseAttack
-from harness.attacks._evaluate import HEADLINE, evaluate
-from harness.attacks._registry import attack_class, names, register
-from harness.attacks._result import AttackResult, Evaluation, Measures, Skipped
+from harness.attacks._base import Attack, BaseAttack, Need
+from harness.attacks._evaluate import MIN_SIDE_RECORDS, check_size, evaluate
+from harness.attacks._memory import Fit, Memory, digest
+from harness.attacks._registry import attack_class, headline, names, needs_of, register
+from harness.attacks._result import AttackResult, Evaluation, Measures, Result, Skipped
 from harness.attacks.controls import permute_membership, with_copy
 
 __all__ = [
-    "HEADLINE",
+    "MIN_SIDE_RECORDS",
     "Attack",
     "AttackResult",
     "BaseAttack",
     "Evaluation",
+    "Fit",
     "Measures",
+    "Memory",
+    "Need",
+    "Result",
     "Skipped",
     "attack_class",
+    "check_size",
+    "digest",
     "evaluate",
+    "headline",
     "names",
+    "needs_of",
     "permute_membership",
     "register",
     "with_copy",

@@ -12,12 +12,14 @@ from harness import stats
 from harness.attacks._cache import Cache
 from harness.attacks._folds import stacked_membership
 from harness.errors import InputError
-from harness.types import FloatArray, IntArray, Observations
+from harness.types import Adversary, FloatArray, IntArray, Observations
 
-__all__ = ["DEFAULT_FOLDS", "Adversary", "Attack", "BaseAttack"]
+__all__ = ["DEFAULT_FOLDS", "Attack", "BaseAttack", "Need"]
 
-# NR sees one model, SR the original and one variant, MR several variants with or without the original.
-Adversary = Literal["NR", "SR", "MR"]
+# What an attack has to observe of each record, beside its true class: a confidence vector or only the answered class,
+# the answers of reference models to it, the model's answers to a population outside every training set, or answers to
+# noisy copies of it.
+Need = Literal["confidences", "hard_labels", "references", "population", "noisy_copies"]
 # Folds of the out-of-fold scores from which cuts, classifiers and stacks are learned.
 DEFAULT_FOLDS = 5
 
@@ -56,11 +58,17 @@ class BaseAttack(ABC):
         threshold: the decision cut, a member where ``score >= threshold``; NaN before ``fit``.
         shadow_auc: AUC on the shadow records (out of fold where learned); NaN before ``fit``.
         learned: whether scores of two differently fitted instances are on different scales.
+        family: attacks of one idea, whatever they see.
+        needs: what it has to observe.
+        headline: whether it runs where no attack is named.
     """
 
     name: ClassVar[str] = ""
     adversary: ClassVar[Adversary] = "NR"
     learned: ClassVar[bool] = False
+    family: ClassVar[str] = ""
+    needs: ClassVar[frozenset[Need]] = frozenset({"confidences"})
+    headline: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from harness.types import FloatArray, Observations
 __all__ = ["Confidence", "Yeom"]
 
 
-@register("confidence")
+@register("confidence", family="threshold", headline=True)
 class Confidence(BaseAttack):
     """Score ``log p_y``, the log-confidence of the true class; the cut maximises balanced accuracy on shadows.
 
@@ -28,7 +28,7 @@ class Confidence(BaseAttack):
         return signals_of(target, self._variant, self.cache).log_p
 
 
-@register("yeom")
+@register("yeom", family="threshold")
 class Yeom(Confidence):
     """The same score; a member where the loss is at most the mean loss of the shadows' members.
 

@@ -10,7 +10,7 @@ from harness.types import FloatArray, Observations
 __all__ = ["Correctness"]
 
 
-@register("correctness")
+@register("correctness", family="threshold", needs=("hard_labels",))
 class Correctness(BaseAttack):
     """Score 1 where the largest confidence is the true class's, else 0.
 

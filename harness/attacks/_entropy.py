@@ -11,7 +11,7 @@ from harness.types import FloatArray, Observations
 __all__ = ["Entropy", "EntropyClass"]
 
 
-@register("entropy")
+@register("entropy", family="threshold")
 class Entropy(BaseAttack):
     """Score ``-H``, the negated prediction entropy, in nats; needs no label.
 
@@ -23,7 +23,7 @@ class Entropy(BaseAttack):
         return -signals_of(target, self._variant, self.cache).entropy
 
 
-@register("entropy-class")
+@register("entropy-class", family="threshold")
 class EntropyClass(ClassThresholdAttack):
     """The same with one cut per class, subtracted from the score."""
 

@@ -12,30 +12,14 @@ from harness.attacks._base import DEFAULT_FOLDS
 from harness.attacks._cache import Cache
 from harness.attacks._folds import fold_of_rows, membership_of
 from harness.attacks._measure import Scored, Task, measure
-from harness.attacks._registry import attack_class
+from harness.attacks._memory import Fit, Forgetful, Memory
+from harness.attacks._registry import attack_class, headline
 from harness.attacks._result import Evaluation, Skipped
 from harness.errors import InputError, UnresolvedError, UsageError
-from harness.types import FloatArray, IntArray, Observations
+from harness.types import Adversary, FloatArray, IntArray, Observations, View
 
-__all__ = ["HEADLINE", "MIN_SIDE_RECORDS", "check_size", "evaluate"]
+__all__ = ["MIN_SIDE_RECORDS", "check_size", "evaluate"]
 
-# What an audit runs when nothing is named: the strongest of each family, and the one that every reader knows.
-HEADLINE = (
-    "confidence",
-    "modified-entropy-class",
-    "posterior-lr",
-    "posterior-rf",
-    "gbt",
-    "rmia",
-    "lira",
-    "sr",
-    "sr2-rf",
-    "mr-logistic",
-    "mr-net",
-    "mr-gbt",
-    "lira-joint",
-    "rmia-joint",
-)
 # Members, and non-members, below which five folds of training and an interval say nothing: at 25 + 25 records the
 # interval of an AUC of one half is still 0.16 to either side.
 MIN_SIDE_RECORDS = 25
@@ -62,6 +46,9 @@ def evaluate(
     families: int = 1,
     seed: int = 0,
     n_jobs: int = 1,
+    runtime: str = "",
+    device: str = "",
+    memory: Memory | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Attack a target whose membership is known, and say how much it leaks.
@@ -72,7 +59,7 @@ def evaluate(
     Args:
         target: the audited model's answers, with membership.
         shadows: the shadow models' answers to their own records, with membership.
-        attacks: registered names; None runs the headline set.
+        attacks: registered names; None runs the default set.
         variants: what to look at; None takes all that the target has.
         original: name of the uncompressed variant.
         controls: variants that are controls; attacked by NR and SR, left out of MR.
@@ -81,6 +68,9 @@ def evaluate(
         families: evaluations whose simultaneous intervals shall hold together, e.g. the number of runtimes.
         seed: of every random choice; the same seed gives the same bits.
         n_jobs: threads that grow forests; -1 takes every core.
+        runtime: where the variants run; names the results.
+        device: which device they run on; names the results where there are several.
+        memory: keeps each attack's scores as they come, and gives back those of an interrupted evaluation.
         progress: called as ``progress(text, done, total)``.
 
     Returns:
@@ -92,18 +82,20 @@ def evaluate(
         UnresolvedError: there are too few records.
     """
     membership = check_size(target, needs_membership_of=shadows)
-    names = tuple(HEADLINE if attacks is None else dict.fromkeys(attacks))
+    names = headline() if attacks is None else tuple(dict.fromkeys(attacks))
     seen = tuple(target.variants if variants is None else dict.fromkeys(variants))
     for variant in seen:
         if variant not in target.variants:
             raise InputError(
                 f"{target.name}: variant {variant!r} is missing", hint=f"present: {', '.join(target.variants)}"
             )
-    tasks, skipped = _plan(names, seen, original, controls)
+    tasks, skipped = _plan(names, seen, original, controls, runtime, device)
     n_jobs = joblib.effective_n_jobs(n_jobs)
     with threadpoolctl.threadpool_limits(limits=OPENMP_THREADS):
-        run = _with_shadows if shadows else _cross_fitted
-        scored, failed = run(tasks, target, shadows, original, seed, n_jobs, progress or _silent)
+        score = _with_shadows if shadows else _cross_fitted
+        scored, failed = score(
+            tasks, target, shadows, original, seed, n_jobs, memory or Forgetful(), progress or _silent
+        )
     return Evaluation(
         results=tuple(
             measure(
@@ -147,7 +139,12 @@ def check_size(target: Observations, *, needs_membership_of: Sequence[Observatio
 
 
 def _plan(
-    names: Sequence[str], seen: Sequence[str], original: str, controls: Sequence[str]
+    names: Sequence[str],
+    seen: Sequence[str],
+    original: str,
+    controls: Sequence[str],
+    runtime: str,
+    device: str,
 ) -> tuple[list[Task], list[Skipped]]:
     """The views of each attack: NR one variant, SR a pair with the original, MR all with and without the original."""
     tasks: list[Task] = []
@@ -155,7 +152,8 @@ def _plan(
     compressed = tuple(v for v in seen if v != original)
     shipped = tuple(v for v in compressed if v not in controls)
     classes = {name: attack_class(name) for name in names}
-    for adversary in ("NR", "SR", "MR"):
+    adversaries: tuple[Adversary, ...] = ("NR", "SR", "MR")
+    for adversary in adversaries:
         for name, attack in classes.items():
             if attack.adversary != adversary:
                 continue
@@ -171,9 +169,9 @@ def _plan(
                 # The original and a single variant are SR's view already.
                 views = [v for v in views if len(shipped) > 1]
                 reason = "needs at least two compressed variants"
-            tasks += [Task(name, attack, view) for view in views]
+            tasks += [Task(View(adversary, name, view, runtime, device), attack) for view in views]
             if not views:
-                skipped.append(Skipped(name, attack.adversary, tuple(seen), reason))
+                skipped.append(Skipped(View(adversary, name, tuple(seen), runtime, device), reason))
     return tasks, skipped
 
 
@@ -184,6 +182,7 @@ def _with_shadows(
     original: str,
     seed: int,
     n_jobs: int,
+    memory: Memory,
     progress: Progress,
 ) -> tuple[list[Scored], list[Skipped]]:
     """Fit each task on the shadows and score the target."""
@@ -192,13 +191,17 @@ def _with_shadows(
     failed: list[Skipped] = []
     for done, task in enumerate(tasks):
         progress(_text(task), done, len(tasks))
-        attack = task.build(original=original, seed=seed, n_jobs=n_jobs, folds=DEFAULT_FOLDS, cache=cache)
-        try:
-            scores = _finite(attack.fit(shadows).score(target))
-        except (UsageError, UnresolvedError) as error:
-            failed.append(task.skipped(str(error)))
-            continue
-        scored.append(Scored(task, scores, np.full(len(target), attack.threshold), [attack.shadow_auc]))
+        fit = memory.read(task.view.key)
+        if fit is None:
+            attack = task.build(original=original, seed=seed, n_jobs=n_jobs, folds=DEFAULT_FOLDS, cache=cache)
+            try:
+                scores = _finite(attack.fit(shadows).score(target))
+            except (UsageError, UnresolvedError) as error:
+                failed.append(task.skipped(str(error)))
+                continue
+            fit = Fit(scores, attack.threshold, attack.shadow_auc)
+            memory.write(task.view.key, fit)
+        scored.append(Scored(task, fit.scores, np.full(len(target), fit.threshold), [fit.shadow_auc]))
     progress("done", len(tasks), len(tasks))
     return scored, failed
 
@@ -210,6 +213,7 @@ def _cross_fitted(
     original: str,
     seed: int,
     n_jobs: int,
+    memory: Memory,
     progress: Progress,
 ) -> tuple[list[Scored], list[Skipped]]:
     """Fit each task on four fifths of the target and score the rest, for each fifth.
@@ -229,16 +233,20 @@ def _cross_fitted(
             progress(_text(task), k * len(tasks) + done, DEFAULT_FOLDS * len(tasks))
             if task in failed:
                 continue
-            attack = task.build(original=original, seed=seed, n_jobs=n_jobs, folds=INNER_FOLDS, cache=cache)
-            try:
-                scores = _finite(attack.fit([train]).score(test))
-            except (UsageError, UnresolvedError) as error:
-                failed[task] = task.skipped(str(error))
-                continue
-            centre = float(np.median(scores)) if attack.learned else 0.0
-            scored[task].scores[held] = scores - centre
-            scored[task].cut[held] = attack.threshold - centre
-            scored[task].shadow_aucs.append(attack.shadow_auc)
+            key = f"{task.view.key}/fold-{k}"
+            fit = memory.read(key)
+            if fit is None:
+                attack = task.build(original=original, seed=seed, n_jobs=n_jobs, folds=INNER_FOLDS, cache=cache)
+                try:
+                    fit = Fit(_finite(attack.fit([train]).score(test)), attack.threshold, attack.shadow_auc)
+                except (UsageError, UnresolvedError) as error:
+                    failed[task] = task.skipped(str(error))
+                    continue
+                memory.write(key, fit)
+            centre = float(np.median(fit.scores)) if task.attack.learned else 0.0
+            scored[task].scores[held] = fit.scores - centre
+            scored[task].cut[held] = fit.threshold - centre
+            scored[task].shadow_aucs.append(fit.shadow_auc)
     progress("done", DEFAULT_FOLDS * len(tasks), DEFAULT_FOLDS * len(tasks))
     return [scored[t] for t in tasks if t not in failed], list(failed.values())
 
@@ -252,7 +260,7 @@ def _finite(scores: FloatArray) -> FloatArray:
 
 
 def _text(task: Task) -> str:
-    return f"{task.name} on {', '.join(task.variants)}"
+    return f"{task.view.attack} on {', '.join(task.view.variants)}"
 
 
 def _silent(_text: str, _done: int, _total: int) -> None:

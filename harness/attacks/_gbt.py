@@ -23,7 +23,7 @@ def label_aligned_features(observations: Observations, variant: str, cache: Cach
     return np.column_stack((s.logit, s.margin, s.entropy, s.modified_entropy, s.log_max, s.correct))
 
 
-@register("gbt")
+@register("gbt", family="boosting", headline=True)
 class BoostedTrees(BaseAttack):
     """Histogram gradient boosting on the signals that are aligned with the true label.
 

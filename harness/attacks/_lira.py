@@ -79,7 +79,7 @@ def _gaussian(references: FloatArray, use: BoolArray, *, per_record: bool | None
     return mean, np.full(len(mean), max(spread, MIN_SPREAD))
 
 
-@register("lira")
+@register("lira", family="lira", needs=("confidences", "references"), headline=True)
 class Lira(BaseAttack):
     """Offline LiRA: the record's logit-scaled confidence against a Gaussian of references not trained on it.
 
@@ -119,7 +119,7 @@ class Lira(BaseAttack):
         return None
 
 
-@register("lira-online")
+@register("lira-online", family="lira", needs=("confidences", "references"))
 class LiraOnline(Lira):
     """Online LiRA: the ratio of two Gaussians, of references trained on the record and of references not.
 

@@ -8,14 +8,14 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.attacks._base import Adversary, BaseAttack
+from harness.attacks._base import BaseAttack
 from harness.attacks._cache import Cache
 from harness.attacks._folds import stacked_membership
 from harness.attacks._references import out_mask, reference_logits, require_references, usable_shadows
 from harness.attacks._registry import register
 from harness.attacks._signals import signals_of
 from harness.errors import InputError
-from harness.types import FloatArray, Observations
+from harness.types import Adversary, FloatArray, Observations
 
 __all__ = ["LiraJoint", "shrunk_covariance"]
 
@@ -46,7 +46,7 @@ def shrunk_covariance(rows: FloatArray) -> FloatArray:
     return np.asarray(covariance) + RIDGE * float(np.trace(covariance) / v) * np.eye(v)
 
 
-@register("lira-joint")
+@register("lira-joint", family="lira", needs=("confidences", "references"), headline=True)
 class LiraJoint(BaseAttack):
     """Offline LiRA on the joint Gaussian of all variants, with one covariance for "in" and "out".
 

@@ -10,7 +10,7 @@ from harness.types import FloatArray, Observations
 __all__ = ["MaxPosterior"]
 
 
-@register("max-posterior")
+@register("max-posterior", family="threshold")
 class MaxPosterior(BaseAttack):
     """Score the largest confidence, as its logarithm.
 

@@ -10,11 +10,11 @@ from functools import partial
 import numpy as np
 
 from harness import stats
-from harness.attacks._base import DEFAULT_FOLDS, Adversary, BaseAttack
+from harness.attacks._base import DEFAULT_FOLDS, BaseAttack
 from harness.attacks._cache import Cache
 from harness.attacks._result import AttackResult, Measures, Skipped
 from harness.stats import Estimate, Roc
-from harness.types import FloatArray, IntArray
+from harness.types import FloatArray, IntArray, View
 
 __all__ = ["Scored", "Task", "cross_fitted_auc", "measure"]
 
@@ -23,15 +23,14 @@ __all__ = ["Scored", "Task", "cross_fitted_auc", "measure"]
 class Task:
     """One attack on one view."""
 
-    name: str
+    view: View
     attack: type[BaseAttack]
-    variants: tuple[str, ...]
 
     def build(self, *, original: str, seed: int, n_jobs: int, folds: int, cache: Cache) -> BaseAttack:
-        return self.attack(self.variants, original=original, seed=seed, n_jobs=n_jobs, folds=folds, cache=cache)
+        return self.attack(self.view.variants, original=original, seed=seed, n_jobs=n_jobs, folds=folds, cache=cache)
 
     def skipped(self, reason: str) -> Skipped:
-        return Skipped(self.name, self.attack.adversary, self.variants, reason)
+        return Skipped(self.view, reason)
 
 
 @dataclass
@@ -57,11 +56,11 @@ def measure(
 ) -> Iterator[AttackResult]:
     """Turn scores into estimates; one sort per score serves all of them."""
     simultaneous = 1.0 - (1.0 - level) / max(1, families * len(scored))
-    on_original = {s.task.name: s for s in scored if s.task.variants == (original,)}
+    on_original = {s.task.view.attack: s for s in scored if s.task.view.variants == (original,)}
     best = max(on_original.values(), key=lambda s: _mean(s.shadow_aucs, otherwise=-1.0), default=None)
     for one in scored:
-        adversary: Adversary = one.task.attack.adversary
-        against = on_original.get(one.task.name) if adversary == "NR" else best
+        view = one.task.view
+        against = on_original.get(view.attack) if view.adversary == "NR" else best
         if against is one:
             against = None
         # Scores of a fixed formula are the same in every fold: nothing about them was learned.
@@ -70,9 +69,7 @@ def measure(
         at = partial(_measures, one, stats.roc(one.scores, membership), membership, against, fprs, auc)
         pointwise = at(level)
         yield AttackResult(
-            adversary=adversary,
-            attack=one.task.name,
-            variants=one.task.variants,
+            view=view,
             trained_on=trained_on,
             n_members=int(membership.sum()),
             n_nonmembers=int(len(membership) - membership.sum()),
@@ -82,8 +79,8 @@ def measure(
             epsilon_lower=pointwise.epsilon_lower,
             versus_original=pointwise.versus_original,
             simultaneous=at(simultaneous),
-            versus_attack=None if against is None else against.task.name,
-            is_control=any(v in controls for v in one.task.variants),
+            versus_attack=None if against is None else against.task.view.attack,
+            is_control=any(v in controls for v in view.variants),
             threshold=float(one.cut[0]) if bool((one.cut == one.cut[0]).all()) else float("nan"),
             shadow_auc=_mean(one.shadow_aucs, otherwise=float("nan")),
             scores=one.scores,
@@ -104,7 +101,7 @@ def _measures(
     return Measures(
         auc=auc(curve, level=level),
         balanced_accuracy=stats.balanced_accuracy(_decided(one), membership, threshold=0.5, level=level),
-        tpr_at_fpr={str(f): stats.tpr_at_fpr(curve, f, level=level) for f in fprs},
+        tpr_at_fpr={stats.rate_key(f): stats.tpr_at_fpr(curve, f, level=level) for f in fprs},
         epsilon_lower=stats.epsilon_lower(curve, level=level),
         versus_original=difference,
     )

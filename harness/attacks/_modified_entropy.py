@@ -11,7 +11,7 @@ from harness.types import FloatArray, Observations
 __all__ = ["ModifiedEntropy", "ModifiedEntropyClass"]
 
 
-@register("modified-entropy")
+@register("modified-entropy", family="threshold")
 class ModifiedEntropy(BaseAttack):
     """Score ``-M`` with ``M = -(1-p_y) log p_y - sum_{i != y} p_i log(1-p_i)``, one cut for all classes.
 
@@ -23,7 +23,7 @@ class ModifiedEntropy(BaseAttack):
         return -signals_of(target, self._variant, self.cache).modified_entropy
 
 
-@register("modified-entropy-class")
+@register("modified-entropy-class", family="threshold", headline=True)
 class ModifiedEntropyClass(ClassThresholdAttack):
     """The same with one cut per class, subtracted from the score, as in the paper.
 

@@ -7,13 +7,13 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from harness.attacks._base import Adversary, BaseAttack
+from harness.attacks._base import BaseAttack
 from harness.attacks._classifiers import LearnedFit, Trainer, learn, sklearn_trainer
 from harness.attacks._posterior import fit_posterior
 from harness.attacks._registry import register
 from harness.attacks._signals import signals_of
 from harness.attacks._sr import fit_pair
-from harness.types import FloatArray, Observations
+from harness.types import Adversary, FloatArray, Observations
 
 __all__ = ["MrLogistic", "StackedAttack"]
 
@@ -77,7 +77,7 @@ class StackedAttack(BaseAttack):
         return np.column_stack([-signals_of(observations, v, self.cache).log_p for v in self.compressed])
 
 
-@register("mr-logistic")
+@register("mr-logistic", family="stack", headline=True)
 class MrLogistic(StackedAttack):
     """MR with a logistic regression as the second level: few parameters, so the most stable of the three.
 

@@ -7,17 +7,17 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from harness.attacks._base import Adversary, BaseAttack
+from harness.attacks._base import BaseAttack
 from harness.attacks._classifiers import Features, LearnedFit, learn, sklearn_trainer
 from harness.attacks._gbt import label_aligned_features
 from harness.attacks._registry import register
 from harness.attacks._signals import signals_of
-from harness.types import FloatArray, Observations
+from harness.types import Adversary, FloatArray, Observations
 
 __all__ = ["MrBoostedTrees"]
 
 
-@register("mr-gbt")
+@register("mr-gbt", family="boosting", headline=True)
 class MrBoostedTrees(BaseAttack):
     """Histogram gradient boosting on six label-aligned features a variant, and their spread over variants.
 

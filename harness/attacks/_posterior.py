@@ -69,28 +69,28 @@ class PosteriorAttack(BaseAttack):
         return self._fitted.scores_on(target)
 
 
-@register("posterior-lr")
+@register("posterior-lr", family="posterior", headline=True)
 class PosteriorLogistic(PosteriorAttack):
     """Logistic regression on the confidence vector."""
 
     classifier = "lr"
 
 
-@register("posterior-rf")
+@register("posterior-rf", family="posterior", headline=True)
 class PosteriorForest(PosteriorAttack):
     """Random forest on the confidence vector."""
 
     classifier = "rf"
 
 
-@register("posterior-mlp")
+@register("posterior-mlp", family="posterior")
 class PosteriorPerceptron(PosteriorAttack):
     """Multi-layer perceptron on the confidence vector."""
 
     classifier = "mlp"
 
 
-@register("posterior-label-lr")
+@register("posterior-label-lr", family="posterior")
 class PosteriorLabelLogistic(PosteriorAttack):
     """Logistic regression on the confidence vector and the one-hot label."""
 
@@ -98,7 +98,7 @@ class PosteriorLabelLogistic(PosteriorAttack):
     with_label = True
 
 
-@register("posterior-label-rf")
+@register("posterior-label-rf", family="posterior")
 class PosteriorLabelForest(PosteriorAttack):
     """Random forest on the confidence vector and the one-hot label."""
 
@@ -106,7 +106,7 @@ class PosteriorLabelForest(PosteriorAttack):
     with_label = True
 
 
-@register("posterior-label-mlp")
+@register("posterior-label-mlp", family="posterior")
 class PosteriorLabelPerceptron(PosteriorAttack):
     """Multi-layer perceptron on the confidence vector and the one-hot label."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
-from harness.attacks._base import BaseAttack
+from harness.attacks._base import BaseAttack, Need
 from harness.errors import DependencyError, UsageError
 
-__all__ = ["ENTRY_POINT_GROUP", "REGISTRY", "attack_class", "names", "register"]
+__all__ = ["ENTRY_POINT_GROUP", "REGISTRY", "attack_class", "headline", "names", "needs_of", "register"]
 
 ENTRY_POINT_GROUP = "edgeleak.attacks"
 REGISTRY: dict[str, type[BaseAttack]] = {}
@@ -17,8 +17,16 @@ REGISTRY: dict[str, type[BaseAttack]] = {}
 A = TypeVar("A", bound=type[BaseAttack])
 
 
-def register(name: str) -> Callable[[A], A]:
-    """Register an attack class under ``name``, which becomes its ``name``.
+def register(
+    name: str, *, family: str = "", needs: Sequence[Need] = ("confidences",), headline: bool = False
+) -> Callable[[A], A]:
+    """Register an attack class under ``name``.
+
+    Args:
+        name: becomes the class's ``name``.
+        family: attacks of one idea, whatever they see; its own name where it stands alone.
+        needs: what it has to observe; an audit asks the device for what its attacks need.
+        headline: whether it runs where no attack is named.
 
     Raises:
         UsageError: the name is taken.
@@ -30,6 +38,9 @@ def register(name: str) -> Callable[[A], A]:
                 f"attack {name!r} is registered twice", hint=f"it is {REGISTRY[name].__qualname__} already"
             )
         attack.name = name
+        attack.family = family or name
+        attack.needs = frozenset(needs)
+        attack.headline = headline
         REGISTRY[name] = attack
         return attack
 
@@ -65,6 +76,20 @@ def _loaded(point: EntryPoint) -> type[BaseAttack]:
     if not (isinstance(attack, type) and issubclass(attack, BaseAttack)):
         raise UsageError(f"attack {point.name!r}: {point.value} is not a subclass of harness.attacks.BaseAttack")
     return attack
+
+
+def needs_of(attacks: Iterable[str]) -> frozenset[Need]:
+    """What some attacks have to observe, together.
+
+    Raises:
+        UsageError: an attack's name is unknown.
+    """
+    return frozenset().union(*(attack_class(name).needs for name in attacks))
+
+
+def headline() -> tuple[str, ...]:
+    """The attacks that run where none is named: the strongest of each family, and the one that every reader knows."""
+    return tuple(name for name, attack in REGISTRY.items() if attack.headline)
 
 
 def names() -> tuple[str, ...]:

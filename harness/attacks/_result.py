@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self
 
-import numpy as np
+from harness import fields
+from harness.errors import InputError
+from harness.stats import Estimate, TprEstimate
+from harness.types import Adversary, FloatArray, View
 
-from harness.attacks._base import Adversary
-from harness.stats import Estimate
-from harness.types import FloatArray
-
-__all__ = ["AttackResult", "Evaluation", "Measures", "Skipped"]
+__all__ = ["AttackResult", "Evaluation", "Measures", "Result", "Skipped"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -21,9 +22,9 @@ class Measures:
     Args:
         auc: area under the ROC curve.
         balanced_accuracy: at the cut that was chosen without the scored records.
-        tpr_at_fpr: false-positive rate as text, e.g. ``0.01`` -> true-positive rate.
+        tpr_at_fpr: false-positive rate as text, see :func:`harness.stats.rate_key` -> true-positive rate.
         epsilon_lower: lower bound of the epsilon of any differentially private training, after the search.
-        versus_original: AUC minus that of ``AttackResult.versus_attack`` on the original, on the same records; None
+        versus_original: AUC minus that of ``Result.versus_attack`` on the original, on the same records; None
             for attacks on the original itself, or where the original is not visible.
     """
 
@@ -43,15 +44,18 @@ class Measures:
             "versus_original": None if self.versus_original is None else self.versus_original.to_json(),
         }
 
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self:
+        """The measures that :meth:`to_json` wrote; what is missing is unknown, and satisfies no limit."""
+        return cls(**_measures(node))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AttackResult(Measures):
+class Result(Measures):
     """One attack on one view of the target, measured at the nominal level.
 
     Args:
-        adversary: NR, SR or MR.
-        attack: registered name.
-        variants: what it looked at.
+        view: adversary, attack, variants, runtime and device.
         trained_on: ``shadows``, or ``members`` where it was cross-fitted over the target's known membership.
         n_members: members among the scored records.
         n_nonmembers: non-members among them.
@@ -61,12 +65,9 @@ class AttackResult(Measures):
         is_control: a view of a control (e.g. an uncompressed fine-tuned copy), not of something that ships.
         threshold: the cut; NaN where each fold had its own.
         shadow_auc: AUC on the records it learned from, out of fold where learned; NaN where it learned nothing.
-        scores: membership scores ``[n]``; not in the JSON.
     """
 
-    adversary: Adversary
-    attack: str
-    variants: tuple[str, ...]
+    view: View
     trained_on: str
     n_members: int
     n_nonmembers: int
@@ -75,14 +76,39 @@ class AttackResult(Measures):
     is_control: bool
     threshold: float
     shadow_auc: float
-    scores: FloatArray = field(repr=False)
+
+    @property
+    def adversary(self) -> Adversary:
+        """NR, SR or MR."""
+        return self.view.adversary
+
+    @property
+    def attack(self) -> str:
+        """Registered name of the attack."""
+        return self.view.attack
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """What the adversary sees."""
+        return self.view.variants
+
+    @property
+    def runtime(self) -> str:
+        """Where the variants run; empty for answers from anywhere."""
+        return self.view.runtime
+
+    @property
+    def headline(self) -> Estimate:
+        """The AUC with the interval that holds for all attacks at once, where there is one.
+
+        Whoever picks the strongest of many attacks must use this interval: the strongest one's own is too narrow.
+        """
+        return self.simultaneous.auc if self.simultaneous.auc.is_known else self.auc
 
     def to_json(self) -> dict[str, object]:
-        """A JSON object of everything but the scores; numbers that are not finite become null."""
+        """A JSON object; numbers that are not finite become null."""
         return {
-            "adversary": self.adversary,
-            "attack": self.attack,
-            "variants": list(self.variants),
+            **self.view.to_json(),
             "trained_on": self.trained_on,
             "n_members": self.n_members,
             "n_nonmembers": self.n_nonmembers,
@@ -90,28 +116,88 @@ class AttackResult(Measures):
             "simultaneous": self.simultaneous.to_json(),
             "versus_attack": self.versus_attack,
             "is_control": self.is_control,
-            "threshold": self.threshold if np.isfinite(self.threshold) else None,
-            "shadow_auc": self.shadow_auc if np.isfinite(self.shadow_auc) else None,
+            "threshold": _finite(self.threshold),
+            "shadow_auc": _finite(self.shadow_auc),
         }
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self:
+        """The result that :meth:`to_json` wrote; what is missing is unknown, and satisfies no limit.
+
+        Raises:
+            InputError: the object does not say which attack of which adversary it is about.
+        """
+        view = View.from_json(node)
+        if view is None:
+            raise InputError("an attack's result names no attack, or no adversary of NR, SR and MR")
+        threshold, shadow_auc = fields.number(node, "threshold"), fields.number(node, "shadow_auc")
+        return cls(
+            view=view,
+            trained_on=fields.text(node, "trained_on"),
+            n_members=fields.integer(node, "n_members") or 0,
+            n_nonmembers=fields.integer(node, "n_nonmembers") or 0,
+            simultaneous=Measures.from_json(fields.mapping(node, "simultaneous")),
+            versus_attack=fields.text(node, "versus_attack") or None,
+            is_control=fields.flag(node, "is_control"),
+            threshold=math.nan if threshold is None else threshold,
+            shadow_auc=math.nan if shadow_auc is None else shadow_auc,
+            **_measures(node),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AttackResult(Result):
+    """A result together with what it was measured on.
+
+    Args:
+        scores: membership scores ``[n]``; not in the JSON.
+    """
+
+    scores: FloatArray = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """An attack that did not run, and why."""
+    """An attack that did not run, and why.
 
-    attack: str
-    adversary: Adversary
-    variants: tuple[str, ...]
+    Args:
+        view: what it would have been.
+        reason: one sentence.
+    """
+
+    view: View
     reason: str
+
+    @property
+    def attack(self) -> str:
+        """Registered name of the attack."""
+        return self.view.attack
+
+    @property
+    def adversary(self) -> Adversary:
+        """NR, SR or MR."""
+        return self.view.adversary
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """What it would have looked at."""
+        return self.view.variants
 
     def to_json(self) -> dict[str, object]:
         """A JSON object."""
-        return {
-            "attack": self.attack,
-            "adversary": self.adversary,
-            "variants": list(self.variants),
-            "reason": self.reason,
-        }
+        return {**self.view.to_json(), "reason": self.reason}
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self:
+        """What :meth:`to_json` wrote.
+
+        Raises:
+            InputError: the object does not say which attack of which adversary it is about.
+        """
+        view = View.from_json(node)
+        if view is None:
+            raise InputError("a skipped attack has no name, or no adversary of NR, SR and MR")
+        return cls(view, fields.text(node, "reason"))
 
 
 @dataclass(frozen=True)
@@ -140,3 +226,20 @@ class Evaluation:
             if result.attack == attack and result.variants == variants:
                 return result
         raise KeyError((attack, *variants))
+
+
+def _measures(node: fields.Node) -> dict[str, Any]:
+    """The arguments of :class:`Measures` from the JSON of one."""
+    rates = fields.mapping(node, "tpr_at_fpr")
+    return {
+        **{
+            name: Estimate.from_json(node.get(name)) or Estimate.unknown()
+            for name in ("auc", "balanced_accuracy", "epsilon_lower")
+        },
+        "tpr_at_fpr": {fpr: TprEstimate.from_json(rates[fpr]) or Estimate.unknown() for fpr in rates},
+        "versus_original": Estimate.from_json(node.get("versus_original")),
+    }
+
+
+def _finite(x: float) -> float | None:
+    return float(x) if math.isfinite(x) else None

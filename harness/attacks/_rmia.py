@@ -81,7 +81,7 @@ def ratios(confidence: FloatArray, references: FloatArray, out: NDArray[np.bool_
     return np.asarray(np.maximum(confidence, RATIO_FLOOR) / np.maximum(marginal, RATIO_FLOOR))
 
 
-@register("rmia")
+@register("rmia", family="rmia", needs=("confidences", "references", "population"), headline=True)
 class Rmia(BaseAttack):
     """Score the share of population records that a record beats by more than a factor gamma in likelihood ratio.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from harness.attacks._base import Adversary
 from harness.attacks._registry import register
 from harness.attacks._rmia import Rmia
+from harness.types import Adversary
 
 __all__ = ["RmiaJoint"]
 
 
-@register("rmia-joint")
+@register("rmia-joint", family="rmia", needs=("confidences", "references", "population"), headline=True)
 class RmiaJoint(Rmia):
     """RMIA with the geometric mean of the variants' likelihood ratios, for records and population alike.
 

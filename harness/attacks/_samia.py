@@ -26,7 +26,7 @@ LAYERS = 3
 DROPOUT = 0.2
 
 
-@register("samia")
+@register("samia", family="attention", needs=("confidences", "noisy_copies"))
 class Samia(BaseAttack):
     """Self-attention over the classes' triples (confidence, sensitivity, one-hot label).
 

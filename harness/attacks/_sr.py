@@ -7,11 +7,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from harness.attacks._base import Adversary, BaseAttack
+from harness.attacks._base import BaseAttack
 from harness.attacks._classifiers import Features, LearnedFit, learn, sklearn_trainer
 from harness.attacks._registry import register
 from harness.errors import InputError
-from harness.types import FloatArray, IntArray, Observations
+from harness.types import Adversary, FloatArray, IntArray, Observations
 
 __all__ = ["SortedPairAttack", "SrHeadline", "fit_pair", "sorted_pair"]
 
@@ -87,7 +87,7 @@ class SortedPairAttack(BaseAttack):
         return self._fitted.scores_on(target)
 
 
-@register("sr")
+@register("sr", family="posterior", headline=True)
 class SrHeadline(SortedPairAttack):
     """SR2 with the classifier that did best on the shadows' out-of-fold scores, before the target is opened.
 
@@ -107,35 +107,35 @@ class SrHeadline(SortedPairAttack):
         return self
 
 
-@register("sr1-lr")
+@register("sr1-lr", family="posterior")
 class Sr1Logistic(SortedPairAttack):
     """SR1 with logistic regression."""
 
     classifier = "lr"
 
 
-@register("sr1-dt")
+@register("sr1-dt", family="posterior")
 class Sr1Tree(SortedPairAttack):
     """SR1 with a decision tree of ten leaves."""
 
     classifier = "dt"
 
 
-@register("sr1-rf")
+@register("sr1-rf", family="posterior")
 class Sr1Forest(SortedPairAttack):
     """SR1 with a random forest."""
 
     classifier = "rf"
 
 
-@register("sr1-mlp")
+@register("sr1-mlp", family="posterior")
 class Sr1Perceptron(SortedPairAttack):
     """SR1 with a multi-layer perceptron."""
 
     classifier = "mlp"
 
 
-@register("sr2-lr")
+@register("sr2-lr", family="posterior")
 class Sr2Logistic(SortedPairAttack):
     """SR2 with logistic regression."""
 
@@ -143,7 +143,7 @@ class Sr2Logistic(SortedPairAttack):
     with_label = True
 
 
-@register("sr2-dt")
+@register("sr2-dt", family="posterior")
 class Sr2Tree(SortedPairAttack):
     """SR2 with a decision tree of ten leaves."""
 
@@ -151,7 +151,7 @@ class Sr2Tree(SortedPairAttack):
     with_label = True
 
 
-@register("sr2-rf")
+@register("sr2-rf", family="posterior", headline=True)
 class Sr2Forest(SortedPairAttack):
     """SR2 with a random forest, the paper's headline and what MR is stacked on."""
 
@@ -159,7 +159,7 @@ class Sr2Forest(SortedPairAttack):
     with_label = True
 
 
-@register("sr2-mlp")
+@register("sr2-mlp", family="posterior")
 class Sr2Perceptron(SortedPairAttack):
     """SR2 with a multi-layer perceptron."""
 

@@ -1,7 +1,7 @@
-"""The MIS indicator: how fast a quantizer's membership leakage dies with the size of the training set.
+"""The MIS indicator: how fast a quantizer's membership leakage falls with the size of the training set.
 
-Arrays only: the candidates (what a quantizer makes of several trainings) come from elsewhere. :func:`estimate` is the
-face; the rest are its parts. The formulas are derived here, consistent with "Membership Inference Attack against
+Arrays only: callers make the candidates (the quantizer's outputs for several trainings). :func:`estimate` is the entry
+point; the rest are its parts. The formulas are derived here, consistent with "Membership Inference Attack against
 Quantized Models" (arXiv 2502.06567), and tested against exact enumeration and closed forms.
 """
 

@@ -12,7 +12,7 @@ __all__ = ["lr_attack"]
 
 
 def lr_attack(given: Array, overall: Array, selected: IntArray) -> NDArray[np.bool_]:
-    """Say "member" where the selected candidate is likelier with the record in the training set than without. Derived.
+    """Guess "member" where the selected candidate is likelier with the record in training than without it. Derived.
 
     With equal chances of membership no attack that sees only the record and the selected candidate does better; its
     balanced accuracy is ``(1 + Delta_n) / 2``.
@@ -33,5 +33,5 @@ def lr_attack(given: Array, overall: Array, selected: IntArray) -> NDArray[np.bo
     if p_z.ndim != 2 or p.shape != (p_z.shape[1],) or chosen.shape != (p_z.shape[0],):
         raise InputError(f"given {p_z.shape}, overall {p.shape}, selected {chosen.shape}: expected [M, K], [K], [M]")
     if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(p)):
-        raise InputError(f"selected: outside 0..{len(p) - 1}")
+        raise InputError(f"selected: holds numbers outside 0..{len(p) - 1}")
     return np.asarray(p_z[np.arange(len(chosen)), chosen] > p[chosen])

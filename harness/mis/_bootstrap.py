@@ -26,7 +26,7 @@ TIE_TOL = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """What resampling the evaluation records says about several quantizers at once.
+    """Intervals, differences and ranks of several quantizers, from the same resamples of the evaluation records.
 
     Args:
         intervals: quantizer -> ``r`` with its interval; an unprobed one (a single candidate) is not resolvable.
@@ -61,7 +61,7 @@ def bootstrap_ci(
 def checked_all(
     losses: Mapping[str, Array], *, strata: Array | None, clusters: Array | None
 ) -> tuple[dict[str, FloatArray], Units]:
-    """All matrices once they can be compared, and the units of their records.
+    """Check that the matrices can be compared; return them and the units of their records.
 
     Raises:
         InputError: there is no quantizer, a matrix cannot be used, or their numbers of records differ.
@@ -80,7 +80,7 @@ def checked_all(
 
 
 def streams(seed: int) -> tuple[np.random.Generator, np.random.Generator, int]:
-    """Independent randomness for the splits, for the resamples, and a seed for the local limit."""
+    """Independent generators for the splits and the resamples, and a seed for the local limit."""
     split, draw, local = np.random.SeedSequence(seed).spawn(3)
     return np.random.default_rng(split), np.random.default_rng(draw), int(local.generate_state(1)[0])
 
@@ -97,7 +97,7 @@ def bootstrap_of(
 ) -> Bootstrap:
     """Intervals, differences and ranks from cross-fitted probes and one set of resamples."""
     if draws < MIN_DRAWS:
-        raise InputError(f"draws={draws}: at least {MIN_DRAWS} are needed for an interval")
+        raise InputError(f"draws={draws}: an interval needs at least {MIN_DRAWS}")
     if not 0 < level < 1:
         raise InputError(f"level={level} is outside (0, 1)")
     probed = {name: p for name, p in probes.items() if p.fit is not None}
@@ -106,7 +106,7 @@ def bootstrap_of(
     intervals = {
         name: _interval(p.indicator.r, roots[name], units.count, level, label)
         if name in roots
-        # "Not probed" must pass no gate: the interval says nothing, whatever the value.
+        # A quantizer that was not probed must pass no gate: its interval holds every value.
         else Estimate(np.inf, 0.0, np.inf, units.count, label, level=level, resolvable=False)
         for name, p in probes.items()
     }
@@ -128,20 +128,20 @@ def _roots(
 ) -> dict[str, FloatArray]:
     """Signed root of every resample, mean of the two folds of one split; resample b uses split ``b mod splits``.
 
-    So the spread of the roots holds both the records' noise and that of which rival a split selects.
+    So the spread of the roots includes both the records' noise and that of the rival's selection.
     """
     draws, splits = len(counts), len(masks)
     out = {name: np.zeros(draws) for name in probes}
     for j in range(min(splits, draws)):
-        mine = counts[j::splits]
+        split_counts = counts[j::splits]
         for fold, measured in enumerate((~masks[j], masks[j])):
-            at = np.flatnonzero(measured)
-            weights = mine[:, at].astype(np.float64)
+            columns = np.flatnonzero(measured)
+            weights = split_counts[:, columns].astype(np.float64)
             for name, probe in probes.items():
                 fit = probe.fit
                 if fit is None:
                     continue
-                x = probe.rows[fit.rival[j, fold], at] - probe.rows[fit.ref[j, fold], at]
+                x = probe.rows[fit.rival[j, fold], columns] - probe.rows[fit.ref[j, fold], columns]
                 out[name][j::splits] += 0.5 * resampled_roots(x, weights, method=method)
     return out
 
@@ -155,10 +155,10 @@ def _interval(r: float, roots: FloatArray, n: int, level: float, label: str) -> 
 
 
 def _difference(r_a: float, r_b: float, a: FloatArray, b: FloatArray, n: int, level: float, label: str) -> Estimate:
-    value = 0.0 if r_a == r_b else r_a - r_b  # two infinities are the same, not NaN
-    moved = 0.5 * np.maximum(a, 0.0) ** 2 - 0.5 * np.maximum(b, 0.0) ** 2
+    value = 0.0 if r_a == r_b else r_a - r_b  # the difference of two infinities is zero, not NaN
+    resampled = 0.5 * np.maximum(a, 0.0) ** 2 - 0.5 * np.maximum(b, 0.0) ** 2
     tail = 0.5 * (1.0 - level)
-    low, high = (_signed_inf(float(q)) for q in np.quantile(moved, (tail, 1.0 - tail)))
+    low, high = (_signed_inf(float(q)) for q in np.quantile(resampled, (tail, 1.0 - tail)))
     return Estimate(value, min(low, value), max(high, value), n, label, level=level)
 
 
@@ -172,7 +172,7 @@ def rank_shares(roots: FloatArray) -> FloatArray:
     Quantizers that tie in a resample share the ranks they hold together.
     """
     q, draws = roots.shape
-    # Rounding differs with the order of a sum; ties are found on values that forget the last digits.
+    # Rounding differs with the order of a sum, so values that agree up to TIE_TOL count as tied.
     scale = np.maximum(np.abs(roots), 1.0)
     shares = np.zeros((q, q))
     for i in range(q):
@@ -180,6 +180,6 @@ def rank_shares(roots: FloatArray) -> FloatArray:
         above = (gap > TIE_TOL).sum(axis=0)
         equal = (np.abs(gap) <= TIE_TOL).sum(axis=0)
         for rank in range(q):
-            held = (above <= rank) & (rank < above + equal)
-            shares[i, rank] = (held / equal).sum() / draws
+            holds_rank = (above <= rank) & (rank < above + equal)
+            shares[i, rank] = (holds_rank / equal).sum() / draws
     return shares

@@ -1,4 +1,4 @@
-"""The exponent at which a rival's chance to win dies: Chernoff's, exact where the Gaussian one approximates."""
+"""Chernoff's exponent of a rival's chance to win: exact, where the Gaussian one is an approximation."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from harness.types import Array, FloatArray
 
 __all__ = ["Chernoff", "chernoff", "ties"]
 
-# Under this effective number of records the exponent hangs on a handful of extreme losses.
+# With fewer effective records than this the exponent rests on a handful of extreme losses.
 MIN_ESS = 30.0
 # Differences below this share of the largest are rounding: neither a win nor a loss.
 ROUNDING = 1e-15
 # Differences that are all smaller are zero: their tilt, one over them, has no number.
 UNDERFLOW = 1e-290
-# Newton's steps are quadratic and safeguarded by bisection; more than this means a law at the edge of floating point.
+# Newton's steps converge quadratically, with bisection as a safeguard; only a law at the edge of floating point needs
+# more.
 MAX_STEPS = 200
 # The bracket doubles from the Gaussian tilt; beyond this many doublings exp(-tX) is a point mass.
 MAX_DOUBLINGS = 60
@@ -34,7 +35,7 @@ class Chernoff:
         exponent: ``I = -inf_{t>=0} log E exp(-tX)``; infinite where the rival never wins on any record.
         tau: the minimising t; infinite where ``X >= 0``, 0 where the mean is not positive.
         sd_tilt: standard deviation of X under the tilted law.
-        tv: total variation between the tilted law and the law itself: how much one record's loss tells.
+        tv: total variation between the tilted law and the law itself: how much one record's loss reveals.
         ess: effective number of records under the tilt; infinite where the law is known.
         bias: upward bias of the plug-in exponent times N (derived, first order), to subtract as ``bias / N``; 0 if
             the law is known.
@@ -59,10 +60,10 @@ def chernoff(x: Array, *, weights: Array | None = None, start: float | None = No
     Args:
         x: differences on N records, or the atoms of a known law.
         weights: the atoms' probabilities; None means a sample, each record 1/N.
-        start: a guess of ``tau``, e.g. the tilt found on other records; only speeds the search.
+        start: initial value of ``tau``, e.g. the tilt on other records; it only speeds up the search.
 
     Raises:
-        InputError: fewer than one record, NaN or infinity, or weights that are no law.
+        InputError: no record, NaN or infinity, or weights that are not probabilities.
     """
     values = np.asarray(x, dtype=np.float64)
     if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
@@ -72,23 +73,23 @@ def chernoff(x: Array, *, weights: Array | None = None, start: float | None = No
         values, w = values[w > 0], w[w > 0]
     scale = float(np.max(np.abs(values)))
     if scale < UNDERFLOW:
-        return Chernoff(0.0, 0.0, 0.0, 0.0, _known(w, len(values)), 0.0, 0.0, "tie")
-    unit = values / scale  # exponents are free of the loss's unit; Newton's tolerances need one
+        return Chernoff(0.0, 0.0, 0.0, 0.0, _ess(w, len(values)), 0.0, 0.0, "tie")
+    unit = values / scale  # the exponent does not depend on the loss's unit; Newton's tolerances do
     mean = _mean(unit, w)
     if unit.min() >= -ROUNDING:
-        zero = _mean(ties(unit).astype(np.float64), w)
-        exponent = -math.log(zero) if zero > 0 else math.inf
-        return Chernoff(exponent, math.inf, 0.0, 1.0 - zero, _known(w, zero * len(unit)), 0.0, 0.0, "never_beaten")
+        tied = _mean(ties(unit).astype(np.float64), w)
+        exponent = -math.log(tied) if tied > 0 else math.inf
+        return Chernoff(exponent, math.inf, 0.0, 1.0 - tied, _ess(w, tied * len(unit)), 0.0, 0.0, "never_beaten")
     spread = math.sqrt(_mean((unit - mean) ** 2, w))
     if mean <= 0 or abs(mean) <= spread / SNR_LIMIT**2:
         status = "tie" if abs(mean) <= spread / SNR_LIMIT**2 else "ref_not_minimiser"
-        return Chernoff(0.0, 0.0, spread * scale, 0.0, _known(w, len(unit)), 0.5, 1.0 / (spread * scale), status)
+        return Chernoff(0.0, 0.0, spread * scale, 0.0, _ess(w, len(unit)), 0.5, 1.0 / (spread * scale), status)
     tau = _root(unit, w, guess=mean / spread**2 if start is None else start * scale)
-    return _at(unit, w, tau, scale)
+    return _tilted_exponent(unit, w, tau, scale)
 
 
 def ties(x: FloatArray) -> NDArray[np.bool_]:
-    """Where a loss difference is zero, but for rounding."""
+    """Where a loss difference is zero up to rounding."""
     return np.asarray(np.abs(x) <= ROUNDING * float(np.max(np.abs(x))))
 
 
@@ -100,17 +101,17 @@ def _root(x: FloatArray, w: FloatArray | None, *, guess: float) -> float:
         if mean <= 0:
             break
         low, high = high, 2.0 * high
-    t, best = (high, spread) if mean <= 0 else (high, max(spread, 1e-300))
+    t, deviation = (high, spread) if mean <= 0 else (high, max(spread, 1e-300))
     for _ in range(MAX_STEPS):
-        step = t + mean / best**2 if best > 0 else math.inf
+        step = t + mean / deviation**2 if deviation > 0 else math.inf
         t = step if low < step < high else 0.5 * (low + high)
-        mean, best = _tilted(x, w, t)
+        mean, deviation = _tilted(x, w, t)
         if mean > 0:
             low = t
         else:
             high = t
-        # Both stop where rounding of the tilted mean (values are within +-1) is all that is left.
-        if abs(mean) <= 4e-16 * (1.0 + t * best**2) or high - low <= 4e-16 * high:
+        # Both searches stop where the tilted mean (values are within +-1) is zero up to rounding.
+        if abs(mean) <= 4e-16 * (1.0 + t * deviation**2) or high - low <= 4e-16 * high:
             break
     return t
 
@@ -132,7 +133,7 @@ def _tilt(x: FloatArray, w: FloatArray | None, t: float) -> tuple[FloatArray, fl
     return g, shift + math.log(total / (len(x) if w is None else 1.0))
 
 
-def _at(x: FloatArray, w: FloatArray | None, tau: float, scale: float) -> Chernoff:
+def _tilted_exponent(x: FloatArray, w: FloatArray | None, tau: float, scale: float) -> Chernoff:
     g, log_mgf = _tilt(x, w, tau)
     sd = math.sqrt(max(_dot(g, x, x) - _dot(g, x) ** 2, 0.0))
     law = 1.0 / len(x) if w is None else w
@@ -154,9 +155,10 @@ def _mean(x: FloatArray, w: FloatArray | None) -> float:
 
 
 def _dot(*factors: FloatArray) -> float:
-    """Sum of products. Not BLAS: its threads cost more than they give here, and their number would change the bits."""
+    """Sum of products. Not BLAS: its threads cost more than they save here, and their number changes the last bits."""
     return float(np.einsum(",".join("i" * len(factors)) + "->", *factors))
 
 
-def _known(w: FloatArray | None, ess: float) -> float:
+def _ess(w: FloatArray | None, ess: float) -> float:
+    """Effective number of records: infinite for a known law."""
     return math.inf if w is not None else float(ess)

@@ -1,4 +1,4 @@
-"""The minimum over rivals without the winner's curse: chosen on one half of the records, measured on the other."""
+"""The minimum over rivals, cross-fitted: chosen on one half of the records, measured on the other."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["CrossFit", "contenders", "cross_fit", "measured"]
 # A rival this many standard errors behind the closest one on all records is not selected on a half of them: on a half
 # the distance is 8/sqrt(2) of a difference whose own deviation is about 1.
 SCREEN_T = 8.0
-# Rivals kept whatever their distance: where the exponent is not Gaussian, its order may differ from that of t.
+# Rivals that stay at any distance: where the exponent is not Gaussian, its order may differ from that of t.
 SCREEN_MIN = 16
 # Records a block in the sums over all rivals, so that a block of 256 rows stays in the cache.
 BLOCK = 2048
-# A variance below this share of the terms it is the difference of has lost its digits and is computed anew.
+# A variance below this share of the terms whose difference it is has lost its digits and is computed again.
 LOST_DIGITS = 1e-10
 
 
@@ -60,8 +60,8 @@ def contenders(stats: PairStats) -> IntArray:
         return np.array([stats.ref])
     order = np.argsort(stats.t, kind="stable")
     near = int(np.searchsorted(stats.t[order], stats.t[order[0]] + SCREEN_T, side="right"))
-    kept = stats.idx[order[: max(near, SCREEN_MIN)]]
-    return np.concatenate([[stats.ref], np.sort(kept)])
+    nearest = stats.idx[order[: max(near, SCREEN_MIN)]]
+    return np.concatenate([[stats.ref], np.sort(nearest)])
 
 
 def cross_fit(rows: FloatArray, masks: NDArray[np.bool_], *, method: str, units: Units) -> CrossFit:
@@ -88,9 +88,9 @@ def measured(
     """The exponents of selected pairs ``[splits, 2]`` on the halves that did not select them."""
     root, exponent = np.zeros((2, *ref.shape))
     for j, mask in enumerate(masks):
-        for fold, kept in enumerate((~mask, mask)):
-            x = rows[rival[j, fold], kept] - rows[ref[j, fold], kept]
-            value = fold_value(x, method=method, units=_count(units, kept))
+        for fold, half in enumerate((~mask, mask)):
+            x = rows[rival[j, fold], half] - rows[ref[j, fold], half]
+            value = fold_value(x, method=method, units=_count(units, half))
             root[j, fold], exponent[j, fold] = value.root, value.exponent
     return CrossFit(ref=ref, rival=rival, root=root, exponent=exponent)
 
@@ -103,17 +103,17 @@ def _closest(rows: FloatArray, masks: NDArray[np.bool_]) -> tuple[IntArray, IntA
     ref = np.argmin(means, axis=0)
     h = np.arange(len(ref))
     delta = means - means[ref, h]
-    # E (X_k - X_ref)^2 from the moments of either: three matrix products serve all references of all halves.
+    # E (X_k - X_ref)^2 from the moments of either: three matrix products are enough for all halves.
     spread = squares + squares[ref, h] - 2.0 * _half_products(rows, masks, ref) / sizes
     variance = spread - delta * delta
-    lost = variance <= LOST_DIGITS * (squares + squares[ref, h])
-    lost[ref, h] = False
-    for k, column in zip(*np.nonzero(lost), strict=True):
-        kept = masks[column] if column < len(masks) else ~masks[column - len(masks)]
-        variance[k, column] = np.var(rows[k, kept] - rows[ref[column], kept])
+    cancelled = variance <= LOST_DIGITS * (squares + squares[ref, h])
+    cancelled[ref, h] = False
+    for k, column in zip(*np.nonzero(cancelled), strict=True):
+        half = masks[column] if column < len(masks) else ~masks[column - len(masks)]
+        variance[k, column] = np.var(rows[k, half] - rows[ref[column], half])
     sigma = np.sqrt(np.maximum(variance, 0.0) * sizes / (sizes - 1.0))
     snr = signal_to_noise(delta, sigma)
-    snr[ref, h] = 2.0 * SNR_LIMIT  # never its own rival, not even where every rival is at the limit
+    snr[ref, h] = 2.0 * SNR_LIMIT  # so that it is never its own rival, even where all rivals are at the limit
     return ref, np.argsort(snr, axis=0, kind="stable")[: min(SCREEN_MIN, len(rows) - 1)]
 
 
@@ -130,7 +130,7 @@ def _half_sums(rows: FloatArray, masks: NDArray[np.bool_], *, power: int) -> Flo
 def _half_products(rows: FloatArray, masks: NDArray[np.bool_], ref: IntArray) -> FloatArray:
     """Sums of ``rows * rows[ref]`` over every half, ``[K, 2 * splits]``; ``ref`` differs from half to half."""
     out = np.zeros((len(rows), len(ref)))
-    other = np.flatnonzero(ref != 0)  # row 0 is zero: the products with it are
+    other = np.flatnonzero(ref != 0)  # row 0 is zero, and so are its products
     signs = np.concatenate([masks, ~masks])[other]
     if len(other):
         for cut in _blocks(rows.shape[1]):
@@ -155,13 +155,13 @@ def _closest_by_chernoff(rows: FloatArray, halves: NDArray[np.bool_], ref: IntAr
 
 
 def _start(x: FloatArray) -> float | None:
-    """The tilt on all records, from which that on a half is a step or two away."""
+    """The tilt on all records; from there the search on a half takes a step or two."""
     tau = chernoff(x).tau
     return tau if 0 < tau < np.inf else None
 
 
-def _count(units: Units, kept: NDArray[np.bool_]) -> int:
-    return int(kept.sum()) if units.single else len(np.unique(units.of_record[kept]))
+def _count(units: Units, half: NDArray[np.bool_]) -> int:
+    return int(half.sum()) if units.single else len(np.unique(units.of_record[half]))
 
 
 def _blocks(n: int) -> Iterator[slice]:

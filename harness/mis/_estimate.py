@@ -1,4 +1,4 @@
-"""The face of the room: losses of every quantizer's candidates in, indicators with intervals and ranks out."""
+"""The MIS indicators of several quantizers, with intervals and ranks, from the losses of their candidates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEAVY_SHARE, HEAVY_MIN_N = 0.1, 100
 
 @dataclass(frozen=True, eq=False)
 class _Draft:
-    """One quantizer before the resamples: everything that needs its whole matrix."""
+    """The part of a quantizer's result that needs its whole loss matrix; the resamples do not."""
 
     probe: Probe
     r_chernoff: float
@@ -54,8 +54,8 @@ def estimate(
 ) -> tuple[QuantizerMis, ...]:
     """Estimate the MIS indicator of several quantizers on the same records, with paired intervals and ranks.
 
-    A derivation consistent with "Membership Inference Attack against Quantized Models" (arXiv 2502.06567); the formulas
-    are ours, not quoted from it. Compare only at the same n, records, loss, candidate budget and seeds.
+    Derived here, consistent with "Membership Inference Attack against Quantized Models" (arXiv 2502.06567), whose
+    formulas are not quoted. Compare only at the same n, records, loss, candidate budget and seeds.
 
     Args:
         losses: quantizer -> ``[K, N]``: loss of each of its candidates on N records that were used neither for training
@@ -138,14 +138,14 @@ def _draft(
 
 
 def _worse(shipped: FloatArray, probe: Probe, masks: NDArray[np.bool_], units: Units) -> bool:
-    """Whether the shipped candidate's loss exceeds the best one's, the best one having been chosen on other records."""
+    """Whether the shipped candidate's loss significantly exceeds that of the best one, chosen on other records."""
     if probe.fit is None:
         return False
     roots = [
         np.mean(
             [
-                fold_value(shipped[kept] - probe.rows[probe.fit.ref[j, fold], kept], method="gauss", units=1).root
-                for fold, kept in enumerate((~mask, mask))
+                fold_value(shipped[half] - probe.rows[probe.fit.ref[j, fold], half], method="gauss", units=1).root
+                for fold, half in enumerate((~mask, mask))
             ]
         )
         for j, mask in enumerate(masks)
@@ -164,10 +164,10 @@ def _result(
     units: Units,
     unequal: bool,
 ) -> QuantizerMis:
-    found, r = draft.probe.indicator, sampled.intervals[name]
+    point, r = draft.probe.indicator, sampled.intervals[name]
     regime = regime_of(n * r.value)
     flags = list(draft.flags)
-    if method == "gauss" and draft.r_chernoff < OPTIMISTIC_SHARE * r.value and found.status != "single_candidate":
+    if method == "gauss" and draft.r_chernoff < OPTIMISTIC_SHARE * r.value and point.status != "single_candidate":
         flags.append("gauss_optimistic")
     if r.resolvable and {regime_of(n * r.low), regime_of(n * r.high)} != {regime}:
         flags.append("regime_uncertain")
@@ -180,16 +180,16 @@ def _result(
         n=n,
         method=method,
         r=r,
-        r_naive=found.r_naive,
+        r_naive=point.r_naive,
         r_chernoff=draft.r_chernoff,
-        r_floor=found.r_floor,
+        r_floor=point.r_floor,
         log_delta=draft.log_delta,
         mis_predicted=-math.expm1(best_log_delta(draft.log_delta, regime)),
-        k=found.k,
-        k_eff=found.k_eff,
+        k=point.k,
+        k_eff=point.k_eff,
         n_eval=n_eval,
         regime=regime,
-        status=found.status,
+        status=point.status,
         flags=tuple(flags),
         rank_probabilities=sampled.ranks[name],
         differences={b: d for (a, b), d in sampled.differences.items() if a == name},

@@ -1,4 +1,4 @@
-"""The leakage itself, by enumeration: for laws with few atoms and small training sets, the yardstick of all else."""
+"""The exact leakage by enumeration, for laws with few atoms and small training sets; verifies the estimates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.types import Array, FloatArray, IntArray
 
 __all__ = ["exact_delta"]
 
-# Beyond this many states an enumeration takes minutes and the Monte Carlo estimate is the better tool.
+# An enumeration of more states takes minutes; the Monte Carlo estimate is faster.
 MAX_STATES = 20_000_000
 # States held in memory at once.
 CHUNK = 65536
@@ -49,7 +49,9 @@ def exact_delta(losses: Array, weights: Array, *, n: int) -> tuple[float, FloatA
         raise InputError(f"n={n}: a training set has at least one record")
     states = math.comb(n + j - 2, j - 1)
     if states > MAX_STATES:
-        raise InputError(f"n={n}, J={j}: {states} states are too many to enumerate", hint="use mc_delta")
+        raise InputError(
+            f"n={n}, J={j}: {states} states are too many to enumerate", hint="use a smaller n, or mc_delta"
+        )
     given = np.zeros((j, k))
     tol = TIE_TOL * n * max(float(np.abs(matrix).max()), 1e-300)
     with np.errstate(divide="ignore"):

@@ -1,4 +1,4 @@
-"""The indicator r_Q of one quantizer: a point estimate with its bias taken out, and what the records can resolve."""
+"""The indicator r_Q of one quantizer: a debiased point estimate, and the smallest value that the records resolve."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Indicator:
     Args:
         r: debiased cross-fitted minimum over rivals, not clipped at zero; infinite for a single candidate.
         r_naive: plug-in minimum on all records, biased down by the choice of the closest rival.
-        r_floor: below this the records cannot tell r from a tie.
+        r_floor: below this the records cannot distinguish r from a tie.
         ref: candidate of the smallest mean loss, in the numbering of the rows given.
         k_star: closest rival on all records; None for a single candidate.
         k: candidates given.
@@ -54,13 +54,13 @@ class Indicator:
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """Everything that the later steps need of one quantizer's losses: its contenders and what was selected when.
+    """The contenders of one quantizer, and the pair that each split selected.
 
     Args:
         indicator: the point estimate.
         firsts: row of the matrix given that stands for each distinct candidate.
         base: losses of the best candidate on all records.
-        rows: losses of the contenders minus ``base``, the best candidate first; what ``fit`` counts in.
+        rows: losses of the contenders minus ``base``, the best candidate first; ``fit`` numbers these rows.
         stats: pair statistics of the distinct candidates; None for a single one.
         fit: selections and held-out exponents; None for a single candidate.
         closest: loss differences of the closest rival on all records.
@@ -75,7 +75,7 @@ class Probe:
     closest: FloatArray
 
     def trimmed(self) -> Probe:
-        """The same with only the rows that some split selected: what the resamples need, a few rows of hundreds."""
+        """The same with only the rows that some split selected: the resamples need no others."""
         if self.fit is None:
             return self
         used, where = np.unique([self.fit.ref, self.fit.rival], return_inverse=True)
@@ -115,24 +115,24 @@ def indicator(
 
 
 def check_splits(splits: int) -> int:
-    """The number itself; InputError below one."""
+    """Check the number of splits; InputError below one."""
     if splits < 1:
         raise InputError(f"splits={splits}: at least one is needed")
     return splits
 
 
 def floor_of(units: Units) -> float:
-    """The smallest exponent that the records can tell from a tie."""
+    """The smallest exponent that the records can distinguish from a tie."""
     return TIE_CHI2 / units.count
 
 
 def finite_or_inf(r: float) -> float:
-    """Exponents that stand for "never selected" as infinity; half of one, from one fold in two, counts as whole."""
+    """Infinity for an exponent that means "never selected", in both folds or in one of the two."""
     return float("inf") if r >= SNR_LIMIT**2 / 16.0 else r
 
 
 def probe_of(matrix: FloatArray, masks: NDArray[np.bool_], *, method: str, units: Units) -> Probe:
-    """Deduplicate, screen, cross-fit and name the state of one checked matrix."""
+    """Deduplicate, screen and cross-fit the candidates of one checked matrix."""
     if method not in METHODS:
         raise InputError(f"method={method!r} is unknown", hint=f"one of {', '.join(METHODS)}")
     firsts = np.array([g[0] for g in groups_of(matrix)])
@@ -140,12 +140,12 @@ def probe_of(matrix: FloatArray, masks: NDArray[np.bool_], *, method: str, units
     stats = pair_stats(distinct)
     chosen = contenders(stats)
     base = np.asarray(distinct[stats.ref], dtype=np.float64)
-    rows = distinct[chosen] - base  # what a record adds to all candidates alike is taken out once
+    rows = distinct[chosen] - base  # removes what a record adds to all candidates alike
     floor, k = floor_of(units), len(matrix)
     ref = int(firsts[stats.ref])
     if len(firsts) == 1:
-        alone = Indicator(np.inf, np.inf, floor, ref, None, k, 1, "single_candidate")
-        return Probe(alone, firsts, base, rows, None, None, np.zeros(matrix.shape[1]))
+        single = Indicator(np.inf, np.inf, floor, ref, None, k, 1, "single_candidate")
+        return Probe(single, firsts, base, rows, None, None, np.zeros(matrix.shape[1]))
     fit = cross_fit(rows, masks, method=method, units=units)
     near = int(stats.idx[np.argmin(stats.snr)])
     closest = distinct[near] - base
@@ -154,7 +154,7 @@ def probe_of(matrix: FloatArray, masks: NDArray[np.bool_], *, method: str, units
         if method == "gauss"
         else min(chernoff(row).exponent for row in rows[1:])
     )
-    found = Indicator(
+    point = Indicator(
         r=finite_or_inf(fit.r),
         r_naive=finite_or_inf(naive),
         r_floor=floor,
@@ -164,11 +164,11 @@ def probe_of(matrix: FloatArray, masks: NDArray[np.bool_], *, method: str, units
         k_eff=len(firsts),
         status=_status(stats, fit, closest, floor),
     )
-    return Probe(found, firsts, base, rows, stats, fit, closest)
+    return Probe(point, firsts, base, rows, stats, fit, closest)
 
 
 def _status(stats: PairStats, fit: CrossFit, closest: FloatArray, floor: float) -> str:
-    """The first that applies: what makes the number meaningless before what makes it imprecise."""
+    """The status: reasons that make the number meaningless come before those that make it imprecise."""
     tied = (np.abs(stats.snr) <= TIE_SNR) & (stats.sigma > 0)
     if tied.any():
         return "tie"

@@ -1,4 +1,4 @@
-"""Leakage where candidates nearly tie: the losses' joint Gaussian limit, all rivals at once."""
+"""Leakage where candidates nearly tie: the joint Gaussian limit of all rivals' losses."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def local_log_delta(losses: Array, *, n: int, draws: int = 65536, seed: int = 0)
     """``log Delta_n`` by the local limit, derived: ``sqrt(n) Delta = 1/2 sum_k E|g_k . (l - E l)|``.
 
     ``g_k`` is the gradient of ``P(argmin(h + G) = k)`` with ``h = sqrt(n) E l`` and G Gaussian with the losses'
-    covariance, by Monte Carlo over antithetic draws of G. Meant for ``n r < 2``; in the tail the chances fall below
-    what draws see.
+    covariance, by Monte Carlo over antithetic draws of G. Meant for ``n r < 2``; in the tail the chances are too
+    small for draws.
 
     Args:
-        losses: ``[K, N]``, the rivals that matter; cost is ``K^2 (N + draws)``.
+        losses: ``[K, N]``, the rivals that matter; the cost is ``K^2 (N + draws)``.
         n: size of the training set.
         draws: Monte Carlo draws of G.
         seed: of the draws; the same seed gives the same bits.
@@ -53,7 +53,7 @@ def local_log_delta(losses: Array, *, n: int, draws: int = 65536, seed: int = 0)
     k = len(matrix)
     if k == 1:
         return -math.inf
-    # What a record adds to every candidate alike moves no argmin: take it out, for rounding's sake.
+    # What a record adds to every candidate alike moves no argmin; removing it reduces rounding.
     best = int(np.argmin(matrix.mean(axis=1, dtype=np.float64)))
     centred = matrix - np.asarray(matrix[best], dtype=np.float64)
     means = centred.mean(axis=1)
@@ -70,9 +70,9 @@ def local_log_delta(losses: Array, *, n: int, draws: int = 65536, seed: int = 0)
 
 def _gaussian(h: FloatArray, covariance: FloatArray) -> _Gaussian:
     values, vectors = np.linalg.eigh(covariance)
-    kept = values > RANK_TOL * max(float(values.max()), 0.0)
-    spread = np.sqrt(values[kept])
-    return _Gaussian(h, vectors[:, kept] * spread, vectors[:, kept] / spread)
+    significant = values > RANK_TOL * max(float(values.max()), 0.0)
+    spread = np.sqrt(values[significant])
+    return _Gaussian(h, vectors[:, significant] * spread, vectors[:, significant] / spread)
 
 
 def _gradient(law: _Gaussian, draws: int, rng: np.random.Generator) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Per-record losses: the only thing of a model that the indicator looks at."""
+"""Per-record losses of a model: the indicator's only input."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from harness.types import Array, FloatArray, IntArray
 
 __all__ = ["loss_matrix", "losses_from_confidences", "losses_from_regression"]
 
-# Probabilities below this count as this, for every variant alike: with two floors two losses are not comparable.
-# An integer softmax with steps of 1/256 needs half a step (1/512) here.
+# Smaller probabilities are raised to this, for every variant alike: losses with different floors are not comparable.
+# An integer softmax with steps of 1/256 needs half a step (1/512).
 DEFAULT_FLOOR = 1e-7
 
 
@@ -25,16 +25,16 @@ def losses_from_confidences(
     log_confidences: bool = False,
     name: str = "confidences",
 ) -> FloatArray:
-    """Loss of each record, from the confidence vectors that one candidate gave.
+    """Loss of each record, from the confidence vectors of one candidate.
 
     Args:
         confidences: ``[N, C]``, rows sum to one; with ``log_confidences`` their logarithms (no ties by saturation).
         labels: true classes ``[N]``.
         kind: ``nll`` (negative log-likelihood, nats), ``brier`` (squared distance to the one-hot label, 0..2) or
             ``zero_one`` (1 where the top class is wrong).
-        floor: smallest probability that is told apart; must be the same for all variants that are compared.
+        floor: smaller probabilities are raised to this; must be the same for all variants that are compared.
         log_confidences: whether the first argument holds logarithms.
-        name: how error messages call the array.
+        name: name of the array in error messages.
 
     Returns:
         Losses, float64 ``[N]``.
@@ -51,7 +51,7 @@ def losses_from_confidences(
     if not 0 < floor < 1:
         raise InputError(f"{name}: floor={floor} is outside (0, 1)")
     rows = np.arange(len(y))
-    # Minus infinity is a legitimate logarithm of a saturated zero; the floor takes care of it.
+    # Minus infinity is the logarithm of a saturated zero; the floor replaces it.
     bad = np.isnan(values) | (values == np.inf) if log_confidences else ~np.isfinite(values)
     if bad.any():
         raise InputError(f"{name}: row {int(np.argmax(bad.any(axis=1)))} holds NaN or infinity")
@@ -76,10 +76,10 @@ def losses_from_regression(
         InputError: shapes disagree, values are not finite, or ``kind`` is unknown.
     """
     predicted = np.asarray(predictions, dtype=np.float64)
-    wanted = np.asarray(targets, dtype=np.float64)
-    if predicted.ndim != 1 or predicted.shape != wanted.shape or len(predicted) == 0:
-        raise InputError(f"{name}: shape {predicted.shape} for targets {wanted.shape}; both must be [N >= 1]")
-    error = predicted - wanted
+    expected = np.asarray(targets, dtype=np.float64)
+    if predicted.ndim != 1 or predicted.shape != expected.shape or len(predicted) == 0:
+        raise InputError(f"{name}: shape {predicted.shape} for targets {expected.shape}; both must be [N >= 1]")
+    error = predicted - expected
     if not np.isfinite(error).all():
         raise InputError(f"{name}: record {int(np.argmin(np.isfinite(error)))} is NaN or infinite")
     if kind == "se":

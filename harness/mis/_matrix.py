@@ -1,4 +1,4 @@
-"""What every entry checks about a loss matrix, and which of its rows are distinct candidates."""
+"""Checks of a loss matrix, and the grouping of its rows into distinct candidates."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["MIN_POINTS", "checked", "dedupe", "groups_of"]
 
 # Cross-fitting needs two halves, and a standard deviation needs two points in each.
 MIN_POINTS = 4
-# No loss is larger; the third power of what is smaller still has a number.
+# Larger values are refused; the third power of smaller ones does not overflow.
 LARGEST = 1e90
 # Candidates whose losses differ by no more than this on every record are one candidate.
 DEFAULT_TOL = 1e-12
 
 
 def checked(losses: Array, *, name: str = "losses", min_points: int = MIN_POINTS) -> FloatArray:
-    """The matrix itself (float32 or float64, not copied) once it can be used.
+    """Check a loss matrix; float32 and float64 are returned without a copy.
 
     Raises:
         InputError: not ``[K >= 1, N >= min_points]``, not floating, or NaN or infinity within; names ``name``.
@@ -40,7 +40,7 @@ def checked(losses: Array, *, name: str = "losses", min_points: int = MIN_POINTS
             raise InputError(f"{name}: element type {matrix.dtype}, expected numbers")
         matrix = matrix.astype(np.float64)
     for k, row in enumerate(matrix):
-        if not max(float(row.max()), -float(row.min())) <= LARGEST:  # NaN compares false, so one pass finds all three
+        if not max(float(row.max()), -float(row.min())) <= LARGEST:  # NaN compares false, so one pass detects all three
             at = int(np.argmin(np.abs(row.astype(np.float64)) <= LARGEST))
             raise InputError(f"{name}: candidate {k}, record {at} is NaN, infinite or beyond {LARGEST:g}")
     return matrix
@@ -49,15 +49,15 @@ def checked(losses: Array, *, name: str = "losses", min_points: int = MIN_POINTS
 def groups_of(
     losses: FloatArray, *, keys: Sequence[Hashable] | None = None, tol: float = DEFAULT_TOL
 ) -> list[list[int]]:
-    """Rows that are one candidate: equal keys, or losses within ``tol`` on every record. Lowest index first.
+    """Groups of rows that are one candidate: equal keys, or losses within ``tol`` on every record; lowest index first.
 
-    Rows are compared only where two linear summaries agree, so the cost is that of reading the matrix once.
+    Rows are compared only where two linear summaries agree, so the cost is about one pass over the matrix.
     """
     if tol < 0:
-        raise InputError(f"tol={tol} is negative")
+        raise InputError(f"tol={tol} is negative; expected 0 or more")
     k, n = losses.shape
     if keys is not None and len(keys) != k:
-        raise InputError(f"keys: {len(keys)} for {k} candidates")
+        raise InputError(f"keys: {len(keys)} for {k} candidates; give one per candidate")
     parent = list(range(k))
 
     def find(i: int) -> int:
@@ -68,7 +68,7 @@ def groups_of(
 
     def merge(i: int, j: int) -> None:
         a, b = sorted((find(i), find(j)))
-        parent[b] = a  # the tie-break of the argmin is the lowest index, so that is who stays
+        parent[b] = a  # the argmin breaks ties by the lowest index, so the lowest index represents the group
 
     if keys is not None:
         first: dict[Hashable, int] = {}
@@ -76,13 +76,13 @@ def groups_of(
             merge(first.setdefault(key, i), i)
     probe = np.cos(np.arange(n, dtype=np.float64))
     scale = float(np.max(np.abs(losses)))
-    # What rounding may do to a sum of n terms of this size; a slack too wide only costs a comparison.
+    # Bound of the rounding of a sum of n terms of this size; too wide a slack only costs comparisons.
     slack = n * (tol + 4 * np.finfo(np.float64).eps * scale)
-    mixed = np.array([np.einsum("i,i->", row, probe) for row in losses])
-    order = np.argsort(mixed, kind="stable")
+    summaries = np.array([np.einsum("i,i->", row, probe) for row in losses])
+    order = np.argsort(summaries, kind="stable")
     for position, i in enumerate(order):
         for j in order[position + 1 :]:
-            if mixed[j] - mixed[i] > slack:
+            if summaries[j] - summaries[i] > slack:
                 break
             if find(int(i)) != find(int(j)) and np.max(np.abs(losses[i] - losses[j])) <= tol:
                 merge(int(i), int(j))

@@ -1,4 +1,4 @@
-"""The leakage by simulation, with a bound on either side: a single plug-in figure would be biased upward."""
+"""The leakage by simulation: a lower and an upper estimate, because a single plug-in figure is biased upward."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def mc_delta(sums_a: Array, sums_b: Array, targets: Array) -> tuple[float, float
 
 
 def _frequencies(sums: FloatArray, targets: FloatArray) -> FloatArray:
-    """How often each candidate wins with each target among the records, ``[M, K]``."""
+    """Share of draws in which each candidate wins with each target added, ``[M, K]``."""
     m, k = targets.shape
-    won = np.empty((m, k))
-    # Targets a block: the winner of draw b with target m is the argmin of sums[b] + targets[m].
+    wins = np.empty((m, k))
+    # Targets are processed in blocks: the winner of draw b with target m is the argmin of sums[b] + targets[m].
     step = max(1, CHUNK // (len(sums) * k))
     for begin in range(0, m, step):
         block = targets[begin : begin + step]
         winner = np.argmin(block[:, None, :] + sums[None], axis=2)
         for i, row in enumerate(winner):
-            won[begin + i] = np.bincount(row, minlength=k)
-    return won / len(sums)
+            wins[begin + i] = np.bincount(row, minlength=k)
+    return wins / len(sums)

@@ -1,4 +1,4 @@
-"""Paired differences between the best candidate and every rival: gap, spread and their ratio."""
+"""Paired loss differences between the best candidate and every rival: gap, spread and their ratio."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from harness.types import Array, FloatArray, IntArray
 
 __all__ = ["SNR_LIMIT", "PairStats", "pair_stats", "signal_to_noise"]
 
-# A signal-to-noise ratio beyond this is a rival that is never selected (spread zero but for rounding): infinity for
-# every purpose, kept finite so that no average meets inf - inf.
+# A signal-to-noise ratio beyond this is a rival that is never selected (spread zero but for rounding): in effect
+# infinity, but finite so that no average computes inf - inf.
 SNR_LIMIT = 1e6
 
 
@@ -76,7 +76,7 @@ def pair_stats(losses: Array, *, ref: int | None = None, weights: Array | None =
 
 
 def checked_law(weights: Array, n: int) -> FloatArray:
-    """Probabilities ``[n]`` that sum to one.
+    """Check a law: probabilities ``[n]`` that sum to one.
 
     Raises:
         InputError: another length, a negative or non-finite entry, or a sum far from one.
@@ -99,6 +99,6 @@ def _moments(x: FloatArray, w: FloatArray | None) -> tuple[float, float, float]:
         square = centred * centred
         variance, third = float(w @ square), float(w @ (square * centred))
     sigma = float(np.sqrt(variance))
-    # A spread lost in the rounding of the gap is no spread; its skew would be noise over nothing.
+    # A spread below the rounding of the gap counts as zero; its skew would be noise divided by rounding.
     usable = sigma * SNR_LIMIT > abs(delta) and variance**1.5 > 0
     return delta, sigma, third / variance**1.5 if usable else 0.0

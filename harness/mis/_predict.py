@@ -1,14 +1,16 @@
-"""The leakage that the losses predict at a training-set size: a bracket from the pairs, the joint limit near ties."""
+"""Predicted leakage at a training-set size: a bracket from the pairs of candidates, the joint limit near ties."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.special import logsumexp
 
+from harness import fields
 from harness.errors import InputError
 from harness.mis._local import local_log_delta
 from harness.mis._matrix import checked, dedupe
@@ -23,7 +25,7 @@ __all__ = ["HOW", "LogDelta", "local_of", "pair_log_deltas", "predict_log_delta"
 HOW = ("saddle_max", "saddle_sum", "local", "product", "bootstrap")
 # Rivals whose leakage is computed from their losses' law; the others' share is taken from the Gaussian formula.
 MAX_SADDLE = 32
-# A rival this many nats behind the closest one adds less than 1e-5 of its leakage.
+# A rival this many nats behind the closest one adds less than 1e-5 of that one's leakage.
 NEGLIGIBLE_NATS = 12.0
 # Rivals in the joint limit: beyond 8 standard deviations of the summed loss they win once in 1e15 trainings.
 MAX_LOCAL = 128
@@ -51,6 +53,16 @@ class LogDelta:
         """A JSON object; minus infinity (no leakage that the candidates could show) becomes null."""
         values = {"saddle_max": self.saddle_max, "saddle_sum": self.saddle_sum, "local": self.local}
         return {key: v if v is not None and math.isfinite(v) else None for key, v in values.items()}
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self:
+        """What :meth:`to_json` wrote; a missing sum or maximum is minus infinity."""
+        maximum, total = fields.number(node, "saddle_max"), fields.number(node, "saddle_sum")
+        return cls(
+            saddle_max=-math.inf if maximum is None else maximum,
+            saddle_sum=-math.inf if total is None else total,
+            local=fields.number(node, "local"),
+        )
 
 
 def predict_log_delta(
@@ -84,8 +96,8 @@ def predict_log_delta(
     stats = pair_stats(matrix)
     if how in ("saddle_max", "saddle_sum"):
         logs, computed = pair_log_deltas(matrix, stats, n=n)
-        found = saddle_of(logs)
-        value = found.saddle_max if how == "saddle_max" else found.saddle_sum
+        log_delta = saddle_of(logs)
+        value = log_delta.saddle_max if how == "saddle_max" else log_delta.saddle_sum
         return value, {"rivals": float(rivals), "computed": float(computed)}
     if how == "product":
         value = product_log_delta(matrix, n=n, base=stats.ref, seed=seed)
@@ -99,7 +111,7 @@ def predict_log_delta(
 
 
 def pair_log_deltas(matrix: FloatArray, stats: PairStats, *, n: int) -> tuple[FloatArray, int]:
-    """``log Delta_n`` of every pair, by saddle point for the rivals that can matter; and how many those are."""
+    """``log Delta_n`` of every pair, and the number of pairs computed by saddle point; the others are Gaussian."""
     logs = gauss_log_delta(np.maximum(stats.snr, 0.0), n=n)
     order = np.argsort(stats.snr, kind="stable")
     closest = max(float(stats.snr[order[0]]), 0.0)
@@ -128,13 +140,13 @@ def _near_rows(matrix: FloatArray, stats: PairStats, n: int) -> FloatArray:
     order = np.argsort(stats.snr, kind="stable")
     near = order[math.sqrt(n) * stats.snr[order] <= LOCAL_T][: MAX_LOCAL - 1]
     rows = np.concatenate([[stats.ref], stats.idx[near if len(near) else order[:1]]])
-    return np.asarray(matrix[np.sort(rows)])  # in the order given: ties go to the lowest row
+    return np.asarray(matrix[np.sort(rows)])  # in the original order, because ties go to the lowest row
 
 
 def _simulated(rows: FloatArray, *, n: int, seed: int) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
     points = rows.shape[1]
-    # What all candidates share moves no argmin, and small numbers add up with less rounding.
+    # What all candidates share moves no argmin, and smaller numbers add up with less rounding.
     relative = (rows - rows[0]).astype(np.float64)
     law = np.full(points, 1.0 / points)
     sums = np.stack([relative @ rng.multinomial(n - 1, law) for _ in range(2 * SIMULATED)])

@@ -1,4 +1,4 @@
-"""The leakage when candidates are single decisions taken side by side: codes of weights, each kept or flipped."""
+"""The leakage where candidates are independent decisions: codes of weights, each left as it is or flipped."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from harness.types import Array, FloatArray
 
 __all__ = ["product_log_delta"]
 
-# Target records whose presence is tried, and patterns of decisions drawn for each.
+# Target records that are added, and patterns of decisions drawn for each.
 TARGETS, PATTERNS = 512, 256
 # Below this many expected flips a training, patterns of two or more are left out.
 RARE = 0.02
 
 
 def product_log_delta(losses: Array, *, n: int, base: int = 0, seed: int = 0) -> float:
-    """``log Delta_n`` where every row but ``base`` is one flipped code, and each flip is taken or left on its own.
+    """``log Delta_n`` where every row but ``base`` is one flipped code, and the flips are independent of each other.
 
-    A trained model is then one of ``2^(K-1)`` patterns, of which the matrix names the single ones. Decision j is taken
-    when its summed loss difference is negative: a Gaussian probability, moved by the target record's own difference.
+    A trained model is then one of ``2^(K-1)`` patterns, of which the matrix holds those of one flip. Decision j is
+    taken when its summed loss difference is negative: a Gaussian probability, moved by the target record's difference.
     Patterns multiply, so the leakage grows with the number of undecided codes (``sqrt(d) / (pi sqrt n)`` for d ties),
-    where a joint limit over K candidates stops growing. Exact for losses that add up over weights with independent
+    while a joint limit over K candidates is bounded. Exact for losses that add up over weights with independent
     differences; else an approximation. Derived.
 
     Args:
@@ -53,13 +53,13 @@ def product_log_delta(losses: Array, *, n: int, base: int = 0, seed: int = 0) ->
     mean = gaps.mean(axis=1)
     rng = np.random.default_rng(seed)
     chosen = rng.choice(gaps.shape[1], size=min(TARGETS, gaps.shape[1]), replace=False)
-    # How far the others' sum is from taking the decision, in its standard deviations; the target adds its own.
+    # Distance of the other records' sum from the decision, in standard deviations; the target adds its own difference.
     others = (n - 1) * mean[:, None] + gaps[:, chosen]
     taken = ndtr(-others / (spread * math.sqrt(n - 1))[:, None]).T
     usual = ndtr(-n * mean / (spread * math.sqrt(n)))
     flips = np.minimum(usual, 1.0 - usual).sum()
-    each = _enumerated(taken, usual) if flips < RARE else _drawn(taken, usual, rng)
-    value = float(each.mean())
+    distances = _enumerated(taken, usual) if flips < RARE else _drawn(taken, usual, rng)
+    value = float(distances.mean())
     return math.log(value) if value > 0 else -math.inf
 
 
@@ -71,13 +71,13 @@ def _enumerated(taken: FloatArray, usual: FloatArray) -> FloatArray:
 
 def _drawn(taken: FloatArray, usual: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Total variation: mean of ``max(0, 1 - likelihood ratio)`` over patterns without the target, ``[targets]``."""
-    found = np.empty(len(taken))
+    distances = np.empty(len(taken))
     with np.errstate(divide="ignore", invalid="ignore"):
         yes, no = np.log(taken) - np.log(usual), np.log1p(-taken) - np.log1p(-usual)
-    # A decision that is always, or never, taken says nothing.
+    # A decision that is always, or never, taken carries no information.
     yes, no = np.nan_to_num(yes, nan=0.0), np.nan_to_num(no, nan=0.0)
     for row in range(len(taken)):
         pattern = rng.random((PATTERNS, len(usual))) < usual
         ratio = np.where(pattern, yes[row], no[row]).sum(axis=1)
-        found[row] = -np.expm1(np.minimum(ratio, 0.0)).mean()
-    return found
+        distances[row] = -np.expm1(np.minimum(ratio, 0.0)).mean()
+    return distances

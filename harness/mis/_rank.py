@@ -1,4 +1,4 @@
-"""Quantizers in the order of their safety, by the number that can order them at this training-set size."""
+"""Quantizers ordered by safety, by the figure that can order them at this training-set size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["RankRow", "rank", "ranked"]
 
 @dataclass(frozen=True)
 class RankRow:
-    """One line of the ranking.
+    """One row of the ranking.
 
     Args:
         name: the quantizer.
@@ -25,7 +25,7 @@ class RankRow:
         log_delta: predicted ``log Delta_n``, of the regime's own approximation.
         mis_predicted: ``1 - Delta_n``.
         k_eff: distinct candidates.
-        utility: what the caller knows of its use, e.g. accuracy; None where not given.
+        utility: the caller's measure of usefulness, e.g. accuracy; None where not given.
         status: see :class:`QuantizerMis`.
         regime: see :class:`QuantizerMis`.
     """
@@ -42,9 +42,9 @@ class RankRow:
 
 
 def ranked(results: Sequence[QuantizerMis], *, utility: Mapping[str, float] | None = None) -> tuple[RankRow, ...]:
-    """Safest first: by ``r`` where it orders, below that (``local`` regime) by predicted leakage; unprobed ones last.
+    """Rank safest first: by ``r`` where it orders, then (``local`` regime) by predicted leakage; unprobed ones last.
 
-    A single candidate has ``r = inf`` because nothing was tried against it, which earns no place.
+    A single candidate has ``r = inf`` because it has no rival, not because it is safe; it is therefore ranked last.
     """
     rows = [
         RankRow(

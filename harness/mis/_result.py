@@ -1,17 +1,19 @@
-"""What is known of one quantizer: its indicator with interval, the leakage predicted, and how far to trust both."""
+"""The result of one quantizer: its indicator with interval, the predicted leakage, and their reliability."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
+from harness import fields
 from harness.mis._predict import LogDelta
 from harness.stats import Estimate
 
 __all__ = ["QuantizerMis", "regime_of"]
 
-# Above: leakage falls like exp(-n r) and r orders quantizers. Below two: prefactors dominate and r does not.
+# Above 10 leakage falls like exp(-n r) and r orders quantizers. Below 2 prefactors dominate and r does not order them.
 TAIL = 10.0
 LOCAL = 2.0
 
@@ -20,8 +22,8 @@ LOCAL = 2.0
 class QuantizerMis:
     """The MIS indicator of one quantizer, against a training set of ``n`` records. Larger ``r`` is safer.
 
-    It compares quantizers; it is no bound for one record and no differential privacy, and candidates that were never
-    generated are invisible to it.
+    It compares quantizers; it is no bound for one record and no differential privacy, and it does not cover
+    candidates that were never generated.
 
     Args:
         quantizer: its name.
@@ -31,7 +33,7 @@ class QuantizerMis:
             resolvable for a single candidate.
         r_naive: plug-in minimum on all records (biased down by the choice of the closest rival).
         r_chernoff: exact exponent of the same selected pairs, cross-fitted; below ``r`` where losses are skewed.
-        r_floor: ``1.92 / N``; below it the records cannot tell r from a tie.
+        r_floor: ``1.92 / N``; below it the records cannot distinguish r from a tie.
         log_delta: predicted ``log Delta_n``.
         mis_predicted: ``1 - Delta_n``, from the joint limit in the ``local`` regime, else from ``saddle_sum``.
         k: candidates given.
@@ -87,10 +89,10 @@ class QuantizerMis:
             "level": self.r.level,
             "r_naive": _finite(self.r_naive),
             "r_chernoff": _finite(self.r_chernoff),
-            "r_floor": self.r_floor,
+            "r_floor": _finite(self.r_floor),
             "n_r": _finite(self.n_r),
             "log_delta": self.log_delta.to_json(),
-            "mis_predicted": self.mis_predicted,
+            "mis_predicted": _finite(self.mis_predicted),
             "k": self.k,
             "k_eff": self.k_eff,
             "n": self.n,
@@ -103,6 +105,35 @@ class QuantizerMis:
             "differences": {other: d.to_json() for other, d in self.differences.items()},
         }
 
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self:
+        """What :meth:`to_json` wrote; a missing figure is NaN, a missing r that of a quantizer that was not probed."""
+        differences = fields.mapping(node, "differences")
+        n_eval = fields.integer(node, "n_eval") or 0
+        return cls(
+            quantizer=fields.text(node, "quantizer"),
+            n=fields.integer(node, "n") or 0,
+            method=fields.text(node, "method"),
+            r=_r_from_json(node, n_eval),
+            r_naive=_figure(node, "r_naive"),
+            r_chernoff=_figure(node, "r_chernoff"),
+            r_floor=_figure(node, "r_floor"),
+            log_delta=LogDelta.from_json(fields.mapping(node, "log_delta")),
+            mis_predicted=_figure(node, "mis_predicted"),
+            k=fields.integer(node, "k") or 0,
+            k_eff=fields.integer(node, "k_eff") or 0,
+            n_eval=n_eval,
+            regime=fields.text(node, "regime"),
+            status=fields.text(node, "status"),
+            flags=fields.strings(node, "flags"),
+            rank_probabilities=tuple(p for p in fields.numbers(node, "rank_probabilities") if p is not None),
+            differences={
+                other: estimate
+                for other in differences
+                if (estimate := Estimate.from_json(differences[other])) is not None
+            },
+        )
+
 
 def regime_of(n_r: float) -> str:
     """Which approximation holds at this ``n r``."""
@@ -114,6 +145,28 @@ def best_log_delta(log_delta: LogDelta, regime: str) -> float:
     if regime == "local" and log_delta.local is not None:
         return log_delta.local
     return log_delta.saddle_sum
+
+
+def _r_from_json(node: fields.Node, n_eval: int) -> Estimate:
+    """r is written as a number with its interval beside it; infinity, of an unprobed quantizer, as null."""
+    ends = fields.numbers(node, "ci")
+    low, high = ends if len(ends) == 2 else (None, None)
+    level, r = fields.number(node, "level"), Estimate.from_json(node.get("r"))
+    if r is None:
+        return Estimate(math.inf, math.nan, math.nan, n_eval, fields.text(node, "method"), resolvable=False)
+    return replace(
+        r,
+        low=r.low if low is None else low,
+        high=r.high if high is None else high,
+        n=n_eval,
+        method=fields.text(node, "method"),
+        level=r.level if level is None else level,
+    )
+
+
+def _figure(node: fields.Node, key: str) -> float:
+    value = fields.number(node, key)
+    return math.nan if value is None else value
 
 
 def _finite(x: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Leakage that one rival causes, by a saddle-point approximation that holds from ties to far tails. Logarithms only."""
+"""Log-leakage of one rival by a saddle-point approximation that is valid from ties to far tails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def saddle_log_delta(x: Array, *, n: int, weights: Array | None = None, tilt: Ch
         x: loss differences rival minus reference on N records, mean >= 0; or the atoms of a known law.
         n: size of the training set.
         weights: the atoms' probabilities.
-        tilt: ``chernoff(x)`` where it is at hand.
+        tilt: ``chernoff(x)`` where the caller has it already.
 
     Returns:
         A number <= 0; minus infinity where the rival is never selected.
@@ -37,17 +37,17 @@ def saddle_log_delta(x: Array, *, n: int, weights: Array | None = None, tilt: Ch
         raise InputError(f"n={n}: the approximation needs a training set of at least 2 records")
     values = np.asarray(x, dtype=np.float64)
     w = None if weights is None else checked_law(weights, len(values))
-    found = chernoff(values, weights=w) if tilt is None else tilt
-    if found.status == "never_beaten":
+    exact = chernoff(values, weights=w) if tilt is None else tilt
+    if exact.status == "never_beaten":
         return _never_beaten(values, w, n)
-    if found.sd_tilt == 0:  # all differences are zero: a duplicate, never selected
+    if exact.sd_tilt == 0:  # all differences are zero: a duplicate is never selected
         return -math.inf
     root = math.sqrt(n - 1)
-    lam = found.tau * found.sd_tilt * root
-    log_p = log_ndtr(-lam - values / (found.sd_tilt * root))
-    offset = 0.5 * lam * lam - (n - 1) * found.exponent
+    lam = exact.tau * exact.sd_tilt * root
+    log_p = log_ndtr(-lam - values / (exact.sd_tilt * root))
+    offset = 0.5 * lam * lam - (n - 1) * exact.exponent
     top = float(log_p.max())
-    # Relative to the largest chance, so that exponents of -1e5 do not become 0 against 0.
+    # Relative to the largest chance, so that exponents of -1e5 do not all underflow to 0.
     p = np.exp(log_p - top)
     mean = _mean(p, w)
     spread = _mean(np.abs(p - mean), w)
@@ -61,11 +61,11 @@ def gauss_log_delta(snr: FloatArray, *, n: int) -> FloatArray:
 
 
 def _never_beaten(x: FloatArray, w: FloatArray | None, n: int) -> float:
-    """X >= 0: the rival can only tie, when all n records do. An upper bound, for the tie-break may never select it."""
-    zero = _mean(ties(x).astype(np.float64), w)
-    if zero in (0.0, 1.0):
+    """X >= 0: the rival can only tie, when all n records do. An upper bound: the tie-break may never select it."""
+    tied = _mean(ties(x).astype(np.float64), w)
+    if tied in (0.0, 1.0):
         return -math.inf
-    return min((n - 1) * math.log(zero) + math.log(2.0 * zero * (1.0 - zero)), 0.0)
+    return min((n - 1) * math.log(tied) + math.log(2.0 * tied * (1.0 - tied)), 0.0)
 
 
 def _mean(x: FloatArray, w: FloatArray | None) -> float:

@@ -1,4 +1,4 @@
-"""The signed root of a rival's exponent on one fold, and the same under a thousand resamples by matrix products."""
+"""The signed root of a rival's exponent on one fold, and on all resamples of it by matrix products."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.types import FloatArray
 __all__ = ["METHODS", "FoldValue", "fold_value", "resampled_roots"]
 
 METHODS = ("gauss", "chernoff")
-# The tilt's grid for resamples, in standard errors of the tilt. Wider than any of a thousand resamples goes.
+# Grid of tilts for the resamples, in standard errors of the tilt; wide enough for a thousand resamples.
 GRID = np.linspace(-5.0, 5.0, 21)
 
 
@@ -24,7 +24,7 @@ class FoldValue:
 
     Args:
         root: signed ``s`` with ``r = max(s, 0)^2 / 2``; for the Gaussian formula ``delta / sigma``. Within +-1e6.
-        bias: what the plug-in ``r`` is too large by on average.
+        bias: upward bias of the plug-in ``r``.
     """
 
     root: float
@@ -32,7 +32,7 @@ class FoldValue:
 
     @property
     def exponent(self) -> float:
-        """Debiased, not clipped at zero from the noise's side; 0 where the rival is the better one on this fold."""
+        """Debiased, so it may be a little below zero; 0 where the rival is the better one on this fold."""
         return 0.5 * self.root * self.root - self.bias if self.root > 0 else 0.0
 
 
@@ -41,20 +41,20 @@ def fold_value(x: FloatArray, *, method: str, units: int) -> FoldValue:
     if method == "gauss":
         return FoldValue(float(signal_to_noise(x.mean(), x.std(ddof=1))), 0.5 / units)
     sign = -1.0 if x.mean() < 0 else 1.0
-    found = chernoff(sign * x)
-    root = sign * min(math.sqrt(2.0 * found.exponent), SNR_LIMIT)
-    return FoldValue(root, found.bias / units)
+    exact = chernoff(sign * x)
+    root = sign * min(math.sqrt(2.0 * exact.exponent), SNR_LIMIT)
+    return FoldValue(root, exact.bias / units)
 
 
 def resampled_roots(x: FloatArray, counts: FloatArray, *, method: str) -> FloatArray:
     """Signed roots of one fold under resamples: ``x [N]``, ``counts [draws, N]`` to ``[draws]``.
 
-    The pair stays as the other fold selected it: to select again in each resample would double the selection's bias.
+    The pair is the one that the other fold selected: selecting again in each resample would double the selection bias.
     """
     total = counts.sum(axis=1)
-    said = total > 1.0  # a resample that misses a tiny fold says nothing: root 0
+    resolved = total > 1.0  # a resample with fewer than two records of the fold has no spread: root 0
     roots = (_gauss_roots if method == "gauss" else _chernoff_roots)(x, counts, np.maximum(total, 2.0))
-    return np.asarray(np.where(said, roots, 0.0))
+    return np.asarray(np.where(resolved, roots, 0.0))
 
 
 def _gauss_roots(x: FloatArray, counts: FloatArray, total: FloatArray) -> FloatArray:
@@ -69,14 +69,14 @@ def _gauss_roots(x: FloatArray, counts: FloatArray, total: FloatArray) -> FloatA
 def _chernoff_roots(x: FloatArray, counts: FloatArray, total: FloatArray) -> FloatArray:
     sign = -1.0 if x.mean() < 0 else 1.0
     values = sign * x
-    found = chernoff(values)
-    if found.status == "never_beaten" or found.sd_tilt == 0:
-        zero = np.minimum(counts @ ties(values).astype(np.float64) / total, 1.0)
+    exact = chernoff(values)
+    if exact.status == "never_beaten" or exact.sd_tilt == 0:
+        tied = np.minimum(counts @ ties(values).astype(np.float64) / total, 1.0)
         with np.errstate(divide="ignore"):
-            root = np.sqrt(-2.0 * np.log(zero))
+            root = np.sqrt(-2.0 * np.log(tied))
         return np.asarray(sign * np.minimum(root, SNR_LIMIT))
     # log E exp(-tX) of all resamples at a grid of tilts is one matrix product; its minimum lies between grid points.
-    t = found.tau + GRID * found.se_tau / math.sqrt(len(x))
+    t = exact.tau + GRID * exact.se_tau / math.sqrt(len(x))
     powers = -values[:, None] * t
     shift = powers.max(axis=0)
     mass = counts @ np.exp(powers - shift) / total[:, None]
@@ -91,7 +91,7 @@ def _grid_minimum(y: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]
     i = np.clip(np.argmin(y, axis=1), 1, len(t) - 2)
     rows = np.arange(len(y))
     left, mid, right = y[rows, i - 1], y[rows, i], y[rows, i + 1]
-    bend = np.maximum(left - 2.0 * mid + right, np.finfo(np.float64).tiny)
-    move = np.clip(0.5 * (left - right) / bend, -1.0, 1.0)
+    curvature = np.maximum(left - 2.0 * mid + right, np.finfo(np.float64).tiny)
+    offset = np.clip(0.5 * (left - right) / curvature, -1.0, 1.0)
     step = t[1] - t[0]
-    return mid - 0.25 * (left - right) * move, t[i] + move * step
+    return mid - 0.25 * (left - right) * offset, t[i] + offset * step

@@ -1,4 +1,4 @@
-"""What is drawn as one: records, or whole clusters of them, within strata. Splits and resamples both go by units."""
+"""Units of splits and resamples: single records, or whole clusters of them, within strata."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.types import Array, IntArray
 
 __all__ = ["Units", "resamples", "split_masks", "units_of"]
 
-# Indices drawn at once when counts are made.
+# Indices drawn at a time.
 CHUNK = 1 << 21
 
 
@@ -40,10 +40,10 @@ def units_of(n: int, *, strata: Array | None = None, clusters: Array | None = No
     Args:
         n: number of records.
         strata: e.g. the class of each record ``[n]``; every resample keeps the strata's sizes.
-        clusters: e.g. the source item of each record ``[n]``; records of one item are drawn and split together.
+        clusters: e.g. the source item of each record ``[n]``; records of one item are resampled and split together.
 
     Raises:
-        InputError: another length, a cluster in two strata, or fewer units than can be split.
+        InputError: an array of another length, a cluster in two strata, or too few units for a split.
     """
     for name, values in (("strata", strata), ("clusters", clusters)):
         if values is not None and np.shape(values) != (n,):
@@ -51,7 +51,7 @@ def units_of(n: int, *, strata: Array | None = None, clusters: Array | None = No
     of_record = np.arange(n) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     count = int(of_record.max()) + 1
     if count < MIN_POINTS:
-        raise InputError(f"clusters: {count} distinct, at least {MIN_POINTS} are needed for an interval")
+        raise InputError(f"clusters: {count} distinct; an interval needs at least {MIN_POINTS}")
     if strata is None:
         groups: tuple[IntArray, ...] = (np.arange(count),)
     else:
@@ -60,7 +60,9 @@ def units_of(n: int, *, strata: Array | None = None, clusters: Array | None = No
         of_unit[of_record] = stratum
         if not np.array_equal(of_unit[of_record], stratum):
             bad = int(np.argmax(of_unit[of_record] != stratum))
-            raise InputError(f"clusters: the cluster of record {bad} lies in two strata")
+            raise InputError(
+                f"clusters: the cluster of record {bad} lies in two strata", hint="put each cluster into one stratum"
+            )
         groups = tuple(np.flatnonzero(of_unit == s) for s in range(int(stratum.max()) + 1))
     return Units(of_record=of_record, strata=groups, count=count, single=clusters is None)
 
@@ -71,7 +73,7 @@ def split_masks(units: Units, splits: int, rng: np.random.Generator) -> NDArray[
     for mask in masks:
         odd = False
         for members in units.strata:
-            # Odd strata give their middle unit to either half in turn, so that the halves stay equal in all.
+            # Odd strata give their middle unit to either half in turn, so that the halves stay equal in total.
             take = (len(members) + odd) // 2
             odd ^= bool(len(members) % 2)
             mask[rng.permutation(members)[:take]] = True
@@ -89,8 +91,8 @@ def resamples(units: Units, draws: int, rng: np.random.Generator) -> NDArray[np.
         step = max(1, CHUNK // size)
         for begin in range(0, draws, step):
             rows = min(step, draws - begin)
-            picked = rng.integers(size, size=(rows, size)) + size * np.arange(rows)[:, None]
-            block = np.bincount(picked.ravel(), minlength=rows * size).reshape(rows, size)
-            # A unit 255 times in a resample does not happen (Poisson of mean 1: below 1e-500).
+            indices = rng.integers(size, size=(rows, size)) + size * np.arange(rows)[:, None]
+            block = np.bincount(indices.ravel(), minlength=rows * size).reshape(rows, size)
+            # uint8 is enough: a count above 255 (Poisson of mean 1) has a probability below 1e-500.
             counts[begin : begin + rows, members] = block
     return counts if units.single else counts[:, units.of_record]

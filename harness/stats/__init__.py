@@ -1,7 +1,7 @@
 """Statistics: arrays in, numbers with intervals out. numpy and scipy only.
 
-One sort per attack: :func:`roc` counts true and false positives at every distinct score, and :func:`auc`,
-:func:`tpr_at_fpr`, :func:`balanced_accuracy`, :func:`best_threshold` and :func:`epsilon_lower` read the counts.
+One sort per attack: :func:`roc` counts true and false positives at every distinct score; :func:`auc`,
+:func:`tpr_at_fpr`, :func:`balanced_accuracy`, :func:`best_threshold` and :func:`epsilon_lower` use these counts.
 """
 
 from harness.stats._auc import auc, auc_difference
@@ -10,14 +10,15 @@ from harness.stats._bootstrap import bootstrap
 from harness.stats._epsilon import epsilon_lower
 from harness.stats._estimate import Estimate
 from harness.stats._intervals import clopper_pearson, wilson
-from harness.stats._null import NullCalibration, PooledNull, null_calibration, pool_null
+from harness.stats._null import NullCalibration, NullSummary, PooledNull, null_calibration, pool_null
 from harness.stats._roc import Roc, roc
 from harness.stats._threshold import balanced_accuracy, best_threshold
-from harness.stats._tpr import TprEstimate, tpr_at_fpr
+from harness.stats._tpr import TprEstimate, rate_key, tpr_at_fpr
 
 __all__ = [
     "Estimate",
     "NullCalibration",
+    "NullSummary",
     "PooledNull",
     "Roc",
     "TprEstimate",
@@ -31,6 +32,7 @@ __all__ = [
     "epsilon_lower",
     "null_calibration",
     "pool_null",
+    "rate_key",
     "roc",
     "tpr_at_fpr",
     "wilson",

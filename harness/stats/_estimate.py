@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
+
+from harness import fields
 
 __all__ = ["Estimate"]
 
@@ -31,6 +35,39 @@ class Estimate:
     level: float = 0.95
     resolvable: bool = True
     needed_n: int | None = None
+
+    @classmethod
+    def unknown(cls) -> Self:
+        """What stands where no estimate was made: no value, no interval, no records. It satisfies no limit."""
+        return cls(math.nan, math.nan, math.nan, 0, "")
+
+    @classmethod
+    def from_json(cls, value: object) -> Self | None:
+        """The estimate that :meth:`to_json` wrote; None where there is none.
+
+        A bare number is a value without an interval; a missing end is NaN. An object without a value is None, unless
+        it says that n cannot answer: that is an answer.
+        """
+        node = value if isinstance(value, Mapping) else {"value": value}
+        point, resolvable = fields.number(node, "value"), node.get("resolvable") is not False
+        if point is None and resolvable:
+            return None
+        low, high, level = (fields.number(node, key) for key in ("low", "high", "level"))
+        return cls(
+            value=math.nan if point is None else point,
+            low=math.nan if low is None else low,
+            high=math.nan if high is None else high,
+            n=fields.integer(node, "n") or 0,
+            method=fields.text(node, "method"),
+            level=0.95 if level is None else level,
+            resolvable=resolvable,
+            needed_n=fields.integer(node, "needed_n"),
+        )
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a value, or the statement that n cannot give one."""
+        return math.isfinite(self.value) or not self.resolvable
 
     def holds(self, value: float) -> bool:
         """Whether the interval contains ``value``."""

@@ -1,22 +1,24 @@
-"""Does the tool cry wolf? The share of intervals that miss "no leakage", against label permutations."""
+"""Calibration under no leakage: the share of AUC intervals that miss 0.5, compared with label permutations."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
+from harness import fields
 from harness.errors import InputError
 from harness.stats._auc import delong
 from harness.stats._checks import as_level, as_membership, as_scores
 from harness.stats._intervals import two_sided_z
 from harness.stats._roc import roc
 
-__all__ = ["NullCalibration", "PooledNull", "null_calibration", "pool_null"]
+__all__ = ["NullCalibration", "NullSummary", "PooledNull", "null_calibration", "pool_null"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -24,23 +26,95 @@ BoolArray = NDArray[np.bool_]
 
 # Elements worked on at a time: permutations x records that stay in a core's cache.
 CHUNK = 1 << 16
-# Sums of squares of rates lose this much; below it a variance is zero.
+# Sums of squares of rates lose this much to rounding; a variance below it is zero.
 ZERO_VARIANCE = 1e-13
 # Draws of the pooled null distribution; its p-value is then known to 1 in 10000.
 POOL_DRAWS = 10_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class NullSummary:
+    """What a calibration says in figures; NaN where a figure is not known.
+
+    Args:
+        attacks: number of attacks.
+        n_members: number of members.
+        n_nonmembers: number of non-members.
+        level: nominal coverage of the pointwise intervals.
+        permutations: number of permutations.
+        missing: the attacks whose pointwise interval misses 0.5.
+        miss_share: their share.
+        null_share: mean share of misses over the permutations.
+        null_quantile: share that permutations exceed with probability ``1 - level`` at most.
+        p_value: probability of this many misses or more where membership is shuffled.
+        max_z: largest ``abs(z)`` over the attacks.
+        critical_z: the quantile that all intervals must use to hold 0.5 together.
+        max_z_p_value: family-wise p-value of the strongest attack.
+        holds: whether every attack's simultaneous interval holds 0.5.
+    """
+
+    attacks: int
+    n_members: int
+    n_nonmembers: int
+    level: float
+    permutations: int
+    missing: tuple[str, ...]
+    miss_share: float
+    null_share: float
+    null_quantile: float
+    p_value: float
+    max_z: float
+    critical_z: float
+    max_z_p_value: float
+    holds: bool
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object; numbers that are not finite become null."""
+        return {
+            name: (None if isinstance(value, float) and not math.isfinite(value) else value)
+            for name, value in (asdict(self) | {"missing": list(self.missing)}).items()
+        }
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self | None:
+        """The summary that :meth:`to_json` wrote; None where the object counts no attacks."""
+        attacks = fields.integer(node, "attacks")
+        if attacks is None:
+            return None
+
+        def figure(key: str) -> float:
+            value = fields.number(node, key)
+            return math.nan if value is None else value
+
+        return cls(
+            attacks=attacks,
+            n_members=fields.integer(node, "n_members") or 0,
+            n_nonmembers=fields.integer(node, "n_nonmembers") or 0,
+            level=figure("level"),
+            permutations=fields.integer(node, "permutations") or 0,
+            missing=fields.strings(node, "missing"),
+            miss_share=figure("miss_share"),
+            null_share=figure("null_share"),
+            null_quantile=figure("null_quantile"),
+            p_value=figure("p_value"),
+            max_z=figure("max_z"),
+            critical_z=figure("critical_z"),
+            max_z_p_value=figure("max_z_p_value"),
+            holds=fields.flag(node, "holds"),
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class NullCalibration:
-    """How a family of attacks on the same records stands against shuffled membership.
+    """A family of attacks on the same records, compared with shuffled membership.
 
     Args:
         names: the attacks.
         n_members: number of members.
         n_nonmembers: number of non-members.
         level: nominal coverage of the pointwise intervals, and of the simultaneous ones.
-        z: what decides whether an attack's AUC interval misses 0.5, ``[attacks]``: the interval of any level holds
-            0.5 exactly where ``abs(z)`` does not exceed that level's normal quantile.
+        z: test statistic of each attack's AUC against 0.5, ``[attacks]``: the interval of any level holds 0.5 exactly
+            where ``abs(z)`` does not exceed that level's normal quantile.
         null_misses: number of pointwise intervals that miss 0.5 under each permutation, ``[permutations]``.
         null_max_z: largest ``abs(z)`` over the attacks under each permutation, ``[permutations]``.
     """
@@ -81,7 +155,7 @@ class NullCalibration:
 
     @property
     def null_share(self) -> float:
-        """Mean share of misses over the permutations: what pointwise intervals do on no-leak data of this size."""
+        """Mean share of misses over the permutations: the expected share on data of this size without leakage."""
         return float(self.null_misses.mean()) / self.tests
 
     @property
@@ -122,29 +196,33 @@ class NullCalibration:
         """Whether every attack's simultaneous interval holds 0.5."""
         return self.max_z <= self.critical_z
 
+    def summary(self) -> NullSummary:
+        """The figures without the permutations themselves."""
+        return NullSummary(
+            attacks=self.tests,
+            n_members=self.n_members,
+            n_nonmembers=self.n_nonmembers,
+            level=self.level,
+            permutations=self.permutations,
+            missing=self.missing,
+            miss_share=self.miss_share,
+            null_share=self.null_share,
+            null_quantile=self.null_quantile,
+            p_value=self.p_value,
+            max_z=self.max_z,
+            critical_z=self.critical_z,
+            max_z_p_value=self.max_z_p_value,
+            holds=self.holds,
+        )
+
     def to_json(self) -> dict[str, object]:
-        """A JSON object of the summary; the permutations themselves stay out."""
-        return {
-            "attacks": self.tests,
-            "n_members": self.n_members,
-            "n_nonmembers": self.n_nonmembers,
-            "level": self.level,
-            "permutations": self.permutations,
-            "missing": list(self.missing),
-            "miss_share": self.miss_share,
-            "null_share": self.null_share,
-            "null_quantile": self.null_quantile,
-            "p_value": self.p_value,
-            "max_z": self.max_z if math.isfinite(self.max_z) else None,
-            "critical_z": self.critical_z if math.isfinite(self.critical_z) else None,
-            "max_z_p_value": self.max_z_p_value,
-            "holds": self.holds,
-        }
+        """A JSON object of the summary, without the permutations."""
+        return self.summary().to_json()
 
 
 @dataclass(frozen=True)
 class PooledNull:
-    """Several audits' misses together, against chance.
+    """The misses of several audits together, compared with chance.
 
     Args:
         audits: number of audits.
@@ -193,7 +271,7 @@ def null_calibration(
 ) -> NullCalibration:
     """Compare the attacks' AUC intervals with those of the same scores under shuffled membership.
 
-    The permutations keep the scores, and with them the attacks' correlation: on the same records they miss together.
+    The permutations keep the scores, and therefore the correlation of attacks on the same records, which miss together.
     Valid on its own for scores that were made without these records' membership (attacks trained on shadows); for
     attacks cross-fitted over the membership itself, shuffle before fitting and pool those audits instead.
 
@@ -211,9 +289,11 @@ def null_calibration(
     """
     level = as_level(level)
     if not scores:
-        raise InputError("scores: there is no attack")
+        raise InputError("scores: there is no attack", hint="give the scores of at least one attack")
     if (permutations + 1) * (1.0 - level) < 1.0 - 1e-9:
-        raise InputError(f"permutations: {permutations}, a level of {level} needs {math.ceil(1 / (1 - level))}")
+        raise InputError(
+            f"permutations: {permutations}; a level of {level} needs at least {math.ceil(1 / (1 - level))}"
+        )
     arrays = {name: as_scores(values, name=f"scores/{name}") for name, values in scores.items()}
     first = next(iter(arrays.values()))
     for name, values in arrays.items():
@@ -241,20 +321,20 @@ def null_calibration(
 
 
 def pool_null(calibrations: Sequence[NullCalibration], *, seed: int = 0) -> PooledNull:
-    """Whether the misses of several independent audits together are within chance.
+    """Pool the misses of several independent audits and compare them with chance.
 
-    Chance is drawn by adding up one permutation of each audit, chosen independently, so that audits that were given
-    the same seed do not shuffle in step. The audits must be of different target models.
+    The null distribution adds up one permutation of each audit, chosen independently: permutations of one index
+    would be the same shuffle in audits of one seed. The audits must be of different target models.
 
     Args:
-        calibrations: one a seed; of one level.
+        calibrations: one per audit; all of one level.
         seed: the same seed gives the same answer.
 
     Raises:
         InputError: there are none, or their levels differ.
     """
     if not calibrations:
-        raise InputError("calibrations: there are none")
+        raise InputError("calibrations: there are none", hint="give the calibration of at least one audit")
     level = calibrations[0].level
     if any(c.level != level for c in calibrations):
         raise InputError("calibrations: their levels differ", hint="calibrate all audits at one level")
@@ -318,7 +398,7 @@ def _delong_rows(
 
 
 def _pivot(value: FloatArray, variance: FloatArray, pairs: int) -> FloatArray:
-    """The z for which the interval of :func:`auc` just touches 0.5, whatever the interval's kind."""
+    """The z at which the interval of :func:`auc` touches 0.5, for both kinds of interval."""
     z = np.zeros(len(value))
     inside = (variance > 0.0) & (value > 0.0) & (value < 1.0)
     a = value[inside]
@@ -330,7 +410,7 @@ def _pivot(value: FloatArray, variance: FloatArray, pairs: int) -> FloatArray:
 
 
 def _p_value(null: FloatArray | IntArray, observed: float) -> float:
-    """Share of the null at or above the observed value, the observed one counted among them: never zero."""
+    """Share of the null at or above the observed value, which itself counts as one draw: never zero."""
     return float((1 + np.count_nonzero(null >= observed)) / (1 + len(null)))
 
 

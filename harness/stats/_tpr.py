@@ -1,22 +1,25 @@
-"""True-positive rate at a low false-positive rate, with an interval that knows where the threshold came from."""
+"""True-positive rate at a low false-positive rate; the interval includes the uncertainty of the threshold."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import bdtr, bdtrik, betainc, betaincinv
 
+from harness import fields
 from harness.errors import InputError
 from harness.stats._checks import as_level
 from harness.stats._estimate import Estimate
 from harness.stats._intervals import clopper_pearson
 from harness.stats._roc import Roc, as_roc
 
-__all__ = ["TprEstimate", "tpr_at_fpr"]
+__all__ = ["TprEstimate", "rate_key", "tpr_at_fpr"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -26,7 +29,7 @@ IntArray = NDArray[np.int64]
 MIN_FALSE_POSITIVES = 10
 # fpr * n is a whole number in most audits (0.001 * 10000); rounding must not turn it into 9.99.
 ROUNDING = 1e-9
-# False-positive counts that the population's threshold has with less probability than this are left out.
+# False-positive counts of the population's threshold that are less probable than this are left out.
 NEGLIGIBLE = 1e-6
 # Counts to sum over; wider ranges (large n) are thinned evenly, which changes the interval by less than 0.1%.
 MAX_COUNTS = 64
@@ -34,14 +37,14 @@ MAX_COUNTS = 64
 
 @dataclass(frozen=True)
 class TprEstimate(Estimate):
-    """The highest TPR whose FPR does not exceed the wanted one.
+    """The highest TPR whose FPR does not exceed ``fpr``.
 
     Args:
-        fpr: the wanted false-positive rate, a fraction.
+        fpr: the largest false-positive rate allowed, a fraction.
         false_positives: non-members at or above the threshold.
         threshold: the realised threshold; +inf where no score may be called a member.
         at_threshold: exact (Clopper-Pearson) interval of the TPR of this very threshold, whatever its own FPR is. It
-            is too short for the TPR at the wanted FPR.
+            is too short for the TPR at ``fpr``.
     """
 
     fpr: float = math.nan
@@ -58,6 +61,31 @@ class TprEstimate(Estimate):
             "at_threshold": [x if math.isfinite(x) else None for x in self.at_threshold],
         }
 
+    @classmethod
+    def from_json(cls, value: object) -> Self | None:
+        """The estimate that :meth:`to_json` wrote; None where there is none."""
+        estimate = super().from_json(value)
+        if estimate is None or not isinstance(value, Mapping):
+            return estimate
+        fpr, threshold = fields.number(value, "fpr"), fields.number(value, "threshold")
+        ends = fields.numbers(value, "at_threshold")
+        return replace(
+            estimate,
+            fpr=math.nan if fpr is None else fpr,
+            false_positives=fields.integer(value, "false_positives") or 0,
+            threshold=math.inf if threshold is None else threshold,
+            at_threshold=(_or_nan(ends[0]), _or_nan(ends[1])) if len(ends) == 2 else (math.nan, math.nan),
+        )
+
+
+def rate_key(fpr: float) -> str:
+    """How a false-positive rate is written as a key of results: ``0.01``, the same text for the same number."""
+    return repr(float(fpr))
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
 
 def tpr_at_fpr(
     scores: Roc | ArrayLike, fpr: float, membership: ArrayLike | None = None, *, level: float = 0.95
@@ -68,7 +96,7 @@ def tpr_at_fpr(
     what any threshold reaches).
 
     **The interval** is for the TPR of the population's curve at ``fpr``. Clopper-Pearson on the true positives takes
-    the realised threshold as given, but that comes from a handful of non-members. The law of the missing part is
+    the realised threshold as given, but that comes from a handful of non-members. Their law is
     known exactly: the number of non-members at or above the population's threshold is Binomial(n, fpr). So the
     interval takes the quantiles of a mixture: for every possible count j of false positives, with its binomial
     probability, the Jeffreys distribution of a TPR with the true positives that the curve has at j. The curve's
@@ -89,13 +117,13 @@ def tpr_at_fpr(
 
     Args:
         scores: a curve, or scores ``[n]``.
-        fpr: the wanted false-positive rate, a fraction in (0, 1).
+        fpr: the largest false-positive rate allowed, a fraction in (0, 1).
         membership: 1 for members, 0 for non-members, ``[n]``; only beside scores.
         level: nominal coverage of the interval.
 
     Returns:
         The estimate. ``resolvable`` is False, ``value`` NaN and ``needed_n`` the number of non-members needed, where
-        fewer than 10 false positives are expected; the interval is then wide, and still honest.
+        fewer than 10 false positives are expected; the interval is then wide, and its coverage still holds.
 
     Raises:
         InputError: the arrays, the level or fpr are unusable.
@@ -126,21 +154,21 @@ def tpr_at_fpr(
 
 
 def _interval(curve: Roc, fpr: float, level: float) -> tuple[float, float]:
-    """Quantiles of the mixture over the false positives that the population's threshold may have here."""
+    """Quantiles of the mixture over the possible false-positive counts of the population's threshold."""
     n, m, tail = curve.n_nonmembers, curve.n_members, (1.0 - level) / 2.0
     first, last = _count_range(n, fpr, tail * NEGLIGIBLE)
     counts = np.unique(np.linspace(first, last, MAX_COUNTS).round().astype(np.int64))
-    # Each count kept stands for its neighbours up to half way.
+    # Each remaining count represents its neighbours up to half way.
     edges = np.concatenate(([-1.0], (counts[1:] + counts[:-1]) // 2, [float(n)]))
     weights = np.diff(np.where(edges < 0, 0.0, bdtr(np.maximum(edges, 0.0), n, fpr)))
     bottom, top = _true_positives(curve, counts)
     smooth = np.clip(_line(counts, (bottom + top) / 2.0, weights), 0.0, m)
     lowest, highest = _count_range(n, fpr, tail)
     # Jeffreys' distribution never reaches 0 or 1, the truth may.
-    nothing = _true_positives(curve, np.array([lowest]))[0][0] == 0
-    everything = _true_positives(curve, np.array([highest]))[1][0] == m
-    low = 0.0 if nothing else _mixture_quantile(smooth, m, weights, tail)
-    high = 1.0 if everything else _mixture_quantile(smooth, m, weights, 1.0 - tail)
+    may_be_zero = _true_positives(curve, np.array([lowest]))[0][0] == 0
+    may_be_one = _true_positives(curve, np.array([highest]))[1][0] == m
+    low = 0.0 if may_be_zero else _mixture_quantile(smooth, m, weights, tail)
+    high = 1.0 if may_be_one else _mixture_quantile(smooth, m, weights, 1.0 - tail)
     return low, high
 
 
@@ -152,7 +180,7 @@ def _count_range(n: int, share: float, tail: float) -> tuple[int, int]:
 def _binomial_quantile(q: float, n: int, share: float) -> int:
     """The smallest count that Binomial(n, share) does not exceed with probability ``q``.
 
-    `scipy.stats.binom.ppf` without its checks of arrays, which are half of the time of an interval.
+    `scipy.stats.binom.ppf` without its checks of arrays, which take half of the time of an interval.
     """
     count = math.ceil(bdtrik(q, n, share))
     return count - 1 if count > 0 and bdtr(count - 1, n, share) >= q else count
@@ -166,7 +194,7 @@ def _true_positives(curve: Roc, counts: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _line(x: IntArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-    """Values at ``x`` of the straight line through ``y``, by weighted least squares."""
+    """Values at ``x`` of the line fitted to ``y`` by weighted least squares."""
     centred = x - weights @ x
     spread = float(weights @ centred**2)
     slope = float(weights @ (centred * y)) / spread if spread > 0.0 else 0.0

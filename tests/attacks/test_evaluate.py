@@ -390,4 +390,4 @@ def test_the_command_line_runs_an_installed_packages_attack(plugin: Path, tmp_pa
 def test_the_face_is_what_it_says() -> None:
     assert attacks.__all__ == sorted(attacks.__all__, key=lambda n: (not n.isupper(), not n[0].isupper(), n))
     assert all(hasattr(attacks, name) for name in attacks.__all__)
-    assert set(attacks.HEADLINE) <= set(attacks.names())
+    assert set(attacks.headline()) <= set(attacks.names())
