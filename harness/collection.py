@@ -7,18 +7,18 @@ caller's matter: anything that can tell how far it came and append will do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Protocol, Self
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import fields
 from harness.devices import Device
+from harness.results import Parity
 from harness.stats import Estimate, clopper_pearson
 from harness.types import Artifact, IntArray, Records
 
-__all__ = ["AnswerSink", "CollectionTimes", "Parity", "accuracy", "collect", "parity"]
+__all__ = ["AnswerSink", "CollectionTimes", "accuracy", "collect", "parity"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -49,40 +49,6 @@ class CollectionTimes:
     records: int
     wall_ns: int
     kernel_ns: int
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far a device's answers lie from the reference's.
-
-    Args:
-        max_abs_difference: largest absolute difference of any output.
-        flips: records whose top-1 class differs.
-        n: records compared.
-        reference: whose answers they are compared with.
-    """
-
-    max_abs_difference: float
-    flips: int
-    n: int
-    reference: str = ""
-
-    @property
-    def flip_share(self) -> float:
-        """Share of records whose top-1 class differs."""
-        return self.flips / self.n
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self | None:
-        """The parity that :meth:`to_json` wrote; None where a figure is missing."""
-        difference, flips, n = (fields.number(node, key) for key in ("max_abs_difference", "flips", "n"))
-        if difference is None or flips is None or not n:
-            return None
-        return cls(difference, int(flips), int(n), fields.text(node, "reference"))
 
 
 def collect(

@@ -5,68 +5,18 @@ Latency never gates privacy; it is reported beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from harness import fields
 from harness.devices import BenchmarkResult
+from harness.results import Latency
 from harness.stats import Estimate
 
-__all__ = ["Latency", "percentile", "summarise"]
+__all__ = ["percentile", "summarise"]
 
 # The later half's median above the earlier half's by this much, or a temperature rise, counts as throttling.
 SLOWDOWN = 1.25
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Kernel time of one artifact on one device.
-
-    Args:
-        p50_ns: median, nanoseconds.
-        p95_ns: 95th percentile, nanoseconds.
-        runs: counted runs.
-        throttled: the board slowed down while it was measured.
-        batch_size: records a run.
-        threads: of the interpreter.
-    """
-
-    p50_ns: Estimate
-    p95_ns: Estimate
-    runs: int
-    throttled: bool
-    batch_size: int = 1
-    threads: int = 1
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object."""
-        return {
-            "p50_ns": self.p50_ns.to_json(),
-            "p95_ns": self.p95_ns.to_json(),
-            "runs": self.runs,
-            "throttled": self.throttled,
-            "batch_size": self.batch_size,
-            "threads": self.threads,
-        }
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self | None:
-        """The latency that :meth:`to_json` wrote; None where the object has no median."""
-        p50 = Estimate.from_json(node.get("p50_ns"))
-        if p50 is None:
-            return None
-        return cls(
-            p50_ns=p50,
-            p95_ns=Estimate.from_json(node.get("p95_ns")) or Estimate.unknown(),
-            runs=fields.integer(node, "runs") or 0,
-            throttled=fields.flag(node, "throttled"),
-            batch_size=fields.integer(node, "batch_size") or 1,
-            threads=fields.integer(node, "threads") or 1,
-        )
 
 
 def percentile(samples: NDArray[np.int64], q: float, *, level: float = 0.95) -> Estimate:

@@ -27,8 +27,9 @@ from harness.attacks._base import Attack, BaseAttack, Need
 from harness.attacks._evaluate import MIN_SIDE_RECORDS, check_size, evaluate
 from harness.attacks._memory import Fit, Memory, digest
 from harness.attacks._registry import attack_class, headline, names, needs_of, register
-from harness.attacks._result import AttackResult, Evaluation, Measures, Result, Skipped
+from harness.attacks._result import AttackResult, Evaluation
 from harness.attacks.controls import permute_membership, with_copy
+from harness.results import Measures, Result, Skipped
 
 __all__ = [
     "MIN_SIDE_RECORDS",

@@ -14,8 +14,9 @@ from harness.attacks._folds import fold_of_rows, membership_of
 from harness.attacks._measure import Scored, Task, measure
 from harness.attacks._memory import Fit, Forgetful, Memory
 from harness.attacks._registry import attack_class, headline
-from harness.attacks._result import Evaluation, Skipped
+from harness.attacks._result import Evaluation
 from harness.errors import InputError, UnresolvedError, UsageError
+from harness.results import Skipped
 from harness.types import Adversary, FloatArray, IntArray, Observations, View
 
 __all__ = ["MIN_SIDE_RECORDS", "check_size", "evaluate"]

@@ -12,7 +12,8 @@ import numpy as np
 from harness import stats
 from harness.attacks._base import DEFAULT_FOLDS, BaseAttack
 from harness.attacks._cache import Cache
-from harness.attacks._result import AttackResult, Measures, Skipped
+from harness.attacks._result import AttackResult
+from harness.results import Measures, Skipped
 from harness.stats import Estimate, Roc
 from harness.types import FloatArray, IntArray, View
 

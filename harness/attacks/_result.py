@@ -1,148 +1,13 @@
-"""What an evaluation found: one frozen result per attack and view, and why others did not run."""
+"""What one evaluation returns: results together with the scores that they were measured on."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
 
-from harness import fields
-from harness.errors import InputError
-from harness.stats import Estimate, TprEstimate
-from harness.types import Adversary, FloatArray, View
+from harness.results import Result, Skipped
+from harness.types import FloatArray
 
-__all__ = ["AttackResult", "Evaluation", "Measures", "Result", "Skipped"]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Measures:
-    """How well one attack does, every figure with an interval of one level. Rates are fractions.
-
-    Args:
-        auc: area under the ROC curve.
-        balanced_accuracy: at the cut that was chosen without the scored records.
-        tpr_at_fpr: false-positive rate as text, see :func:`harness.stats.rate_key` -> true-positive rate.
-        epsilon_lower: lower bound of the epsilon of any differentially private training, after the search.
-        versus_original: AUC minus that of ``Result.versus_attack`` on the original, on the same records; None
-            for attacks on the original itself, or where the original is not visible.
-    """
-
-    auc: Estimate
-    balanced_accuracy: Estimate
-    tpr_at_fpr: Mapping[str, Estimate]
-    epsilon_lower: Estimate
-    versus_original: Estimate | None
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object; numbers that are not finite become null."""
-        return {
-            "auc": self.auc.to_json(),
-            "balanced_accuracy": self.balanced_accuracy.to_json(),
-            "tpr_at_fpr": {fpr: estimate.to_json() for fpr, estimate in self.tpr_at_fpr.items()},
-            "epsilon_lower": self.epsilon_lower.to_json(),
-            "versus_original": None if self.versus_original is None else self.versus_original.to_json(),
-        }
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self:
-        """The measures that :meth:`to_json` wrote; what is missing is unknown, and satisfies no limit."""
-        return cls(**_measures(node))
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Result(Measures):
-    """One attack on one view of the target, measured at the nominal level.
-
-    Args:
-        view: adversary, attack, variants, runtime and device.
-        trained_on: ``shadows``, or ``members`` where it was cross-fitted over the target's known membership.
-        n_members: members among the scored records.
-        n_nonmembers: non-members among them.
-        simultaneous: the same figures at the Bonferroni level over all results of the evaluation: all of these
-            intervals hold at once with the nominal probability.
-        versus_attack: for NR the same attack; for SR and MR the NR attack that did best on the shadows' original.
-        is_control: a view of a control (e.g. an uncompressed fine-tuned copy), not of something that ships.
-        threshold: the cut; NaN where each fold had its own.
-        shadow_auc: AUC on the records it learned from, out of fold where learned; NaN where it learned nothing.
-    """
-
-    view: View
-    trained_on: str
-    n_members: int
-    n_nonmembers: int
-    simultaneous: Measures
-    versus_attack: str | None
-    is_control: bool
-    threshold: float
-    shadow_auc: float
-
-    @property
-    def adversary(self) -> Adversary:
-        """NR, SR or MR."""
-        return self.view.adversary
-
-    @property
-    def attack(self) -> str:
-        """Registered name of the attack."""
-        return self.view.attack
-
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """What the adversary sees."""
-        return self.view.variants
-
-    @property
-    def runtime(self) -> str:
-        """Where the variants run; empty for answers from anywhere."""
-        return self.view.runtime
-
-    @property
-    def headline(self) -> Estimate:
-        """The AUC with the interval that holds for all attacks at once, where there is one.
-
-        Whoever picks the strongest of many attacks must use this interval: the strongest one's own is too narrow.
-        """
-        return self.simultaneous.auc if self.simultaneous.auc.is_known else self.auc
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object; numbers that are not finite become null."""
-        return {
-            **self.view.to_json(),
-            "trained_on": self.trained_on,
-            "n_members": self.n_members,
-            "n_nonmembers": self.n_nonmembers,
-            **super().to_json(),
-            "simultaneous": self.simultaneous.to_json(),
-            "versus_attack": self.versus_attack,
-            "is_control": self.is_control,
-            "threshold": _finite(self.threshold),
-            "shadow_auc": _finite(self.shadow_auc),
-        }
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self:
-        """The result that :meth:`to_json` wrote; what is missing is unknown, and satisfies no limit.
-
-        Raises:
-            InputError: the object does not say which attack of which adversary it is about.
-        """
-        view = View.from_json(node)
-        if view is None:
-            raise InputError("an attack's result names no attack, or no adversary of NR, SR and MR")
-        threshold, shadow_auc = fields.number(node, "threshold"), fields.number(node, "shadow_auc")
-        return cls(
-            view=view,
-            trained_on=fields.text(node, "trained_on"),
-            n_members=fields.integer(node, "n_members") or 0,
-            n_nonmembers=fields.integer(node, "n_nonmembers") or 0,
-            simultaneous=Measures.from_json(fields.mapping(node, "simultaneous")),
-            versus_attack=fields.text(node, "versus_attack") or None,
-            is_control=fields.flag(node, "is_control"),
-            threshold=math.nan if threshold is None else threshold,
-            shadow_auc=math.nan if shadow_auc is None else shadow_auc,
-            **_measures(node),
-        )
+__all__ = ["AttackResult", "Evaluation"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -154,50 +19,6 @@ class AttackResult(Result):
     """
 
     scores: FloatArray = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An attack that did not run, and why.
-
-    Args:
-        view: what it would have been.
-        reason: one sentence.
-    """
-
-    view: View
-    reason: str
-
-    @property
-    def attack(self) -> str:
-        """Registered name of the attack."""
-        return self.view.attack
-
-    @property
-    def adversary(self) -> Adversary:
-        """NR, SR or MR."""
-        return self.view.adversary
-
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """What it would have looked at."""
-        return self.view.variants
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object."""
-        return {**self.view.to_json(), "reason": self.reason}
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self:
-        """What :meth:`to_json` wrote.
-
-        Raises:
-            InputError: the object does not say which attack of which adversary it is about.
-        """
-        view = View.from_json(node)
-        if view is None:
-            raise InputError("a skipped attack has no name, or no adversary of NR, SR and MR")
-        return cls(view, fields.text(node, "reason"))
 
 
 @dataclass(frozen=True)
@@ -226,20 +47,3 @@ class Evaluation:
             if result.attack == attack and result.variants == variants:
                 return result
         raise KeyError((attack, *variants))
-
-
-def _measures(node: fields.Node) -> dict[str, Any]:
-    """The arguments of :class:`Measures` from the JSON of one."""
-    rates = fields.mapping(node, "tpr_at_fpr")
-    return {
-        **{
-            name: Estimate.from_json(node.get(name)) or Estimate.unknown()
-            for name in ("auc", "balanced_accuracy", "epsilon_lower")
-        },
-        "tpr_at_fpr": {fpr: TprEstimate.from_json(rates[fpr]) or Estimate.unknown() for fpr in rates},
-        "versus_original": Estimate.from_json(node.get("versus_original")),
-    }
-
-
-def _finite(x: float) -> float | None:
-    return float(x) if math.isfinite(x) else None

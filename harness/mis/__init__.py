@@ -16,11 +16,11 @@ from harness.mis._losses import loss_matrix, losses_from_confidences, losses_fro
 from harness.mis._matrix import dedupe
 from harness.mis._monte_carlo import mc_delta
 from harness.mis._pairs import PairStats, pair_stats
-from harness.mis._predict import LogDelta, predict_log_delta
+from harness.mis._predict import predict_log_delta
 from harness.mis._product import product_log_delta
 from harness.mis._rank import RankRow, rank, ranked
-from harness.mis._result import QuantizerMis
 from harness.mis._saddle import gauss_log_delta, saddle_log_delta
+from harness.results import LogDelta, QuantizerMis
 
 __all__ = [
     "Bootstrap",

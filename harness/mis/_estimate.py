@@ -13,10 +13,10 @@ from harness.errors import InputError
 from harness.mis._bootstrap import Bootstrap, bootstrap_of, checked_all, streams
 from harness.mis._crossfit import measured
 from harness.mis._indicator import DEFAULT_SPLITS, Probe, check_splits, finite_or_inf, floor_of, probe_of
-from harness.mis._predict import LogDelta, local_of, pair_log_deltas, saddle_of
-from harness.mis._result import QuantizerMis, best_log_delta, regime_of
+from harness.mis._predict import local_of, pair_log_deltas, saddle_of
 from harness.mis._statistic import fold_value
 from harness.mis._units import Units, split_masks
+from harness.results import LogDelta, QuantizerMis, best_log_delta, regime_of
 from harness.types import Array, FloatArray
 
 __all__ = ["estimate"]

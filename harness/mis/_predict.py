@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from scipy.special import logsumexp
 
-from harness import fields
 from harness.errors import InputError
 from harness.mis._local import local_log_delta
 from harness.mis._matrix import checked, dedupe
@@ -18,9 +15,10 @@ from harness.mis._monte_carlo import mc_delta
 from harness.mis._pairs import PairStats, pair_stats
 from harness.mis._product import product_log_delta
 from harness.mis._saddle import gauss_log_delta, saddle_log_delta
+from harness.results import LogDelta
 from harness.types import Array, FloatArray
 
-__all__ = ["HOW", "LogDelta", "local_of", "pair_log_deltas", "predict_log_delta", "saddle_of"]
+__all__ = ["HOW", "local_of", "pair_log_deltas", "predict_log_delta", "saddle_of"]
 
 HOW = ("saddle_max", "saddle_sum", "local", "product", "bootstrap")
 # Rivals whose leakage is computed from their losses' law; the others' share is taken from the Gaussian formula.
@@ -33,36 +31,6 @@ LOCAL_T = 8.0
 # Trainings simulated for either half of the two-sided estimate, and target records that are tried in each.
 SIMULATED = 2000
 TARGETS = 512
-
-
-@dataclass(frozen=True)
-class LogDelta:
-    """Predicted ``log Delta_n``, plug-in from all records, hence pessimistic where many rivals are close.
-
-    Args:
-        saddle_max: of the worst single rival.
-        saddle_sum: of all rivals added, at most ``log(1 - 1/K)``. With ``saddle_max`` a heuristic bracket, no bound.
-        local: all rivals jointly, in the limit of near-ties; None where ``n r`` is too large for it.
-    """
-
-    saddle_max: float
-    saddle_sum: float
-    local: float | None = None
-
-    def to_json(self) -> dict[str, float | None]:
-        """A JSON object; minus infinity (no leakage that the candidates could show) becomes null."""
-        values = {"saddle_max": self.saddle_max, "saddle_sum": self.saddle_sum, "local": self.local}
-        return {key: v if v is not None and math.isfinite(v) else None for key, v in values.items()}
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self:
-        """What :meth:`to_json` wrote; a missing sum or maximum is minus infinity."""
-        maximum, total = fields.number(node, "saddle_max"), fields.number(node, "saddle_sum")
-        return cls(
-            saddle_max=-math.inf if maximum is None else maximum,
-            saddle_sum=-math.inf if total is None else total,
-            local=fields.number(node, "local"),
-        )
 
 
 def predict_log_delta(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.mis._estimate import estimate
-from harness.mis._result import QuantizerMis
+from harness.results import QuantizerMis
 from harness.stats import Estimate
 from harness.types import Array
 

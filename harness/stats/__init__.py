@@ -4,16 +4,17 @@ One sort per attack: :func:`roc` counts true and false positives at every distin
 :func:`tpr_at_fpr`, :func:`balanced_accuracy`, :func:`best_threshold` and :func:`epsilon_lower` use these counts.
 """
 
+from harness.results import NullSummary, PooledNull
 from harness.stats._auc import auc, auc_difference
 from harness.stats._average import average
 from harness.stats._bootstrap import bootstrap
 from harness.stats._epsilon import epsilon_lower
-from harness.stats._estimate import Estimate
 from harness.stats._intervals import clopper_pearson, wilson
-from harness.stats._null import NullCalibration, NullSummary, PooledNull, null_calibration, pool_null
+from harness.stats._null import NullCalibration, null_calibration, pool_null
 from harness.stats._roc import Roc, roc
 from harness.stats._threshold import balanced_accuracy, best_threshold
-from harness.stats._tpr import TprEstimate, rate_key, tpr_at_fpr
+from harness.stats._tpr import tpr_at_fpr
+from harness.types import Estimate, TprEstimate, rate_key
 
 __all__ = [
     "Estimate",

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 from harness.stats._checks import as_level, as_membership, as_scores
-from harness.stats._estimate import Estimate
 from harness.stats._intervals import two_sided_z
 from harness.stats._roc import Roc, as_roc
+from harness.types import Estimate
 
 __all__ = ["auc", "auc_difference", "delong"]
 

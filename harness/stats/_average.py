@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from harness.errors import InputError
-from harness.stats._estimate import Estimate
+from harness.types import Estimate
 
 __all__ = ["average"]
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 from harness.stats._checks import as_level
-from harness.stats._estimate import Estimate
+from harness.types import Estimate
 
 __all__ = ["bootstrap"]
 

@@ -12,8 +12,8 @@ from scipy.stats import binom
 
 from harness.errors import InputError
 from harness.stats._checks import as_level
-from harness.stats._estimate import Estimate
 from harness.stats._roc import Roc, as_roc
+from harness.types import Estimate
 
 __all__ = ["epsilon_lower"]
 

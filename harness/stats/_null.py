@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
-from harness import fields
 from harness.errors import InputError
+from harness.results import NullSummary, PooledNull
 from harness.stats._auc import delong
 from harness.stats._checks import as_level, as_membership, as_scores
 from harness.stats._intervals import two_sided_z
 from harness.stats._roc import roc
 
-__all__ = ["NullCalibration", "NullSummary", "PooledNull", "null_calibration", "pool_null"]
+__all__ = ["NullCalibration", "null_calibration", "pool_null"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -30,78 +29,6 @@ CHUNK = 1 << 16
 ZERO_VARIANCE = 1e-13
 # Draws of the pooled null distribution; its p-value is then known to 1 in 10000.
 POOL_DRAWS = 10_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class NullSummary:
-    """What a calibration says in figures; NaN where a figure is not known.
-
-    Args:
-        attacks: number of attacks.
-        n_members: number of members.
-        n_nonmembers: number of non-members.
-        level: nominal coverage of the pointwise intervals.
-        permutations: number of permutations.
-        missing: the attacks whose pointwise interval misses 0.5.
-        miss_share: their share.
-        null_share: mean share of misses over the permutations.
-        null_quantile: share that permutations exceed with probability ``1 - level`` at most.
-        p_value: probability of this many misses or more where membership is shuffled.
-        max_z: largest ``abs(z)`` over the attacks.
-        critical_z: the quantile that all intervals must use to hold 0.5 together.
-        max_z_p_value: family-wise p-value of the strongest attack.
-        holds: whether every attack's simultaneous interval holds 0.5.
-    """
-
-    attacks: int
-    n_members: int
-    n_nonmembers: int
-    level: float
-    permutations: int
-    missing: tuple[str, ...]
-    miss_share: float
-    null_share: float
-    null_quantile: float
-    p_value: float
-    max_z: float
-    critical_z: float
-    max_z_p_value: float
-    holds: bool
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object; numbers that are not finite become null."""
-        return {
-            name: (None if isinstance(value, float) and not math.isfinite(value) else value)
-            for name, value in (asdict(self) | {"missing": list(self.missing)}).items()
-        }
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self | None:
-        """The summary that :meth:`to_json` wrote; None where the object counts no attacks."""
-        attacks = fields.integer(node, "attacks")
-        if attacks is None:
-            return None
-
-        def figure(key: str) -> float:
-            value = fields.number(node, key)
-            return math.nan if value is None else value
-
-        return cls(
-            attacks=attacks,
-            n_members=fields.integer(node, "n_members") or 0,
-            n_nonmembers=fields.integer(node, "n_nonmembers") or 0,
-            level=figure("level"),
-            permutations=fields.integer(node, "permutations") or 0,
-            missing=fields.strings(node, "missing"),
-            miss_share=figure("miss_share"),
-            null_share=figure("null_share"),
-            null_quantile=figure("null_quantile"),
-            p_value=figure("p_value"),
-            max_z=figure("max_z"),
-            critical_z=figure("critical_z"),
-            max_z_p_value=figure("max_z_p_value"),
-            holds=fields.flag(node, "holds"),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,47 +145,6 @@ class NullCalibration:
     def to_json(self) -> dict[str, object]:
         """A JSON object of the summary, without the permutations."""
         return self.summary().to_json()
-
-
-@dataclass(frozen=True)
-class PooledNull:
-    """The misses of several audits together, compared with chance.
-
-    Args:
-        audits: number of audits.
-        tests: number of intervals in all.
-        misses: intervals that miss 0.5.
-        level: nominal coverage of the pointwise intervals.
-        null_share: mean share of misses by chance.
-        null_quantile: share that chance exceeds with probability ``1 - level`` at most.
-        p_value: probability of this many misses or more by chance.
-    """
-
-    audits: int
-    tests: int
-    misses: int
-    level: float
-    null_share: float
-    null_quantile: float
-    p_value: float
-
-    @property
-    def miss_share(self) -> float:
-        """Share of intervals that miss 0.5."""
-        return self.misses / self.tests
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object."""
-        return {
-            "audits": self.audits,
-            "tests": self.tests,
-            "misses": self.misses,
-            "miss_share": self.miss_share,
-            "level": self.level,
-            "null_share": self.null_share,
-            "null_quantile": self.null_quantile,
-            "p_value": self.p_value,
-        }
 
 
 def null_calibration(

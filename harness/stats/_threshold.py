@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from harness.errors import InputError
 from harness.stats._checks import as_level
-from harness.stats._estimate import Estimate
 from harness.stats._intervals import wilson
 from harness.stats._roc import Roc, as_roc
+from harness.types import Estimate
 
 __all__ = ["balanced_accuracy", "best_threshold"]
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import bdtr, bdtrik, betainc, betaincinv
 
-from harness import fields
 from harness.errors import InputError
 from harness.stats._checks import as_level
-from harness.stats._estimate import Estimate
 from harness.stats._intervals import clopper_pearson
 from harness.stats._roc import Roc, as_roc
+from harness.types import TprEstimate
 
-__all__ = ["TprEstimate", "rate_key", "tpr_at_fpr"]
+__all__ = ["tpr_at_fpr"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -33,58 +29,6 @@ ROUNDING = 1e-9
 NEGLIGIBLE = 1e-6
 # Counts to sum over; wider ranges (large n) are thinned evenly, which changes the interval by less than 0.1%.
 MAX_COUNTS = 64
-
-
-@dataclass(frozen=True)
-class TprEstimate(Estimate):
-    """The highest TPR whose FPR does not exceed ``fpr``.
-
-    Args:
-        fpr: the largest false-positive rate allowed, a fraction.
-        false_positives: non-members at or above the threshold.
-        threshold: the realised threshold; +inf where no score may be called a member.
-        at_threshold: exact (Clopper-Pearson) interval of the TPR of this very threshold, whatever its own FPR is. It
-            is too short for the TPR at ``fpr``.
-    """
-
-    fpr: float = math.nan
-    false_positives: int = 0
-    threshold: float = math.inf
-    at_threshold: tuple[float, float] = (math.nan, math.nan)
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object; numbers that are not finite become null."""
-        return super().to_json() | {
-            "fpr": self.fpr,
-            "false_positives": self.false_positives,
-            "threshold": self.threshold if math.isfinite(self.threshold) else None,
-            "at_threshold": [x if math.isfinite(x) else None for x in self.at_threshold],
-        }
-
-    @classmethod
-    def from_json(cls, value: object) -> Self | None:
-        """The estimate that :meth:`to_json` wrote; None where there is none."""
-        estimate = super().from_json(value)
-        if estimate is None or not isinstance(value, Mapping):
-            return estimate
-        fpr, threshold = fields.number(value, "fpr"), fields.number(value, "threshold")
-        ends = fields.numbers(value, "at_threshold")
-        return replace(
-            estimate,
-            fpr=math.nan if fpr is None else fpr,
-            false_positives=fields.integer(value, "false_positives") or 0,
-            threshold=math.inf if threshold is None else threshold,
-            at_threshold=(_or_nan(ends[0]), _or_nan(ends[1])) if len(ends) == 2 else (math.nan, math.nan),
-        )
-
-
-def rate_key(fpr: float) -> str:
-    """How a false-positive rate is written as a key of results: ``0.01``, the same text for the same number."""
-    return repr(float(fpr))
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def tpr_at_fpr(

@@ -1,24 +1,96 @@
-"""What the stages of an audit found, as types: the gate judges these, the report shows them, a file holds their JSON.
-
-Each is read back by its one ``from_json``, which takes what is missing for unknown. Only what a device or a data set
-says of itself stays an object of fields, because it is shown and never judged.
-"""
+"""What an audit found of one variant on one runtime."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from harness import fields
-from harness.attacks import Result, Skipped
-from harness.collection import Parity
-from harness.latency import Latency
-from harness.mis import QuantizerMis
-from harness.stats import Estimate, NullSummary
+from harness.types import Estimate
 
-__all__ = ["ArtifactResult", "AttackFindings", "MisFindings"]
+__all__ = ["ArtifactResult", "Latency", "Parity"]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a device's answers lie from the reference's.
+
+    Args:
+        max_abs_difference: largest absolute difference of any output.
+        flips: records whose top-1 class differs.
+        n: records compared.
+        reference: whose answers they are compared with.
+    """
+
+    max_abs_difference: float
+    flips: int
+    n: int
+    reference: str = ""
+
+    @property
+    def flip_share(self) -> float:
+        """Share of records whose top-1 class differs."""
+        return self.flips / self.n
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self | None:
+        """The parity that :meth:`to_json` wrote; None where a figure is missing."""
+        difference, flips, n = (fields.number(node, key) for key in ("max_abs_difference", "flips", "n"))
+        if difference is None or flips is None or not n:
+            return None
+        return cls(difference, int(flips), int(n), fields.text(node, "reference"))
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Kernel time of one artifact on one device.
+
+    Args:
+        p50_ns: median, nanoseconds.
+        p95_ns: 95th percentile, nanoseconds.
+        runs: counted runs.
+        throttled: the board slowed down while it was measured.
+        batch_size: records a run.
+        threads: of the interpreter.
+    """
+
+    p50_ns: Estimate
+    p95_ns: Estimate
+    runs: int
+    throttled: bool
+    batch_size: int = 1
+    threads: int = 1
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        return {
+            "p50_ns": self.p50_ns.to_json(),
+            "p95_ns": self.p95_ns.to_json(),
+            "runs": self.runs,
+            "throttled": self.throttled,
+            "batch_size": self.batch_size,
+            "threads": self.threads,
+        }
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self | None:
+        """The latency that :meth:`to_json` wrote; None where the object has no median."""
+        p50 = Estimate.from_json(node.get("p50_ns"))
+        if p50 is None:
+            return None
+        return cls(
+            p50_ns=p50,
+            p95_ns=Estimate.from_json(node.get("p95_ns")) or Estimate.unknown(),
+            runs=fields.integer(node, "runs") or 0,
+            throttled=fields.flag(node, "throttled"),
+            batch_size=fields.integer(node, "batch_size") or 1,
+            threads=fields.integer(node, "threads") or 1,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,97 +181,6 @@ class ArtifactResult:
             latency=Latency.from_json(fields.mapping(node, "latency")),
             telemetry={when: fields.mapping(telemetry, when) for when in telemetry},
         )
-
-
-@dataclass(frozen=True)
-class AttackFindings:
-    """What the stage `attack` found.
-
-    Args:
-        results: every attack on every view, control or not.
-        skipped: attacks that did not run, with the reason.
-        null: how often their intervals miss AUC 0.5 beside what permuted labels do; None where nothing ran.
-    """
-
-    results: tuple[Result, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    null: NullSummary | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
-        return {
-            "results": [result.to_json() for result in self.results],
-            "skipped": [skipped.to_json() for skipped in self.skipped],
-            "null_calibration": _json_of(self.null),
-        }
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self:
-        """The findings that :meth:`to_json` wrote.
-
-        Raises:
-            InputError: a result does not say which attack it is about.
-        """
-        return cls(
-            tuple(map(Result.from_json, fields.rows(node, "results"))),
-            tuple(map(Skipped.from_json, fields.rows(node, "skipped"))),
-            NullSummary.from_json(fields.mapping(node, "null_calibration")),
-        )
-
-
-@dataclass(frozen=True)
-class MisFindings:
-    """What the stage `mis` found.
-
-    Args:
-        quantizers: one estimate each.
-        n: size of the training set that the indicator is read against.
-        n_eval: held-out records.
-        generator: where the candidates come from.
-        runtime: where they ran.
-    """
-
-    quantizers: tuple[QuantizerMis, ...] = ()
-    n: int = 0
-    n_eval: int = 0
-    generator: str = ""
-    runtime: str = ""
-
-    def ranked(self) -> Sequence[QuantizerMis]:
-        """The quantizers, safest first: by r, and in the local regime, where r orders nothing, by predicted leakage.
-
-        Quantizers without an r were not probed and come last: that is no claim of privacy.
-        """
-        return sorted(self.quantizers, key=_safety)
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
-        return {
-            "n": self.n,
-            "n_eval": self.n_eval,
-            "generator": self.generator,
-            "runtime": self.runtime,
-            "quantizers": [row.to_json() | {"generator": self.generator} for row in self.quantizers],
-        }
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self:
-        """The findings that :meth:`to_json` wrote."""
-        return cls(
-            tuple(map(QuantizerMis.from_json, fields.rows(node, "quantizers"))),
-            fields.integer(node, "n") or 0,
-            fields.integer(node, "n_eval") or 0,
-            fields.text(node, "generator"),
-            fields.text(node, "runtime"),
-        )
-
-
-def _safety(row: QuantizerMis) -> tuple[int, float]:
-    if not row.r.resolvable:
-        return 2, 0.0
-    if row.regime == "local" and math.isfinite(row.best_log_delta):
-        return 1, row.best_log_delta
-    return 0, -row.r.value
 
 
 def _json_of(value: Any) -> Any:

@@ -1,168 +1,22 @@
-"""The few types that every room speaks: artifacts, records and what an adversary observes."""
+"""What an adversary observes: the answers of one model's variants to the same records."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Literal, Self, cast, get_args
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import log_softmax
 
-from harness import fields
 from harness.errors import InputError
+from harness.types._arrays import Array, FloatArray, IntArray
 
-__all__ = ["Adversary", "Artifact", "Observations", "Records", "TensorSpec", "View"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-Array = NDArray[np.generic]
-# NR sees one model, SR the original and one variant, MR several variants with or without the original.
-Adversary = Literal["NR", "SR", "MR"]
+__all__ = ["PROBABILITY_FLOOR", "SUM_TOLERANCE", "Observations"]
 
 # Rows of confidences must sum to one within this; int8 softmax steps of 1/256 over many classes stay inside it.
 SUM_TOLERANCE = 0.02
 # Smallest probability that is told apart from zero when only confidences are known (the reference code's clip).
 PROBABILITY_FLOOR = 1e-30
-
-
-@dataclass(frozen=True, order=True)
-class View:
-    """What names a result everywhere: who looks, with which attack, at which variants, where they run.
-
-    Args:
-        adversary: NR, SR or MR.
-        attack: registered name.
-        variants: what the adversary sees, the original first where it is visible.
-        runtime: where the variants run; empty for answers from anywhere.
-        device: the device as the user named it; empty where there is only one, or none.
-    """
-
-    adversary: Adversary
-    attack: str
-    variants: tuple[str, ...]
-    runtime: str = ""
-    device: str = ""
-
-    @property
-    def key(self) -> str:
-        """The view as a path, e.g. ``litert/SR/sr2-rf/original,int8``: where its scores lie in a run."""
-        return "/".join(filter(None, (self.device, self.runtime, self.adversary, self.attack, ",".join(self.variants))))
-
-    def __str__(self) -> str:
-        """The view as part of a sentence, e.g. ``SR sr2-rf on original + int8 (litert)``."""
-        place = ", ".join(filter(None, (self.runtime, self.device)))
-        return f"{self.adversary} {self.attack} on {' + '.join(self.variants)}" + (f" ({place})" if place else "")
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object; a runtime or a device that is not named is null."""
-        return {
-            "adversary": self.adversary,
-            "attack": self.attack,
-            "variants": list(self.variants),
-            "runtime": self.runtime or None,
-            "device": self.device or None,
-        }
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self | None:
-        """The view that :meth:`to_json` wrote; None where the object names no attack of a known adversary."""
-        adversary, attack = fields.text(node, "adversary"), fields.text(node, "attack")
-        if adversary not in get_args(Adversary) or not attack:
-            return None
-        variants = fields.strings(node, "variants")
-        return cls(
-            cast(Adversary, adversary), attack, variants, fields.text(node, "runtime"), fields.text(node, "device")
-        )
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """One input or output of a model, without its batch axis.
-
-    Args:
-        name: the tensor's name in the file.
-        dtype: numpy name of the element type the model's author feeds, e.g. ``float32``.
-        shape: shape of one record; -1 for an axis whose length the file does not tell.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """One exported file of one variant for one runtime, known by its SHA-256.
-
-    Args:
-        model: whose weights these are: ``target``, ``shadow-0``, ...
-        variant: the compressed version, e.g. ``prune-0.6``; ``original`` is the uncompressed one.
-        runtime: ``litert`` or ``executorch``.
-        path: where the file lies on the host.
-        sha256: lower-case hexadecimal digest of the whole file.
-        size_bytes: size of the file.
-        inputs: what one record looks like.
-        output: what one answer looks like; ``output.shape == (n_classes,)``.
-        output_kind: ``logits`` or ``confidences``.
-        provenance: how the file was made: recipe, versions, sparsity and distinct values read back from it.
-    """
-
-    model: str
-    variant: str
-    runtime: str
-    path: Path
-    sha256: str
-    size_bytes: int
-    inputs: tuple[TensorSpec, ...]
-    output: TensorSpec
-    output_kind: str = "logits"
-    provenance: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """The artifact's place in a run, ``model/variant/runtime``."""
-        return f"{self.model}/{self.variant}/{self.runtime}"
-
-
-@dataclass(frozen=True)
-class Records:
-    """One materialised, deterministic set of records; every variant sees the same bytes.
-
-    Args:
-        inputs: name -> ``[n, ...]`` in the dtype that the model's author feeds.
-        labels: true class of each record, int64 ``[n]``.
-        ids: stable id of each record in its data set, int64 ``[n]``.
-
-    Raises:
-        InputError: lengths differ, an array is empty or an input holds NaN or infinity.
-    """
-
-    inputs: Mapping[str, Array]
-    labels: IntArray
-    ids: IntArray
-
-    def __post_init__(self) -> None:
-        n = len(self.labels)
-        if n == 0:
-            raise InputError("records: there are none")
-        if len(self.ids) != n:
-            raise InputError(f"records: {len(self.ids)} ids for {n} labels")
-        for name, values in self.inputs.items():
-            if len(values) != n:
-                raise InputError(f"records: input {name!r} has {len(values)} rows for {n} labels")
-            if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
-                raise InputError(f"records: input {name!r} holds NaN or infinity")
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, rows: IntArray | slice) -> Records:
-        """The records at ``rows``, in that order."""
-        return Records({k: v[rows] for k, v in self.inputs.items()}, self.labels[rows], self.ids[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,6 +126,9 @@ class Observations:
             InputError: the variant is not visible here.
         """
         if variant in self.logits:
+            # Loading scipy takes longer than judging a finished run, which needs these types and no arithmetic.
+            from scipy.special import log_softmax
+
             return np.asarray(log_softmax(self.logits[variant].astype(np.float64), axis=1))
         return np.asarray(np.log(np.clip(self._require(variant).astype(np.float64), PROBABILITY_FLOOR, None)))
 

@@ -1,21 +1,50 @@
-"""The result of one quantizer: its indicator with interval, the predicted leakage, and their reliability."""
+"""The result of quantizers: the indicator with its interval, the predicted leakage, and their reliability."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 from harness import fields
-from harness.mis._predict import LogDelta
-from harness.stats import Estimate
+from harness.types import Estimate
 
-__all__ = ["QuantizerMis", "regime_of"]
+__all__ = ["LogDelta", "MisFindings", "QuantizerMis", "best_log_delta", "regime_of"]
 
 # Above 10 leakage falls like exp(-n r) and r orders quantizers. Below 2 prefactors dominate and r does not order them.
 TAIL = 10.0
 LOCAL = 2.0
+
+
+@dataclass(frozen=True)
+class LogDelta:
+    """Predicted ``log Delta_n``, plug-in from all records, hence pessimistic where many rivals are close.
+
+    Args:
+        saddle_max: of the worst single rival.
+        saddle_sum: of all rivals added, at most ``log(1 - 1/K)``. With ``saddle_max`` a heuristic bracket, no bound.
+        local: all rivals jointly, in the limit of near-ties; None where ``n r`` is too large for it.
+    """
+
+    saddle_max: float
+    saddle_sum: float
+    local: float | None = None
+
+    def to_json(self) -> dict[str, float | None]:
+        """A JSON object; minus infinity (no leakage that the candidates could show) becomes null."""
+        values = {"saddle_max": self.saddle_max, "saddle_sum": self.saddle_sum, "local": self.local}
+        return {key: v if v is not None and math.isfinite(v) else None for key, v in values.items()}
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self:
+        """What :meth:`to_json` wrote; a missing sum or maximum is minus infinity."""
+        maximum, total = fields.number(node, "saddle_max"), fields.number(node, "saddle_sum")
+        return cls(
+            saddle_max=-math.inf if maximum is None else maximum,
+            saddle_sum=-math.inf if total is None else total,
+            local=fields.number(node, "local"),
+        )
 
 
 @dataclass(frozen=True)
@@ -171,3 +200,58 @@ def _figure(node: fields.Node, key: str) -> float:
 
 def _finite(x: float) -> float | None:
     return float(x) if math.isfinite(x) else None
+
+
+@dataclass(frozen=True)
+class MisFindings:
+    """What the stage `mis` found.
+
+    Args:
+        quantizers: one estimate each.
+        n: size of the training set that the indicator is read against.
+        n_eval: held-out records.
+        generator: where the candidates come from.
+        runtime: where they ran.
+    """
+
+    quantizers: tuple[QuantizerMis, ...] = ()
+    n: int = 0
+    n_eval: int = 0
+    generator: str = ""
+    runtime: str = ""
+
+    def ranked(self) -> Sequence[QuantizerMis]:
+        """The quantizers, safest first: by r, and in the local regime, where r orders nothing, by predicted leakage.
+
+        Quantizers without an r were not probed and come last: that is no claim of privacy.
+        """
+        return sorted(self.quantizers, key=_safety)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {
+            "n": self.n,
+            "n_eval": self.n_eval,
+            "generator": self.generator,
+            "runtime": self.runtime,
+            "quantizers": [row.to_json() | {"generator": self.generator} for row in self.quantizers],
+        }
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self:
+        """The findings that :meth:`to_json` wrote."""
+        return cls(
+            tuple(map(QuantizerMis.from_json, fields.rows(node, "quantizers"))),
+            fields.integer(node, "n") or 0,
+            fields.integer(node, "n_eval") or 0,
+            fields.text(node, "generator"),
+            fields.text(node, "runtime"),
+        )
+
+
+def _safety(row: QuantizerMis) -> tuple[int, float]:
+    if not row.r.resolvable:
+        return 2, 0.0
+    if row.regime == "local" and math.isfinite(row.best_log_delta):
+        return 1, row.best_log_delta
+    return 0, -row.r.value

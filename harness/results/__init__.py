@@ -1,0 +1,27 @@
+"""What the stages of an audit found, as types: the gate judges these, the report shows them, a file holds their JSON.
+
+Each is read back by its one ``from_json``, which takes what is missing for unknown. Nothing here computes: judging a
+finished run loads no library of statistics.
+"""
+
+from harness.results._artifact import ArtifactResult, Latency, Parity
+from harness.results._attack import AttackFindings, Measures, Result, Skipped
+from harness.results._mis import LogDelta, MisFindings, QuantizerMis, best_log_delta, regime_of
+from harness.results._null import NullSummary, PooledNull
+
+__all__ = [
+    "ArtifactResult",
+    "AttackFindings",
+    "Latency",
+    "LogDelta",
+    "Measures",
+    "MisFindings",
+    "NullSummary",
+    "Parity",
+    "PooledNull",
+    "QuantizerMis",
+    "Result",
+    "Skipped",
+    "best_log_delta",
+    "regime_of",
+]
