@@ -8,23 +8,24 @@ from scipy.stats import mannwhitneyu, norm
 
 from harness.stats import auc, auc_difference, roc
 from harness.stats._auc import delong
+from harness.types import FloatArray, IntArray
 
-from .worlds import WEAK, scored
+from .populations import WEAK, Scored, scored
 
 
-def placements(scores, membership):
+def placements(scores: FloatArray, membership: IntArray) -> tuple[FloatArray, FloatArray]:
     """The O(m n) definition: every member against every non-member, ties half."""
     members, nonmembers = scores[membership == 1], scores[membership == 0]
     wins = (members[:, None] > nonmembers) + 0.5 * (members[:, None] == nonmembers)
     return wins.mean(axis=1), wins.mean(axis=0)
 
 
-def brute_variance(v10, v01):
-    return v10.var(ddof=1) / len(v10) + v01.var(ddof=1) / len(v01)
+def brute_variance(v10: FloatArray, v01: FloatArray) -> float:
+    return float(v10.var(ddof=1) / len(v10) + v01.var(ddof=1) / len(v01))
 
 
 @given(scored())
-def test_value_is_the_mann_whitney_statistic(data):
+def test_value_is_the_mann_whitney_statistic(data: Scored) -> None:
     scores, membership = data
     members, nonmembers = scores[membership == 1], scores[membership == 0]
     u = mannwhitneyu(members, nonmembers, method="asymptotic").statistic
@@ -32,7 +33,7 @@ def test_value_is_the_mann_whitney_statistic(data):
 
 
 @given(scored())
-def test_variance_is_that_of_the_placement_values(data):
+def test_variance_is_that_of_the_placement_values(data: Scored) -> None:
     scores, membership = data
     assume(2 <= membership.sum() <= len(scores) - 2)
     v10, v01 = placements(scores, membership)
@@ -41,7 +42,7 @@ def test_variance_is_that_of_the_placement_values(data):
     assert variance == pytest.approx(brute_variance(v10, v01), abs=1e-13)
 
 
-def test_interval_is_symmetric_on_the_logit_scale():
+def test_interval_is_symmetric_on_the_logit_scale() -> None:
     scores, membership = WEAK[2].draw(60, 40, np.random.default_rng(0))
     estimate = auc(scores, membership, level=0.9)
     v10, v01 = placements(scores, membership)
@@ -52,7 +53,7 @@ def test_interval_is_symmetric_on_the_logit_scale():
     assert (estimate.n, estimate.level, estimate.method) == (100, 0.9, "delong-logit")
 
 
-def test_rating_data_of_hanley_and_mcneil_1982():
+def test_the_rating_data_of_hanley_and_mcneil_1982_give_their_area() -> None:
     # 109 CT images read on five grades, Radiology 143:29, table I: area .893.
     normal, abnormal = [33, 6, 6, 11, 2], [3, 2, 2, 11, 33]
     scores = np.concatenate([np.repeat(np.arange(5.0), abnormal), np.repeat(np.arange(5.0), normal)])
@@ -61,7 +62,7 @@ def test_rating_data_of_hanley_and_mcneil_1982():
 
 
 @given(scored())
-def test_turning_the_scores_round_mirrors_value_and_interval(data):
+def test_negated_scores_mirror_value_and_interval(data: Scored) -> None:
     scores, membership = data
     forward, backward = auc(scores, membership), auc(-scores, membership)
     assert backward.value == pytest.approx(1 - forward.value, abs=1e-14)
@@ -70,13 +71,13 @@ def test_turning_the_scores_round_mirrors_value_and_interval(data):
 
 
 @given(scored(max_side=4), st.sampled_from([0.5, 0.95, 0.999999]))
-def test_interval_is_never_nan_nor_outside(data, level):
+def test_interval_is_never_nan_nor_outside(data: Scored, level: float) -> None:
     estimate = auc(*data, level=level)
     assert 0.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0
     assert estimate.low < estimate.high
 
 
-def test_perfect_separation_leaves_room_below():
+def test_perfect_separation_has_the_clopper_pearson_lower_bound() -> None:
     membership = np.repeat([1, 0], [20, 30])
     estimate = auc(membership.astype(float), membership)
     assert (estimate.value, estimate.high) == (1.0, 1.0)
@@ -85,19 +86,19 @@ def test_perfect_separation_leaves_room_below():
     assert auc(-membership.astype(float), membership).high == pytest.approx(1 - 0.025 ** (1 / 20))
 
 
-def test_all_scores_tied_says_one_half_with_a_margin():
+def test_tied_scores_give_one_half_with_an_interval_around_it() -> None:
     estimate = auc(np.zeros(80), np.repeat([1, 0], 40))
     assert estimate.value == 0.5
     assert 0.4 < estimate.low < 0.5 < estimate.high < 0.6
 
 
-def test_one_member_says_next_to_nothing():
+def test_one_member_gives_an_interval_from_zero_to_one() -> None:
     estimate = auc(np.array([0.5, *np.arange(10.0)]), np.array([1] + [0] * 10))
     assert (estimate.low, estimate.high) == (0.0, 1.0)
 
 
 @given(scored(), st.integers(0, 2**32 - 1))
-def test_paired_difference_is_delong_of_the_differences(data, seed):
+def test_paired_difference_is_delong_of_the_differences(data: Scored, seed: int) -> None:
     scores, membership = data
     assume(2 <= membership.sum() <= len(scores) - 2)
     other = np.random.default_rng(seed).integers(-5, 5, len(scores)).astype(float)
@@ -113,14 +114,14 @@ def test_paired_difference_is_delong_of_the_differences(data, seed):
     assert (back.value, back.low) == pytest.approx((-estimate.value, -estimate.high), abs=1e-12)
 
 
-def test_a_second_copy_differs_by_nothing_within_a_margin():
+def test_a_monotone_copy_differs_by_zero_within_a_narrow_interval() -> None:
     scores, membership = WEAK[1].draw(400, 400, np.random.default_rng(0))
     estimate = auc_difference(scores, np.exp(scores), membership)
     assert estimate.value == 0.0
     assert -0.01 < estimate.low < 0.0 < estimate.high < 0.01
 
 
-def test_pairing_is_sharper_than_two_intervals():
+def test_a_paired_difference_is_narrower_than_a_single_interval() -> None:
     rng = np.random.default_rng(0)
     scores, membership = WEAK[1].draw(400, 400, rng)
     noisy = scores + 0.3 * rng.normal(size=800)
@@ -128,6 +129,6 @@ def test_pairing_is_sharper_than_two_intervals():
     assert paired.high - paired.low < 0.6 * (alone.high - alone.low)
 
 
-def test_one_record_a_side_gives_no_difference():
+def test_one_record_a_side_gives_the_widest_interval_of_a_difference() -> None:
     estimate = auc_difference([1.0, 2.0], [2.0, 1.0], [0, 1])
     assert (estimate.value, estimate.low, estimate.high) == (1.0, -1.0, 1.0)

@@ -1,4 +1,4 @@
-"""Null calibration: the permuted intervals are those of `auc`, and its p-values are honest."""
+"""Null calibration: the permuted intervals are those of `auc`, and its p-values hold their level."""
 
 import json
 
@@ -11,11 +11,14 @@ from harness.errors import InputError
 from harness.stats import auc, null_calibration, pool_null
 from harness.stats._intervals import two_sided_z
 from harness.stats._null import _observed, _permuted
+from harness.types import FloatArray, IntArray
 
-from .worlds import WEAK, scored
+from .populations import WEAK, Scored, scored
 
 
-def family(rng, attacks, n, *, leak=0.0, share=0.7):
+def family(
+    rng: np.random.Generator, attacks: int, n: int, *, leak: float = 0.0, share: float = 0.7
+) -> tuple[dict[str, FloatArray], IntArray]:
     """Correlated scores of ``attacks`` attacks on the same n members and n non-members."""
     membership = np.repeat([1, 0], n)
     common = rng.normal(size=2 * n)
@@ -26,7 +29,7 @@ def family(rng, attacks, n, *, leak=0.0, share=0.7):
 
 @settings(max_examples=50)
 @given(scored(max_side=12), st.integers(0, 2**32 - 1))
-def test_permuted_pivots_are_those_of_auc(data, seed):
+def test_permuted_pivots_are_those_of_auc(data: Scored, seed: int) -> None:
     scores, membership = data
     rng = np.random.default_rng(seed)
     shuffled = np.array([rng.permutation(membership) for _ in range(8)]).astype(bool)
@@ -38,7 +41,7 @@ def test_permuted_pivots_are_those_of_auc(data, seed):
                 assert auc(scores, labels, level=level).holds(0.5) == (abs(pivot) <= two_sided_z(level))
 
 
-def test_chunks_do_not_change_the_answer(monkeypatch):
+def test_chunks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     scores, membership = family(np.random.default_rng(0), 4, 60)
     whole = null_calibration(scores, membership, permutations=50)
     monkeypatch.setattr("harness.stats._null.CHUNK", 1)
@@ -47,7 +50,7 @@ def test_chunks_do_not_change_the_answer(monkeypatch):
     np.testing.assert_allclose(whole.null_max_z, single.null_max_z, rtol=1e-12)
 
 
-def test_no_leak_is_within_chance_and_leak_is_not():
+def test_scores_without_leakage_are_within_chance_and_leaking_scores_are_not() -> None:
     rng = np.random.default_rng(1)
     quiet = null_calibration(*family(rng, 20, 300))
     assert quiet.holds
@@ -61,7 +64,7 @@ def test_no_leak_is_within_chance_and_leak_is_not():
     assert loud.p_value < 0.01
 
 
-def test_simultaneous_level_makes_auc_agree_with_the_family():
+def test_auc_at_the_simultaneous_level_agrees_with_the_critical_z() -> None:
     scores, membership = family(np.random.default_rng(2), 10, 200, leak=0.15)
     calibration = null_calibration(scores, membership)
     assert calibration.critical_z > two_sided_z(0.95)
@@ -70,7 +73,7 @@ def test_simultaneous_level_makes_auc_agree_with_the_family():
         assert interval.holds(0.5) == (abs(z) <= calibration.critical_z)
 
 
-def test_copies_of_one_attack_pay_nothing_for_their_number():
+def test_copies_of_one_attack_leave_the_critical_z_as_it_is() -> None:
     scores, membership = WEAK[0].draw(300, 300, np.random.default_rng(3))
     one = null_calibration({"a": scores}, membership)
     many = null_calibration({f"a{i}": scores for i in range(30)}, membership)
@@ -78,14 +81,14 @@ def test_copies_of_one_attack_pay_nothing_for_their_number():
     assert many.null_quantile == 1.0  # they miss all together or not at all
 
 
-def test_permutation_misses_are_near_nominal_for_one_attack():
+def test_permutation_misses_are_near_nominal_for_one_attack() -> None:
     scores, membership = WEAK[1].draw(500, 500, np.random.default_rng(4))
     calibration = null_calibration({"a": scores}, membership, permutations=4000)
     assert calibration.null_share == pytest.approx(0.05, abs=0.012)
 
 
 @pytest.mark.slow
-def test_p_values_are_honest_over_audits():
+def test_p_values_reject_in_at_most_five_percent_of_audits_without_leakage() -> None:
     rng = np.random.default_rng(5)
     audits = [null_calibration(*family(rng, 12, 100), permutations=199, seed=i) for i in range(400)]
     shares = {
@@ -108,7 +111,7 @@ def test_p_values_are_honest_over_audits():
     assert pooled.miss_share == pytest.approx(0.05, abs=0.015)
 
 
-def test_pooling_finds_what_each_audit_is_too_small_for():
+def test_pooled_audits_find_a_leak_that_single_audits_are_too_small_for() -> None:
     rng = np.random.default_rng(6)
     audits = [null_calibration(*family(rng, 8, 100, leak=0.12), permutations=199, seed=0) for _ in range(25)]
     pooled = pool_null(audits)
@@ -118,21 +121,21 @@ def test_pooling_finds_what_each_audit_is_too_small_for():
     assert (pooled.audits, pooled.tests) == (25, 200)
 
 
-def test_summaries_are_json():
+def test_summaries_are_json() -> None:
     calibration = null_calibration(*family(np.random.default_rng(7), 3, 50), permutations=50)
     row = json.loads(json.dumps(calibration.to_json(), allow_nan=False))
     assert (row["attacks"], row["permutations"], row["n_members"]) == (3, 50, 50)
     assert json.loads(json.dumps(pool_null([calibration]).to_json(), allow_nan=False))["tests"] == 3
 
 
-def test_the_seed_decides():
+def test_equal_seeds_give_equal_permutations_and_other_seeds_others() -> None:
     scores, membership = family(np.random.default_rng(8), 3, 50)
     a, b, c = (null_calibration(scores, membership, seed=s, permutations=50).null_max_z for s in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert (a != c).any()
 
 
-def test_unusable_input_is_named():
+def test_unusable_scores_counts_and_levels_are_refused_by_name() -> None:
     with pytest.raises(InputError, match="no attack"):
         null_calibration({}, [0, 1])
     with pytest.raises(InputError, match="scores/b: 3 entries"):

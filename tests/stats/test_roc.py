@@ -1,4 +1,7 @@
-"""The curve's counts, its input checks, and what leaves the room."""
+"""The curve's counts, its input checks, and the names that the package exports."""
+
+from collections.abc import Callable
+from random import Random
 
 import numpy as np
 import pytest
@@ -8,12 +11,13 @@ from hypothesis import strategies as st
 import harness.stats
 from harness.errors import InputError
 from harness.stats import auc, auc_difference, best_threshold, null_calibration, roc, tpr_at_fpr
+from harness.types import FloatArray
 
-from .worlds import scored
+from .populations import Scored, scored
 
 
 @given(scored())
-def test_counts_are_those_of_the_definition(data):
+def test_counts_are_those_of_the_definition(data: Scored) -> None:
     scores, membership = data
     curve = roc(scores, membership)
     assert curve.thresholds[0] == np.inf
@@ -26,7 +30,7 @@ def test_counts_are_those_of_the_definition(data):
 
 
 @given(scored(), st.floats(-15, 15))
-def test_any_threshold_finds_its_point(data, threshold):
+def test_any_threshold_finds_its_point(data: Scored, threshold: float) -> None:
     scores, membership = data
     curve = roc(scores, membership)
     at = curve.index_of(threshold)
@@ -34,14 +38,14 @@ def test_any_threshold_finds_its_point(data, threshold):
     assert curve.fp[at] == ((scores >= threshold) & (membership == 0)).sum()
 
 
-def test_infinite_thresholds_find_the_ends():
+def test_infinite_thresholds_find_the_ends() -> None:
     curve = roc([1.0, 2.0], [0, 1])
     assert curve.index_of(np.inf) == 0
     assert curve.index_of(-np.inf) == len(curve) - 1
 
 
 @given(scored(), st.randoms(use_true_random=False))
-def test_the_order_of_records_does_not_matter(data, random):
+def test_the_order_of_records_does_not_matter(data: Scored, random: Random) -> None:
     scores, membership = data
     rows = list(range(len(scores)))
     random.shuffle(rows)
@@ -55,7 +59,9 @@ MONOTONE = (lambda s: np.arctan(s) * 7 - 3, np.exp, np.cbrt, lambda s: s**3 + s,
 
 
 @given(scored(), st.sampled_from(MONOTONE))
-def test_monotone_transforms_change_only_the_thresholds(data, transform):
+def test_monotone_transforms_change_only_the_thresholds(
+    data: Scored, transform: Callable[[FloatArray], FloatArray]
+) -> None:
     scores, membership = data
     curve, other = roc(scores, membership), roc(transform(scores), membership)
     np.testing.assert_array_equal(curve.tp, other.tp)
@@ -80,7 +86,9 @@ def test_monotone_transforms_change_only_the_thresholds(data, transform):
         ([], [], "scores: there are none"),
     ],
 )
-def test_unusable_arrays_are_named(scores, membership, names):
+def test_unusable_scores_and_memberships_are_refused_by_name(
+    scores: list[float], membership: list[float], names: str
+) -> None:
     for function in (roc, auc, best_threshold, lambda s, y: tpr_at_fpr(s, 0.1, y)):
         with pytest.raises(InputError, match=names):
             function(scores, membership)
@@ -88,14 +96,14 @@ def test_unusable_arrays_are_named(scores, membership, names):
         null_calibration({"a": scores}, membership)
 
 
-def test_two_scorings_are_told_apart():
+def test_a_bad_second_scoring_is_refused_by_its_name() -> None:
     with pytest.raises(InputError, match="scores_b: row 0 is nan"):
         auc_difference([1.0, 2.0], [np.nan, 1.0], [0, 1])
     with pytest.raises(InputError, match="scores_b: 3 entries for 2"):
         auc_difference([1.0, 2.0], [0.0, 1.0, 2.0], [0, 1])
 
 
-def test_membership_goes_with_scores_and_not_with_a_curve():
+def test_scores_without_membership_and_a_curve_with_membership_are_refused() -> None:
     with pytest.raises(InputError, match="membership: missing"):
         auc([1.0, 2.0])
     with pytest.raises(InputError, match="holds it already"):
@@ -103,11 +111,11 @@ def test_membership_goes_with_scores_and_not_with_a_curve():
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0, float("nan")])
-def test_an_impossible_level_is_refused(level):
+def test_a_level_outside_zero_and_one_is_refused(level: float) -> None:
     with pytest.raises(InputError, match="level"):
         auc([1.0, 2.0, 3.0, 2.5], [0, 1, 1, 0], level=level)
 
 
-def test_the_room_exports_exactly_its_face():
+def test_the_package_exports_exactly_its_public_names() -> None:
     assert sorted(harness.stats.__all__) == harness.stats.__all__
     assert set(harness.stats.__all__) == {name for name in vars(harness.stats) if not name.startswith("_")}

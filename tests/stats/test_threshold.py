@@ -9,13 +9,13 @@ from statsmodels.stats.proportion import proportion_confint
 from harness.errors import InputError
 from harness.stats import balanced_accuracy, best_threshold, clopper_pearson, roc, wilson
 
-from .worlds import WEAK, scored
+from .populations import WEAK, Scored, scored
 
 counts = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
 @given(counts, st.sampled_from([0.8, 0.95, 0.99]))
-def test_intervals_agree_with_statsmodels(count, level):
+def test_intervals_agree_with_statsmodels(count: tuple[int, int], level: float) -> None:
     successes, trials = count
     expected = proportion_confint(successes, trials, alpha=1 - level, method="beta")
     assert clopper_pearson(successes, trials, level=level) == pytest.approx(expected, abs=1e-12)
@@ -23,7 +23,7 @@ def test_intervals_agree_with_statsmodels(count, level):
     assert wilson(successes, trials, level=level) == pytest.approx(expected, abs=1e-12)
 
 
-def test_no_trials_say_nothing_and_impossible_counts_are_refused():
+def test_no_trials_give_the_widest_interval_and_more_successes_than_trials_are_refused() -> None:
     assert clopper_pearson(0, 0) == wilson(0, 0) == (0.0, 1.0)
     for interval in (clopper_pearson, wilson):
         with pytest.raises(InputError, match="3 of 2"):
@@ -31,7 +31,7 @@ def test_no_trials_say_nothing_and_impossible_counts_are_refused():
 
 
 @given(scored(), st.floats(-15, 15))
-def test_balanced_accuracy_is_the_mean_of_both_rates(data, threshold):
+def test_balanced_accuracy_is_the_mean_of_both_rates(data: Scored, threshold: float) -> None:
     scores, membership = data
     estimate = balanced_accuracy(scores, membership, threshold)
     guess = scores >= threshold
@@ -42,13 +42,13 @@ def test_balanced_accuracy_is_the_mean_of_both_rates(data, threshold):
     assert balanced_accuracy(roc(scores, membership), None, threshold) == estimate
 
 
-def test_balanced_accuracy_ignores_how_many_records_each_side_has():
+def test_balanced_accuracy_ignores_how_many_records_each_side_has() -> None:
     scores, membership = np.array([1.0, 0.0, 1.0, 0.0, 0.0, 0.0]), np.array([1, 1, 0, 0, 0, 0])
     assert balanced_accuracy(scores, membership, 0.5).value == (0.5 + 0.75) / 2
 
 
 @given(scored())
-def test_best_threshold_reaches_the_maximum(data):
+def test_best_threshold_reaches_the_maximum(data: Scored) -> None:
     scores, membership = data
     cut = best_threshold(scores, membership)
     reached = balanced_accuracy(scores, membership, cut).value
@@ -56,33 +56,33 @@ def test_best_threshold_reaches_the_maximum(data):
     assert reached == pytest.approx(best, abs=1e-14)
 
 
-def test_best_threshold_lies_midway():
+def test_best_threshold_lies_midway_between_two_scores() -> None:
     assert best_threshold([0.0, 1.0, 3.0, 4.0], [0, 0, 1, 1]) == 2.0
 
 
-def test_best_threshold_of_equally_good_cuts_is_the_middle_one():
+def test_best_threshold_of_equally_good_cuts_is_the_middle_one() -> None:
     scores = np.array([5.0, 4.0, 3.0, 2.0, 1.0, 0.0])
     # One member on top; then member, non-member alternate, so that cuts after 5, 3 and 1 are equally good.
     assert best_threshold(scores, [1, 0, 1, 0, 1, 0]) == 2.5
 
 
-def test_best_threshold_survives_neighbouring_and_huge_numbers():
+def test_best_threshold_of_neighbouring_and_of_huge_scores_separates_them() -> None:
     below, above = 1.0, float(np.nextafter(1.0, 2.0))
     assert best_threshold([below, above], [0, 1]) == above
     assert best_threshold([1.7e308, 1.6e308], [1, 0]) == pytest.approx(1.65e308)
 
 
-def test_best_threshold_against_the_wind_calls_all_or_nobody_a_member():
+def test_best_threshold_of_reversed_scores_calls_all_or_nobody_a_member() -> None:
     cut = best_threshold([0.0, 1.0], [1, 0])
     assert balanced_accuracy([0.0, 1.0], [1, 0], cut).value == 0.5
 
 
-def test_a_threshold_that_is_not_a_number_is_refused():
+def test_a_nan_threshold_is_refused() -> None:
     with pytest.raises(InputError, match="threshold"):
         balanced_accuracy([0.0, 1.0], [0, 1], float("nan"))
 
 
-def test_wider_level_gives_a_wider_interval():
+def test_wider_level_gives_a_wider_interval() -> None:
     scores, membership = WEAK[1].draw(200, 300, np.random.default_rng(0))
     narrow, wide = (balanced_accuracy(scores, membership, 0.2, level=level) for level in (0.5, 0.99))
     assert wide.low < narrow.low < narrow.high < wide.high

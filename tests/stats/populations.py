@@ -8,9 +8,14 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from harness.types import FloatArray, IntArray
+
+# Scores of records and the membership of each: 1 a member, 0 a non-member.
+Scored = tuple[FloatArray, IntArray]
+
 
 @dataclass(frozen=True)
-class World:
+class Population:
     """Non-members score N(0, 1); a share ``exposed`` of the members scores N(shift, 1), the others as non-members."""
 
     shift: float
@@ -26,7 +31,7 @@ class World:
     def tpr_above(self, threshold: float) -> float:
         return float(self.exposed * norm.sf(threshold - self.shift) + (1 - self.exposed) * norm.sf(threshold))
 
-    def draw(self, n_members: int, n_nonmembers: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, n_members: int, n_nonmembers: int, rng: np.random.Generator) -> Scored:
         scores = rng.normal(size=n_members + n_nonmembers)
         scores[:n_members] += self.shift * (rng.random(n_members) < self.exposed)
         membership = np.zeros(n_members + n_nonmembers, dtype=np.int64)
@@ -37,14 +42,14 @@ class World:
         return f"AUC {self.auc:.2f}" + (f", {self.exposed:.0%} of members exposed" if self.exposed < 1 else "")
 
 
-NOTHING = World(0.0)
-WEAK = (World(0.178), World(0.358), World(0.742))  # AUC .55, .60, .70
-FEW_EXPOSED = World(2.5, exposed=0.1)
-STRONG = World(2.5)
+NOTHING = Population(0.0)
+WEAK = (Population(0.178), Population(0.358), Population(0.742))  # AUC .55, .60, .70
+FEW_EXPOSED = Population(2.5, exposed=0.1)
+STRONG = Population(2.5)
 
 
 @st.composite
-def scored(draw: st.DrawFn, *, max_side: int = 25, values: int = 12) -> tuple[np.ndarray, np.ndarray]:
+def scored(draw: st.DrawFn, *, max_side: int = 25, values: int = 12) -> Scored:
     """Scores with many ties and a membership with both kinds, in any order."""
     m, n = draw(st.integers(1, max_side)), draw(st.integers(1, max_side))
     scores = draw(st.lists(st.integers(-values, values), min_size=m + n, max_size=m + n))
