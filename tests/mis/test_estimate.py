@@ -1,17 +1,21 @@
-"""The face: every degenerate case has its name, results are reproducible and become JSON."""
+"""`mis.estimate`: every degenerate case has its status, results are reproducible and become JSON."""
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import ArrayLike
 
 import harness.mis
 from harness.errors import InputError
-from harness.mis import estimate, rank, ranked
+from harness.mis import QuantizerMis, estimate, rank, ranked
+from harness.types import FloatArray
+from tests.mis.simulated import rivals
 
 JSON_KEYS = {
     "r",
@@ -27,14 +31,8 @@ JSON_KEYS = {
 }
 
 
-def one(losses, *, n=100, **options):
+def one(losses: ArrayLike, *, n: int = 100, **options: Any) -> QuantizerMis:
     return estimate({"q": np.asarray(losses, dtype=np.float64)}, n=n, draws=200, **options)[0]
-
-
-def rivals(rng, gaps, points):
-    losses = np.zeros((len(gaps) + 1, points))
-    losses[1:] = rng.standard_normal((len(gaps), points)) + np.asarray(gaps)[:, None]
-    return losses
 
 
 RNG = np.random.default_rng(12)
@@ -54,48 +52,49 @@ CASES = {
 
 @pytest.mark.parametrize("status", CASES)
 @pytest.mark.parametrize("method", ["gauss", "chernoff"])
-def test_every_degenerate_case_has_its_status(status, method):
-    found = one(CASES[status], method=method)
-    assert found.status == status or (status, found.status) == ("unresolved", "ref_not_minimiser")
-    assert not math.isnan(found.r.value + found.r_naive + found.r_chernoff + found.mis_predicted)
-    assert found.r.low <= found.r.value <= found.r.high
-    assert 0.0 <= found.mis_predicted <= 1.0
+def test_every_degenerate_case_has_its_status(status: str, method: str) -> None:
+    result = one(CASES[status], method=method)
+    assert result.status == status or (status, result.status) == ("unresolved", "ref_not_minimiser")
+    assert not math.isnan(result.r.value + result.r_naive + result.r_chernoff + result.mis_predicted)
+    assert result.r.low <= result.r.value <= result.r.high
+    assert 0.0 <= result.mis_predicted <= 1.0
 
 
-def test_a_single_candidate_is_no_privacy_claim():
-    found = one(CASES["single_candidate"])
-    assert (found.r.value, found.r.low, found.r.resolvable) == (math.inf, 0.0, False)
-    assert (found.mis_predicted, found.k, found.k_eff) == (1.0, 3, 1)
-    assert found.rank_probabilities == ()
+def test_a_single_candidate_gives_an_unresolvable_estimate() -> None:
+    result = one(CASES["single_candidate"])
+    assert (result.r.value, result.r.low, result.r.resolvable) == (math.inf, 0.0, False)
+    assert (result.mis_predicted, result.k, result.k_eff) == (1.0, 3, 1)
+    assert result.rank_probabilities == ()
 
 
-def test_a_tie_leaks_like_one_over_root_n():
-    found = one(CASES["tie"], n=10_000)
-    assert (found.r_naive, found.regime) == (0.0, "local")
+def test_a_tie_leaks_like_one_over_root_n() -> None:
+    result = one(CASES["tie"], n=10_000)
+    assert (result.r_naive, result.regime) == (0.0, "local")
     m1 = 1.0  # E|X| / sigma of a fair coin
-    assert 1 - found.mis_predicted == pytest.approx(m1 / math.sqrt(2 * math.pi * 10_000), rel=0.02)
+    assert 1 - result.mis_predicted == pytest.approx(m1 / math.sqrt(2 * math.pi * 10_000), rel=0.02)
 
 
-def test_a_constant_penalty_is_never_selected():
-    found = one(np.stack([X, X + 0.5]))
-    assert (found.r.value, found.r.low, found.r_chernoff, found.status) == (
+def test_a_rival_that_is_worse_by_a_constant_is_never_selected() -> None:
+    result = one(np.stack([X, X + 0.5]))
+    assert (result.r.value, result.r.low, result.r_chernoff, result.status) == (
         math.inf,
         math.inf,
         math.inf,
         "never_beaten",
     )
-    assert found.log_delta.saddle_sum == -math.inf
-    assert found.mis_predicted == 1.0
+    assert result.log_delta.saddle_sum == -math.inf
+    assert result.mis_predicted == 1.0
     mixed = one(np.stack([X, X + 0.5, X + RNG.standard_normal(400) + 0.5]))
     assert mixed.r.value == pytest.approx(0.125, rel=0.5)
 
 
-def test_the_regime_says_which_approximation_is_believed():
+def test_the_regime_decides_which_approximation_is_predicted() -> None:
     near, far = (
         one(rivals(np.random.default_rng(1), [0.05] * 8, 2000)),
         one(rivals(np.random.default_rng(1), [0.3], 2000)),
     )
     assert (near.regime, far.regime) == ("local", "moderate")
+    assert near.log_delta.local is not None
     assert near.mis_predicted == pytest.approx(1 - math.exp(near.log_delta.local))
     assert near.log_delta.local < near.log_delta.saddle_sum - 0.1
     assert far.mis_predicted == pytest.approx(1 - math.exp(far.log_delta.saddle_sum))
@@ -103,22 +102,22 @@ def test_the_regime_says_which_approximation_is_believed():
     assert far.n_r == 100 * far.r.value
 
 
-def test_thousands_of_nats_stay_finite():
+def test_an_exponent_of_thousands_of_nats_stays_finite() -> None:
     losses = np.stack([np.zeros(4000), RNG.standard_normal(4000) + 1.0])
-    found = one(losses, n=100_000)
-    assert found.log_delta.saddle_sum == pytest.approx(-5.0e4, rel=0.1)
-    assert found.log_delta.local is None
-    assert (found.regime, found.status) == ("tail", "ok")
+    result = one(losses, n=100_000)
+    assert result.log_delta.saddle_sum == pytest.approx(-5.0e4, rel=0.1)
+    assert result.log_delta.local is None
+    assert (result.regime, result.status) == ("tail", "ok")
 
 
-def test_the_deployed_candidate_is_tested_against_the_best():
+def test_the_deployed_candidate_is_tested_against_the_best() -> None:
     losses = rivals(np.random.default_rng(3), [0.5, 0.0], 600)
     assert "not_erm" in one(losses, deployed={"q": 1}).flags
     assert "not_erm" not in one(losses, deployed={"q": 0}).flags
     assert "not_erm" not in one(losses, deployed={"q": 2}).flags
 
 
-def test_flags_say_how_far_to_trust():
+def test_flags_name_what_weakens_the_estimate() -> None:
     x = RNG.permutation(np.where(np.arange(2000) < 200, -1.0, 1.0))
     assert "gauss_optimistic" in one(np.stack([0 * x, x])).flags
     assert "few_points" in one(CASES["ok"], n=1_000_000).flags
@@ -131,7 +130,7 @@ def test_flags_say_how_far_to_trust():
 
 
 @pytest.mark.parametrize("method", ["gauss", "chernoff"])
-def test_the_same_seed_gives_the_same_bits(method):
+def test_the_same_seed_gives_the_same_bits(method: str) -> None:
     table = {"a": CASES["ok"], "b": rivals(np.random.default_rng(5), [0.1] * 6, 400)}
     first, again, other = (
         [json.dumps(q.to_json()) for q in estimate(table, n=50, draws=200, seed=s, method=method)] for s in (3, 3, 4)
@@ -140,21 +139,20 @@ def test_the_same_seed_gives_the_same_bits(method):
     assert first != other
 
 
-def test_json_has_the_keys_that_reports_read_and_no_nan():
+def test_json_has_the_keys_that_reports_read_and_no_nan() -> None:
     for losses in CASES.values():
-        row = one(losses).to_json()
+        row = json.loads(json.dumps(one(losses).to_json(), allow_nan=False))
         assert set(row) >= JSON_KEYS
-        json.dumps(row, allow_nan=False)
         assert len(row["ci"]) == 2
         assert set(row["log_delta"]) == {"saddle_max", "saddle_sum", "local"}
 
 
-def test_single_precision_is_read_as_it_is():
+def test_float32_losses_give_the_estimate_of_float64_losses() -> None:
     losses = rivals(np.random.default_rng(5), [0.3, 0.4], 500)
     assert one(losses.astype(np.float32)).r.value == pytest.approx(one(losses).r.value, rel=1e-5)
 
 
-def test_the_ranking_puts_the_unprobed_last_and_orders_ties_by_leakage():
+def test_the_ranking_puts_single_candidates_last_and_orders_ties_by_leakage() -> None:
     table = {
         "unprobed": CASES["single_candidate"],
         "near": rivals(np.random.default_rng(1), [0.02], 400),
@@ -170,24 +168,24 @@ def test_the_ranking_puts_the_unprobed_last_and_orders_ties_by_leakage():
 
 @settings(deadline=None, max_examples=60)
 @given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(4, 12)), elements=st.floats(-1e90, 1e90)))
-def test_any_finite_matrix_gives_an_answer_without_nan(losses):
-    found = one(losses, n=20)
-    json.dumps(found.to_json(), allow_nan=False)
-    assert found.r.low <= found.r.value <= found.r.high
-    assert 0.0 <= found.mis_predicted <= 1.0
+def test_any_finite_matrix_gives_an_answer_without_nan(losses: FloatArray) -> None:
+    result = one(losses, n=20)
+    json.dumps(result.to_json(), allow_nan=False)
+    assert result.r.low <= result.r.value <= result.r.high
+    assert 0.0 <= result.mis_predicted <= 1.0
 
 
 @pytest.mark.parametrize("tiny", [5e-324, 1e-300, 1e-160, 1e-20])
 @pytest.mark.parametrize("method", ["gauss", "chernoff"])
-def test_differences_of_rounding_size_are_neither_wins_nor_losses(tiny, method):
-    found = one([[0.0, 1.0, tiny, tiny], [tiny, tiny, -tiny, tiny]], method=method)
-    json.dumps(found.to_json(), allow_nan=False)
-    assert found.status in ("unresolved", "never_beaten")
+def test_differences_of_rounding_size_are_neither_wins_nor_losses(tiny: float, method: str) -> None:
+    result = one([[0.0, 1.0, tiny, tiny], [tiny, tiny, -tiny, tiny]], method=method)
+    json.dumps(result.to_json(), allow_nan=False)
+    assert result.status in ("unresolved", "never_beaten")
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.integers(4, 10), st.sampled_from(["gauss", "chernoff"]))
-def test_any_lattice_gives_an_answer_without_nan(seed, k, points, method):
+def test_any_lattice_gives_an_answer_without_nan(seed: int, k: int, points: int, method: str) -> None:
     losses = np.random.default_rng(seed).integers(0, 2, (k, points)).astype(np.float64)
     json.dumps(one(losses, n=20, method=method).to_json(), allow_nan=False)
 
@@ -206,12 +204,14 @@ def test_any_lattice_gives_an_answer_without_nan(seed, k, points, method):
         ({"a": np.zeros((2, 9))}, {"deployed": {"a": 2}}, "deployed/a: 2"),
     ],
 )
-def test_refusals_name_the_key(table, options, message):
+def test_bad_losses_n_and_deployed_candidates_are_refused_by_key(
+    table: dict[str, FloatArray], options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         estimate(table, **({"n": 10} | options))
 
 
-def test_exported_members():
+def test_the_package_exports_its_public_names() -> None:
     assert sorted(harness.mis.__all__) == harness.mis.__all__
     assert all(hasattr(harness.mis, name) for name in harness.mis.__all__)
     assert {"estimate", "exact_delta", "mc_delta", "lr_attack", "chernoff", "pair_stats", "dedupe", "indicator"} <= set(

@@ -1,6 +1,7 @@
 """The leakage itself: enumeration against closed forms, its inequalities, simulation and the optimal attack."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from harness.mis import chernoff, exact_delta, lr_attack, mc_delta, pair_stats
 TWO = np.array([[0.0, 0.0], [1.0, -1.0]])
 
 
-def closed_form(q, n):
+def closed_form(q: float, n: int) -> float:
     """Delta_n for X = +-1 with P(-1) = q, odd n."""
     return 2 * q * (1 - q) * math.comb(n - 1, (n - 1) // 2) * (q * (1 - q)) ** ((n - 1) // 2)
 
@@ -22,7 +23,7 @@ def closed_form(q, n):
     ("q", "n", "known"),
     [(0.5, 101, 3.979462e-2), (0.4, 51, 1.942253e-2), (0.3, 51, 6.032748e-4), (0.1, 21, 1.159568e-6)],
 )
-def test_the_closed_form_of_two_points(q, n, known):
+def test_the_closed_form_of_two_points(q: float, n: int, known: float) -> None:
     delta, overall, _ = exact_delta(TWO, np.array([1 - q, q]), n=n)
     assert delta == pytest.approx(closed_form(q, n), rel=1e-9)
     assert delta == pytest.approx(known, rel=1e-6)
@@ -33,7 +34,7 @@ def test_the_closed_form_of_two_points(q, n, known):
     ("q", "n", "rate"),
     [(0.3, 51, 0.1454), (0.3, 501, 0.0954), (0.3, 5001, 0.0882), (0.1, 21, 0.651), (0.1, 201, 0.531)],
 )
-def test_the_rate_tends_to_chernoffs_exponent_and_not_to_the_gaussian_one(q, n, rate):
+def test_the_rate_tends_to_chernoffs_exponent_and_not_to_the_gaussian_one(q: float, n: int, rate: float) -> None:
     delta = exact_delta(TWO, np.array([1 - q, q]), n=n)[0]
     assert -math.log(delta) / n == pytest.approx(rate, abs=6e-5 if q == 0.3 else 6e-4)
     exponent = chernoff(np.array([1.0, -1.0]), weights=np.array([1 - q, q])).exponent
@@ -41,7 +42,9 @@ def test_the_rate_tends_to_chernoffs_exponent_and_not_to_the_gaussian_one(q, n, 
 
 
 @pytest.mark.parametrize(("q", "n", "ratio"), [(0.3, 51, 1.106), (0.3, 501, 1.012), (0.3, 5001, 1.001)])
-def test_leakage_is_twice_the_chance_of_an_upset_times_what_the_tilt_tells(q, n, ratio):
+def test_leakage_is_twice_the_chance_of_an_upset_times_the_tilted_total_variation(
+    q: float, n: int, ratio: float
+) -> None:
     delta, overall, _ = exact_delta(TWO, np.array([1 - q, q]), n=n)
     tv = chernoff(np.array([1.0, -1.0]), weights=np.array([1 - q, q])).tv
     assert delta / (2 * overall[1] * tv) == pytest.approx(ratio, abs=6e-4)
@@ -52,7 +55,7 @@ laws = st.integers(0, 10_000).map(np.random.default_rng)
 
 @settings(deadline=None, max_examples=40)
 @given(laws, st.integers(2, 4), st.integers(2, 4))
-def test_one_record_gives_the_chance_that_two_selections_differ(rng, k, atoms):
+def test_one_record_gives_the_chance_that_two_selections_differ(rng: np.random.Generator, k: int, atoms: int) -> None:
     losses, law = rng.standard_normal((k, atoms)), rng.dirichlet(np.ones(atoms))
     delta, p, _ = exact_delta(losses, law, n=1)
     assert delta == pytest.approx(float((p * (1 - p)).sum()), abs=1e-12)
@@ -60,7 +63,7 @@ def test_one_record_gives_the_chance_that_two_selections_differ(rng, k, atoms):
 
 @settings(deadline=None, max_examples=60)
 @given(laws, st.integers(2, 5), st.integers(2, 4), st.integers(1, 12))
-def test_the_chain_of_inequalities_holds(rng, k, atoms, n):
+def test_the_chain_of_inequalities_holds(rng: np.random.Generator, k: int, atoms: int, n: int) -> None:
     losses, law = rng.standard_normal((k, atoms)), rng.dirichlet(np.ones(atoms))
     delta, p, given_z = exact_delta(losses, law, n=n)
     stats = pair_stats(losses, weights=law)
@@ -76,7 +79,7 @@ def test_the_chain_of_inequalities_holds(rng, k, atoms, n):
 
 @settings(deadline=None, max_examples=40)
 @given(laws, st.integers(3, 5), st.integers(1, 10))
-def test_an_observer_of_merged_outcomes_learns_no_more(rng, k, n):
+def test_an_observer_of_merged_outcomes_learns_no_more(rng: np.random.Generator, k: int, n: int) -> None:
     losses, law = rng.standard_normal((k, 3)), rng.dirichlet(np.ones(3))
     delta, p, given_z = exact_delta(losses, law, n=n)
     merged, merged_z = np.append(p[2:], p[:2].sum()), np.c_[given_z[:, 2:], given_z[:, :2].sum(axis=1)]
@@ -85,7 +88,7 @@ def test_an_observer_of_merged_outcomes_learns_no_more(rng, k, n):
 
 @settings(deadline=None, max_examples=40)
 @given(laws, st.integers(2, 4), st.floats(0.01, 100))
-def test_scale_and_what_all_candidates_share_change_nothing(rng, k, scale):
+def test_scale_and_what_all_candidates_share_change_nothing(rng: np.random.Generator, k: int, scale: float) -> None:
     losses, law = rng.standard_normal((k, 4)), rng.dirichlet(np.ones(4))
     moved = scale * losses + rng.standard_normal(4)
     delta = exact_delta(losses, law, n=9)[0]
@@ -96,13 +99,13 @@ def test_scale_and_what_all_candidates_share_change_nothing(rng, k, scale):
     assert exact_delta(np.r_[losses, losses[:1]], law, n=9)[0] == pytest.approx(delta, rel=1e-9, abs=1e-14)
 
 
-def test_a_single_candidate_leaks_nothing():
+def test_a_single_candidate_leaks_nothing() -> None:
     delta, p, _ = exact_delta(np.ones((1, 3)), np.full(3, 1 / 3), n=7)
     assert delta == 0.0
     assert p.tolist() == pytest.approx([1.0])
 
 
-def test_the_attack_reaches_the_accuracy_that_the_leakage_promises():
+def test_the_attack_reaches_the_accuracy_that_the_leakage_promises() -> None:
     q, n, games = 0.4, 11, 400_000
     rng = np.random.default_rng(7)
     law = np.array([1 - q, q])
@@ -118,7 +121,7 @@ def test_the_attack_reaches_the_accuracy_that_the_leakage_promises():
     assert abs(accuracy - (1 + delta) / 2) <= 3 * 0.5 / math.sqrt(games)
 
 
-def test_simulation_brackets_the_leakage():
+def test_simulation_brackets_the_leakage() -> None:
     rng = np.random.default_rng(3)
     losses, law, n = rng.standard_normal((5, 4)) * 0.5, np.array([0.4, 0.3, 0.2, 0.1]), 15
     delta = exact_delta(losses, law, n=n)[0]
@@ -130,7 +133,7 @@ def test_simulation_brackets_the_leakage():
     assert upper == pytest.approx(delta, rel=0.1)
 
 
-def test_simulated_noise_alone_stays_on_both_sides_of_zero():
+def test_simulated_noise_alone_stays_on_both_sides_of_zero() -> None:
     rng = np.random.default_rng(0)
     far = np.array([0.0, 1e9])
     lower, upper = mc_delta(rng.random((50, 2)) + far, rng.random((50, 2)) + far, rng.random((20, 2)))
@@ -149,6 +152,6 @@ def test_simulated_noise_alone_stays_on_both_sides_of_zero():
         (lambda: lr_attack(np.zeros((2, 2)), np.zeros(3), np.array([0, 1])), "expected"),
     ],
 )
-def test_refusals_name_what_is_wrong(call, message):
+def test_bad_laws_losses_sums_and_selections_are_refused_by_name(call: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()

@@ -3,11 +3,15 @@
 import io
 import math
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from harness.data import losses as arrays
+from harness.data import losses
 from harness.errors import InputError
 from harness.mis import loss_matrix, losses_from_confidences, losses_from_regression
 
@@ -15,7 +19,7 @@ P = np.array([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.3, 0.3, 0.4]])
 Y = np.array([0, 0, 1])
 
 
-def test_the_losses_are_the_textbooks():
+def test_losses_equal_their_textbook_formulas() -> None:
     assert losses_from_confidences(P, Y).tolist() == pytest.approx([-math.log(0.7), -math.log(1e-7), -math.log(0.3)])
     assert losses_from_confidences(P, Y, kind="brier").tolist() == pytest.approx([0.14, 2.0, 0.74])
     assert losses_from_confidences(P, Y, kind="zero_one").tolist() == [0.0, 1.0, 1.0]
@@ -25,7 +29,7 @@ def test_the_losses_are_the_textbooks():
 
 
 @pytest.mark.parametrize("kind", ["nll", "brier", "zero_one"])
-def test_logarithms_and_their_minus_infinity_give_the_same(kind):
+def test_log_confidences_give_the_losses_of_confidences(kind: str) -> None:
     with np.errstate(divide="ignore"):
         logs = np.log(P)
     expected = losses_from_confidences(P, Y, kind=kind)
@@ -34,10 +38,10 @@ def test_logarithms_and_their_minus_infinity_give_the_same(kind):
     )
 
 
-def test_a_matrix_has_a_row_a_candidate():
-    losses = loss_matrix([P, P[:, ::-1]], Y)
-    assert losses.shape == (2, 3)
-    assert losses[1, 0] == pytest.approx(-math.log(0.1))
+def test_a_loss_matrix_has_one_row_a_candidate() -> None:
+    matrix = loss_matrix([P, P[:, ::-1]], Y)
+    assert matrix.shape == (2, 3)
+    assert matrix[1, 0] == pytest.approx(-math.log(0.1))
 
 
 @pytest.mark.parametrize(
@@ -55,23 +59,24 @@ def test_a_matrix_has_a_row_a_candidate():
         (lambda: loss_matrix([], Y), "no candidates"),
     ],
 )
-def test_refusals_name_what_is_wrong(call, message):
+def test_bad_confidences_labels_targets_and_loss_names_are_refused(call: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
 
 
-def write(path, **tables):
-    np.savez(path, **{key.replace("__", "/"): value for key, value in tables.items()})
+def write(path: Path, **tables: NDArray[Any]) -> Path:
+    arrays_by_key: dict[str, Any] = {key.replace("__", "/"): values for key, values in tables.items()}
+    np.savez(path, **arrays_by_key)
     return path
 
 
-def test_a_file_gives_its_quantizers_and_nothing_else(tmp_path):
+def test_a_file_gives_the_loss_matrices_of_its_quantizers_alone(tmp_path: Path) -> None:
     path = write(
         tmp_path / "l.npz", losses__int8=np.ones((2, 9), np.float32), losses__sparse=np.zeros((3, 9)), labels=np.ones(9)
     )
-    found = arrays.load(path)
-    assert {name: m.shape for name, m in found.items()} == {"int8": (2, 9), "sparse": (3, 9)}
-    assert found["int8"].dtype == np.float32
+    matrices = losses.load(path)
+    assert {name: m.shape for name, m in matrices.items()} == {"int8": (2, 9), "sparse": (3, 9)}
+    assert matrices["int8"].dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -85,33 +90,35 @@ def test_a_file_gives_its_quantizers_and_nothing_else(tmp_path):
         ({"losses__int8": np.array([[None] * 9])}, "losses/int8 holds objects"),
     ],
 )
-def test_a_bad_file_is_refused_by_its_key(tmp_path, tables, message):
+def test_a_bad_loss_matrix_is_refused_with_its_path_and_key(
+    tmp_path: Path, tables: dict[str, NDArray[Any]], message: str
+) -> None:
     path = write(tmp_path / "l.npz", **tables)
     with pytest.raises(InputError, match=message) as refusal:
-        arrays.load(path)
+        losses.load(path)
     assert str(path) in str(refusal.value)
 
 
-def test_what_is_no_archive_is_refused(tmp_path):
+def test_missing_foreign_and_truncated_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        arrays.load(tmp_path / "none.npz")
+        losses.load(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("losses")
     with pytest.raises(InputError, match="not a readable"):
-        arrays.load(tmp_path / "text.npz")
+        losses.load(tmp_path / "text.npz")
     np.save(tmp_path / "one.npy", np.ones(4))
     with pytest.raises(InputError, match="a single array"):
-        arrays.load(tmp_path / "one.npy")
+        losses.load(tmp_path / "one.npy")
     whole = write(tmp_path / "cut.npz", losses__a=np.random.default_rng(0).random((4, 900))).read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[:5000])
     with pytest.raises(InputError, match="not a readable"):
-        arrays.load(tmp_path / "cut.npz")
+        losses.load(tmp_path / "cut.npz")
 
 
-def test_a_header_that_claims_a_petabyte_is_not_believed(tmp_path):
+def test_a_header_that_claims_a_petabyte_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "l.npz", losses__a=np.ones((2, 9)))
     stream = io.BytesIO()
     np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (2, 10**14)})
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("losses/b.npy", stream.getvalue() + bytes(64))
     with pytest.raises(InputError, match=r"losses/b is damaged: shape \[2, 100000000000000\]"):
-        arrays.load(path)
+        losses.load(path)

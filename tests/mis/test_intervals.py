@@ -1,5 +1,8 @@
 """Intervals, paired differences, ranks; strata and clusters."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,28 +10,23 @@ from harness.errors import InputError
 from harness.mis import bootstrap_ci, estimate
 from harness.mis._bootstrap import rank_shares
 from harness.mis._units import resamples, split_masks, units_of
+from tests.mis.simulated import rivals
 
 
-def rivals(rng, gaps, points):
-    losses = np.zeros((len(gaps) + 1, points))
-    losses[1:] = rng.standard_normal((len(gaps), points)) + np.asarray(gaps)[:, None]
-    return losses
-
-
-def coverage(gaps, *, reps, points=500, method="gauss"):
+def coverage(gaps: Sequence[float], *, reps: int, points: int = 500, method: str = "gauss") -> float:
     truth = 0.5 * min(gaps) ** 2
-    found = [
+    results = [
         bootstrap_ci({"q": rivals(np.random.default_rng(500 + i), gaps, points)}, draws=400, seed=i, method=method)
         for i in range(reps)
     ]
-    share = float(np.mean([f.intervals["q"].holds(truth) for f in found]))
-    width = float(np.mean([f.intervals["q"].high - f.intervals["q"].low for f in found]))
+    share = float(np.mean([f.intervals["q"].holds(truth) for f in results]))
+    width = float(np.mean([f.intervals["q"].high - f.intervals["q"].low for f in results]))
     print(f"{len(gaps)} rival(s), {method}: coverage {share:.3f}, mean width {width:.4f} at r {truth:.4f}")
     return share
 
 
 @pytest.mark.slow
-def test_the_interval_of_one_rival_covers():
+def test_the_interval_of_one_rival_covers() -> None:
     assert 0.90 <= coverage([0.2], reps=400) <= 0.98
 
 
@@ -36,37 +34,37 @@ def test_the_interval_of_one_rival_covers():
 @pytest.mark.parametrize(
     ("method", "gaps"), [("chernoff", [0.2]), ("gauss", np.linspace(0.2, 0.4, 9)), ("gauss", [0.2] * 49)]
 )
-def test_the_interval_covers_whatever_the_rivals(method, gaps):
+def test_the_interval_covers_whatever_the_rivals(method: str, gaps: Sequence[float]) -> None:
     # Many near-equal rivals widen it: the split decides who is measured, and that is part of the doubt.
     assert coverage(list(gaps), reps=150, method=method) >= 0.88
 
 
-def test_equal_quantizers_tie_exactly_and_their_difference_is_zero():
+def test_equal_quantizers_tie_exactly_and_their_difference_is_zero() -> None:
     losses = rivals(np.random.default_rng(0), [0.3, 0.4], 400)
-    found = bootstrap_ci({"a": losses, "b": losses + 1.0, "c": losses[:, ::-1] * 3}, draws=200)
-    gap = found.differences["a", "b"]
+    result = bootstrap_ci({"a": losses, "b": losses + 1.0, "c": losses[:, ::-1] * 3}, draws=200)
+    gap = result.differences["a", "b"]
     assert (gap.value, gap.low, gap.high) == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
-    assert found.ranks["a"] == pytest.approx(found.ranks["b"])
-    assert sum(np.array(list(found.ranks.values()))) == pytest.approx([1.0, 1.0, 1.0])
+    assert result.ranks["a"] == pytest.approx(result.ranks["b"])
+    assert sum(np.array(list(result.ranks.values()))) == pytest.approx([1.0, 1.0, 1.0])
 
 
-def test_pairing_tells_apart_what_separate_intervals_do_not():
+def test_a_paired_difference_separates_quantizers_whose_intervals_overlap() -> None:
     rng = np.random.default_rng(1)
     noise = rng.standard_normal(800)
     a, b = (np.stack([np.zeros(800), noise + gap]) for gap in (0.30, 0.33))
-    found = bootstrap_ci({"a": a, "b": b}, draws=400)
-    assert found.intervals["a"].high > found.intervals["b"].low  # they overlap
-    assert found.differences["b", "a"].low > 0
-    assert found.ranks["b"] == (1.0, 0.0)
-    assert found.differences["a", "b"].value == -found.differences["b", "a"].value
+    result = bootstrap_ci({"a": a, "b": b}, draws=400)
+    assert result.intervals["a"].high > result.intervals["b"].low  # they overlap
+    assert result.differences["b", "a"].low > 0
+    assert result.ranks["b"] == (1.0, 0.0)
+    assert result.differences["a", "b"].value == -result.differences["b", "a"].value
 
 
-def test_ties_share_their_ranks():
+def test_ties_share_their_ranks() -> None:
     shares = rank_shares(np.array([[3.0, 1.0], [3.0, 2.0], [1.0, 1.0 + 1e-12]]))
     assert shares.tolist() == [[0.25, 0.5, 0.25], [0.75, 0.25, 0.0], [0.0, 0.25, 0.75]]
 
 
-def test_clusters_of_copies_are_as_wide_as_their_sources():
+def test_an_interval_over_clusters_of_copies_is_as_wide_as_over_their_sources() -> None:
     losses = rivals(np.random.default_rng(2), [0.3], 200)
     copied = np.repeat(losses, 5, axis=1)
     sources = np.repeat(np.arange(200), 5)
@@ -78,7 +76,7 @@ def test_clusters_of_copies_are_as_wide_as_their_sources():
     assert honest.n == 200
 
 
-def test_splits_keep_clusters_whole_and_strata_balanced():
+def test_splits_keep_clusters_whole_and_strata_balanced() -> None:
     clusters, strata = np.arange(60) // 3, np.arange(60) // 15
     units = units_of(60, strata=strata, clusters=clusters)
     masks = split_masks(units, 8, np.random.default_rng(0))
@@ -89,7 +87,7 @@ def test_splits_keep_clusters_whole_and_strata_balanced():
     assert np.array_equal(counts[:, ::3], counts[:, 1::3])
 
 
-def test_resamples_are_multinomial():
+def test_resamples_are_multinomial() -> None:
     counts = resamples(units_of(1000), 300, np.random.default_rng(0)).astype(float)
     assert (counts.sum(axis=1) == 1000).all()
     assert counts.var() == pytest.approx(1.0, abs=0.02)
@@ -105,6 +103,6 @@ def test_resamples_are_multinomial():
         ({"clusters": np.arange(40) // 4, "strata": np.arange(40) % 2}, "two strata"),
     ],
 )
-def test_refusals_name_what_is_wrong(options, message):
+def test_bad_draws_levels_strata_and_clusters_are_refused_by_name(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         estimate({"q": rivals(np.random.default_rng(0), [0.3], 40)}, n=10, **options)
