@@ -1,4 +1,4 @@
-"""Files of arrays that must be refused: how each is made, and what the refusal has to name."""
+"""Files of arrays that must be refused: how each is written, and what its refusal has to name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tests.attacks.worlds import make_world
+from tests.attacks.simulated import population_of, simulate_audit
 
 __all__ = ["BAD", "CLASSES", "Arrays", "Bad", "N", "full_table", "write"]
 
-Arrays = dict[str, np.ndarray]
+# Values as numpy writes them: arrays, and single numbers where a case is about them.
+Arrays = dict[str, Any]
+Values = NDArray[Any]
 N, CLASSES = 120, 4
 ORIGINAL = "target/confidences/original"
 
@@ -38,18 +42,18 @@ class Bad:
 
 def full_table() -> Arrays:
     """Every key that the format has, consistent with each other."""
-    world = make_world(leak=1.5, n=N, n_shadow=100, n_population=50, classes=CLASSES, kind="confidences")
-    table: Arrays = {"population/labels": world.target.population.labels}
-    for name, o in (("target", world.target), *((f"shadow/{k}", s) for k, s in enumerate(world.shadows))):
+    audit = simulate_audit(leak=1.5, n=N, n_shadow=100, n_population=50, classes=CLASSES, kind="confidences")
+    table: Arrays = {"population/labels": population_of(audit.target).labels}
+    for name, o in (("target", audit.target), *((f"shadow/{k}", s) for k, s in enumerate(audit.shadows))):
         table |= {f"{name}/labels": o.labels, f"{name}/membership": o.membership, f"{name}/ids": np.arange(len(o))}
         table |= {f"{name}/confidences/{v}": p for v, p in o.confidences.items()}
         table |= {f"{name}/sensitivity/{v}": p * 3 for v, p in o.confidences.items()}
         where = f"population/{name}"
-        table |= {f"{where}/confidences/{v}": p for v, p in o.population.confidences.items()}
-    for k, r in enumerate(world.target.references):
+        table |= {f"{where}/confidences/{v}": p for v, p in population_of(o).confidences.items()}
+    for k, r in enumerate(audit.target.references):
         table |= {f"cross/{k}/confidences/{v}": p for v, p in r.confidences.items()}
     for k, j in ((0, 1), (1, 0)):
-        reference = world.shadows[k].references[0]
+        reference = audit.shadows[k].references[0]
         table |= {f"shadow/{k}/cross/{j}/confidences/{v}": p for v, p in reference.confidences.items()}
     return table
 
@@ -59,7 +63,7 @@ def write(path: Path, table: Arrays) -> Path:
     return path
 
 
-def changed(key: str, change: Callable[[np.ndarray], np.ndarray], named: str | None = None, *, code: int = 4) -> Bad:
+def changed(key: str, change: Callable[[Values], Any], named: str | None = None, *, code: int = 4) -> Bad:
     """One array replaced by a function of it."""
 
     def make(table: Arrays, path: Path) -> None:
@@ -79,22 +83,22 @@ def without(*keys: str, named: str | None = None) -> Bad:
     return Bad(make, named or keys[0])
 
 
-def added(key: str, value: np.ndarray, named: str | None = None) -> Bad:
+def added(key: str, value: Values, named: str | None = None) -> Bad:
     """One array more."""
     return Bad(lambda table, path: write(path, table | {key: value}), named or key)
 
 
-def cell(place: object, value: object) -> Callable[[np.ndarray], np.ndarray]:
+def cell(place: int | tuple[int, int], value: object) -> Callable[[Values], Any]:
     """The array with one value replaced."""
 
-    def change(values: np.ndarray) -> np.ndarray:
+    def change(values: Values) -> Values:
         values[place] = value
         return values
 
     return change
 
 
-def of(change: Callable[[bytes], bytes], named: str) -> Bad:
+def whole_file(change: Callable[[bytes], bytes], named: str) -> Bad:
     """The whole file's bytes changed."""
 
     def make(table: Arrays, path: Path) -> None:
@@ -121,7 +125,7 @@ def header(shape: tuple[int, ...], dtype: str) -> bytes:
     return stream.getvalue() + bytes(64)
 
 
-def liar(table: Arrays, path: Path) -> None:
+def petabyte_in_directory(table: Arrays, path: Path) -> None:
     """A petabyte claimed by the array's header and by the archive's directory alike."""
     write(path, {k: v for k, v in table.items() if k != ORIGINAL})
     content = header((2**40, 256), "<f4")
@@ -135,23 +139,23 @@ def single_array(_: Arrays, path: Path) -> None:
         np.save(file, np.zeros(4))
 
 
-def twice(table: Arrays, path: Path) -> None:
+def key_twice(table: Arrays, path: Path) -> None:
     write(path, table)
     with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
         warnings.simplefilter("ignore", UserWarning)  # zipfile's own, about the second member of a name
         archive.writestr("target/labels.npy", header((8,), "<i8"))
 
 
-def few(table: Arrays, path: Path, members: int = 24) -> None:
+def with_members(table: Arrays, path: Path, members: int = 24) -> None:
     write(path, table | {"target/membership": (np.arange(N) < members).astype(int)})
 
 
-def three(_: Arrays, path: Path) -> None:
+def three_records(_: Arrays, path: Path) -> None:
     labels, confidences = np.array([0, 1, 0]), np.full((3, 2), 0.5)
     write(path, {"target/labels": labels, "target/membership": np.array([1, 0, 1]), ORIGINAL: confidences})
 
 
-def flip(whole: bytes) -> bytes:
+def bit_flipped(whole: bytes) -> bytes:
     at = whole.index(b"target/confidences/original.npy") + 400
     return whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
 
@@ -250,11 +254,11 @@ BAD: dict[str, Bad] = {
     "unknown key": added("target/confidence/original", np.ones((N, CLASSES)), "target/confidence/original is not one"),
     "key that cannot be shown": added("target/confidences/a\nb", np.ones((N, CLASSES)), r"'target/confidences/a\nb'"),
     # the file itself
-    "truncated": of(lambda whole: whole[: len(whole) // 2], "not a readable .npz file"),
-    "bit flip": of(flip, f"{ORIGINAL} is damaged"),
-    "empty file": of(lambda _: b"", "not a readable .npz file"),
-    "text file": of(lambda _: b"labels,membership\n1,0\n", "not a readable .npz file"),
-    "pickle": of(lambda _: pickle.dumps(Bomb()), "not a readable .npz file"),
+    "truncated": whole_file(lambda whole: whole[: len(whole) // 2], "not a readable .npz file"),
+    "bit flip": whole_file(bit_flipped, f"{ORIGINAL} is damaged"),
+    "empty file": whole_file(lambda _: b"", "not a readable .npz file"),
+    "text file": whole_file(lambda _: b"labels,membership\n1,0\n", "not a readable .npz file"),
+    "pickle": whole_file(lambda _: pickle.dumps(Bomb()), "not a readable .npz file"),
     ".npy renamed": Bad(single_array, "a single array"),
     "directory": Bad(lambda _, path: path.mkdir(), "not a file"),
     "absent": Bad(lambda *_: None, "no such file"),
@@ -262,17 +266,21 @@ BAD: dict[str, Bad] = {
     "archive of something else": Bad(
         lambda _, path: zipfile.ZipFile(path, "w").writestr("readme.txt", "hello"), "readme.txt is not an array"
     ),
-    "key twice": Bad(twice, "target/labels occurs twice"),
+    "key twice": Bad(key_twice, "target/labels occurs twice"),
     "member without a header": member(ORIGINAL, b"hello"),
     "header with a petabyte": member(ORIGINAL, header((10**12, 250), "<f4"), f"{ORIGINAL} is damaged: shape"),
     "labels with a petabyte": member("target/labels", header((10**14,), "<i8"), "target/labels is damaged: shape"),
     "shape beyond 64 bits": member(ORIGINAL, header((10**30,), "<f4"), f"{ORIGINAL} is damaged: shape"),
     "negative shape": member(ORIGINAL, header((-1, 4), "<f4"), f"{ORIGINAL} is damaged"),
     "10^12 records of nothing": member(ORIGINAL, header((10**12, 0), "<f4")[:-64]),
-    "directory with a petabyte": Bad(liar, f"{ORIGINAL} is damaged: shape"),
+    "directory with a petabyte": Bad(petabyte_in_directory, f"{ORIGINAL} is damaged: shape"),
     # too few
-    "24 members": Bad(few, "target: 24 members and 96 non-members are too few (needs at least 25 of each, 50", 2),
-    "3 records": Bad(three, "target: 2 members and 1 non-members are too few (needs at least 25 of each, 50", 2),
+    "24 members": Bad(
+        with_members, "target: 24 members and 96 non-members are too few (needs at least 25 of each, 50", 2
+    ),
+    "3 records": Bad(
+        three_records, "target: 2 members and 1 non-members are too few (needs at least 25 of each, 50", 2
+    ),
     "24 members of a shadow": changed(
         "shadow/1/membership", lambda m: (np.arange(len(m)) < 24).astype(int), "shadow/1: 24 members and 76", code=2
     ),

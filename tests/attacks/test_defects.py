@@ -16,40 +16,40 @@ from harness.attacks._folds import fold_of_rows
 from harness.attacks._mr import MrLogistic
 from harness.attacks._signals import signals
 from harness.types import Observations
-from tests.attacks.worlds import World, make_world
+from tests.attacks.simulated import SimulatedAudit, membership_of, simulate_audit
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return make_world(leak=1.5, n=200, n_shadow=200, n_population=60)
+def audit() -> SimulatedAudit:
+    return simulate_audit(leak=1.5, n=200, n_shadow=200, n_population=60)
 
 
-def test_each_column_of_losses_is_its_own_shadows_and_variants(world: World) -> None:
-    """D2: one leftover variable fed the last model's loss into every column and every shadow."""
+def test_each_column_of_losses_comes_from_its_own_shadow_and_variant(audit: SimulatedAudit) -> None:
+    """D2: one leftover variable put the last model's loss into every column of every shadow."""
     attack = MrLogistic(["original", "prune-0.6", "int8-ptq"])
-    for shadow in world.shadows:
+    for shadow in audit.shadows:
         losses = attack._losses(shadow)
         assert losses.shape == (len(shadow), 2)
         for column, variant in zip(losses.T, ("prune-0.6", "int8-ptq"), strict=True):
             np.testing.assert_array_equal(column, -signals(shadow, variant).log_p)
         assert not np.allclose(losses[:, 0], losses[:, 1])
-    assert not np.allclose(attack._losses(world.shadows[0]), attack._losses(world.shadows[1]))
+    assert not np.allclose(attack._losses(audit.shadows[0]), attack._losses(audit.shadows[1]))
 
 
-def test_the_stack_learns_from_out_of_fold_scores(world: World) -> None:
-    """D5: in-sample first-level scores look far better than they are."""
+def test_the_stack_learns_from_out_of_fold_scores(audit: SimulatedAudit) -> None:
+    """D5: in-sample first-level scores rank far better than out-of-fold ones."""
     rng = np.random.default_rng(0)
     y = rng.permutation(np.arange(400) % 2)
     x = rng.normal(size=(400, 30))
     fold = np.arange(400) % 5
     out_of_fold, scorer = sklearn_trainer("rf", seed=0, n_jobs=1)(x, y, fold)
-    assert stats.auc(scorer(x), y).value > 0.8  # the trap
+    assert stats.auc(scorer(x), y).value > 0.8  # in sample
     assert stats.auc(out_of_fold, y).holds(0.5)
-    stack = MrLogistic(["original", "prune-0.6", "int8-ptq"]).fit(world.shadows)
-    first = stack._first_level(world.shadows)
+    stack = MrLogistic(["original", "prune-0.6", "int8-ptq"]).fit(audit.shadows)
+    first = stack._first_level(audit.shadows)
     for fit in first:
-        again = np.concatenate([fit.scores_on(s) for s in world.shadows])
-        y_all = np.concatenate([s.membership for s in world.shadows])
+        again = np.concatenate([fit.scores_on(s) for s in audit.shadows])
+        y_all = np.concatenate([s.membership for s in audit.shadows])
         assert stats.auc(again, y_all).value > stats.auc(fit.out_of_fold, y_all).value + 0.02
 
 
@@ -83,10 +83,10 @@ def test_scaling_is_learned_on_shadow_rows_only() -> None:
     np.testing.assert_allclose(model.predict_proba(np.repeat(far, 9, axis=0))[:, 1], model.predict_proba(far)[0, 1])
 
 
-def test_rates_are_fractions_for_every_classifier(world: World) -> None:
+def test_rates_are_fractions_for_every_classifier(audit: SimulatedAudit) -> None:
     """D7: some rates were per cent, some not, all printed with a per-cent sign."""
     names = ("posterior-label-lr", "posterior-label-rf", "sr2-dt", "sr2-mlp", "gbt")
-    for r in evaluate(world.target, world.shadows, attacks=names, fprs=(0.1,)).results:
+    for r in evaluate(audit.target, audit.shadows, attacks=names, fprs=(0.1,)).results:
         for estimate in (r.auc, r.balanced_accuracy, r.tpr_at_fpr["0.1"]):
             assert 0.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0
 
@@ -100,13 +100,13 @@ def test_a_class_without_records_takes_the_global_cut() -> None:
     assert cuts[1] == cuts[2] == stats.best_threshold(scores, membership) < 0
 
 
-def test_the_targets_membership_reaches_no_attack(world: World) -> None:
+def test_the_targets_membership_reaches_no_attack(audit: SimulatedAudit) -> None:
     """D4: epochs and cuts were chosen on the audited records; here scores do not depend on their membership."""
     names = ("modified-entropy-class", "gbt", "rmia", "lira", "sr", "mr-logistic", "lira-joint")
-    flipped = replace(world.target, membership=1 - world.target.membership)
+    flipped = replace(audit.target, membership=1 - membership_of(audit.target))
     for a, b in zip(
-        evaluate(world.target, world.shadows, attacks=names).results,
-        evaluate(flipped, world.shadows, attacks=names).results,
+        evaluate(audit.target, audit.shadows, attacks=names).results,
+        evaluate(flipped, audit.shadows, attacks=names).results,
         strict=True,
     ):
         np.testing.assert_array_equal(a.scores, b.scores)
@@ -114,7 +114,7 @@ def test_the_targets_membership_reaches_no_attack(world: World) -> None:
         assert a.auc.value == pytest.approx(1 - b.auc.value)
 
 
-def test_one_evaluation_shares_nothing_with_the_next(world: World) -> None:
+def test_two_caches_share_no_entry(audit: SimulatedAudit) -> None:
     a, b = Cache(), Cache()
-    a.get("key", [world.target], lambda: 1)
-    assert b.get("key", [world.target], lambda: 2) == 2
+    a.get("key", [audit.target], lambda: 1)
+    assert b.get("key", [audit.target], lambda: 2) == 2

@@ -1,4 +1,4 @@
-"""The face of the room: what runs, what is skipped and why, and that it finds what is there and nothing else."""
+"""`attacks.evaluate`: what runs, what is skipped and why, and that it finds a leak only where there is one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from harness.attacks._sr import fit_pair
 from harness.errors import DependencyError, InputError, UnresolvedError, UsageError
 from harness.types import FloatArray, Observations
 from tests.attacks.bad_arrays import full_table, write
-from tests.attacks.worlds import World, make_world
+from tests.attacks.simulated import SimulatedAudit, membership_of, simulate_audit
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -39,54 +40,56 @@ QUICK = (
 
 
 @pytest.fixture(scope="module")
-def leaking() -> World:
-    return make_world(leak=2.0)
+def leaking() -> SimulatedAudit:
+    return simulate_audit(leak=2.0)
 
 
 @pytest.fixture(scope="module")
-def null() -> World:
-    return make_world(leak=0.0, seed=1)
+def null() -> SimulatedAudit:
+    return simulate_audit(leak=0.0, seed=1)
 
 
-def test_every_attack_finds_a_strong_leak(leaking: World) -> None:
+def test_every_attack_finds_a_strong_leak(leaking: SimulatedAudit) -> None:
     # Two need other inputs, one is slow, and a linear model cannot find the true class in an unsorted vector at all.
     left_out = ("samia", "lira-online", "mr-net", "posterior-lr", "posterior-label-lr")
     names = [n for n in attacks.names() if n not in left_out]
-    found = evaluate(leaking.target, leaking.shadows, attacks=names, variants=("original", "prune-0.6", "int8-ptq"))
-    assert not found.skipped
-    for r in found.results:
-        # A raw vector hides the true class, and says less than the label-aligned signals.
+    evaluation = evaluate(
+        leaking.target, leaking.shadows, attacks=names, variants=("original", "prune-0.6", "int8-ptq")
+    )
+    assert not evaluation.skipped
+    for r in evaluation.results:
+        # A raw vector hides the true class, and leaks less than the label-aligned signals.
         floor = 0.5 if r.attack.startswith(("posterior", "entropy", "max-", "sr1")) else 0.6
         assert r.auc.value > floor, (r.attack, r.variants, r.auc)
         assert 0.0 <= r.balanced_accuracy.value <= 1.0
-    assert found.find("lira-joint", "original", "prune-0.6", "int8-ptq").auc.low > 0.6
+    assert evaluation.find("lira-joint", "original", "prune-0.6", "int8-ptq").auc.low > 0.6
 
 
-def test_no_interval_excludes_one_half_on_the_null_twin(null: World) -> None:
-    found = evaluate(null.target, null.shadows, attacks=QUICK)
-    for r in found.results:
+def test_no_interval_excludes_one_half_on_the_null_twin(null: SimulatedAudit) -> None:
+    evaluation = evaluate(null.target, null.shadows, attacks=QUICK)
+    for r in evaluation.results:
         assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants, r.simultaneous.auc)
         assert r.epsilon_lower.low < 0.5
 
 
-def test_no_interval_excludes_one_half_on_the_cross_fitted_null_twin(null: World) -> None:
-    found = evaluate(null.target, attacks=QUICK)
-    assert {r.trained_on for r in found.results} == {"members"}
-    for r in found.results:
+def test_no_interval_excludes_one_half_on_the_cross_fitted_null_twin(null: SimulatedAudit) -> None:
+    evaluation = evaluate(null.target, attacks=QUICK)
+    assert {r.trained_on for r in evaluation.results} == {"members"}
+    for r in evaluation.results:
         assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants, r.simultaneous.auc)
 
 
-def test_cross_fitting_finds_a_leak_without_shadows(leaking: World) -> None:
+def test_cross_fitting_finds_a_leak_without_shadows(leaking: SimulatedAudit) -> None:
     bare = replace(leaking.target, references=(), population=None)
-    found = evaluate(bare, attacks=("confidence", "gbt", "posterior-label-rf", "sr2-lr", "mr-gbt", "rmia"))
-    assert {(s.attack, "references" in s.reason) for s in found.skipped} == {("rmia", True)}
+    evaluation = evaluate(bare, attacks=("confidence", "gbt", "posterior-label-rf", "sr2-lr", "mr-gbt", "rmia"))
+    assert {(s.attack, "references" in s.reason) for s in evaluation.skipped} == {("rmia", True)}
     for name in ("confidence", "gbt", "mr-gbt"):
-        best = max((r for r in found.results if r.attack == name), key=lambda r: r.auc.value)
+        best = max((r for r in evaluation.results if r.attack == name), key=lambda r: r.auc.value)
         assert best.auc.low > 0.6
         assert best.balanced_accuracy.value > 0.6
 
 
-def test_a_cross_fitted_score_comes_from_the_other_folds_alone(null: World) -> None:
+def test_a_cross_fitted_score_comes_from_the_other_folds_alone(null: SimulatedAudit) -> None:
     target = replace(null.target, references=(), population=None)
     fold = fold_of_rows([target], folds=5, seed=0)
     for r in evaluate(target, attacks=("gbt", "posterior-lr", "confidence"), variants=("original",)).results:
@@ -98,59 +101,64 @@ def test_a_cross_fitted_score_comes_from_the_other_folds_alone(null: World) -> N
             np.testing.assert_allclose(r.scores[held], scores - centre, atol=1e-12)
 
 
-def test_permuted_labels_teach_nothing(leaking: World) -> None:
-    found = evaluate(leaking.target, permute_membership(leaking.shadows, seed=2), attacks=("gbt", "sr2-rf", "mr-gbt"))
+def test_attacks_fitted_on_permuted_membership_learn_nothing(leaking: SimulatedAudit) -> None:
+    evaluation = evaluate(
+        leaking.target, permute_membership(leaking.shadows, seed=2), attacks=("gbt", "sr2-rf", "mr-gbt")
+    )
     # A classifier fitted on noise can still rank along the one strong direction by chance, either way; what it learned
     # on the shadows themselves must be nothing.
-    for r in found.results:
+    for r in evaluation.results:
         assert r.shadow_auc == pytest.approx(0.5, abs=0.06), (r.attack, r.variants)
 
 
-def test_permuted_target_membership_gives_one_half(leaking: World) -> None:
+def test_permuted_target_membership_gives_one_half(leaking: SimulatedAudit) -> None:
     target = permute_membership([leaking.target], seed=4)[0]
     for r in evaluate(target, leaking.shadows, attacks=QUICK).results:
         assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants)
 
 
-def test_a_second_copy_of_the_original_adds_nothing(leaking: World) -> None:
+def test_a_second_copy_of_the_original_adds_nothing(leaking: SimulatedAudit) -> None:
     target, *shadows = (with_copy(o) for o in (leaking.target, *leaking.shadows))
     names = ("confidence", "gbt", "posterior-label-rf", "sr2-rf", "sr2-lr")
-    found = evaluate(
+    evaluation = evaluate(
         target, shadows, attacks=names, variants=("original", "original-copy"), controls=("original-copy",)
     )
-    for r in found.results:
+    for r in evaluation.results:
         if r.adversary == "SR":
             assert r.is_control
             assert r.versus_original is not None
             assert r.versus_original.low <= 0.0, r
-    # The same classifier on one copy and on two: what it knows of the label and the sorted confidences is the same.
-    once, twice = found.find("posterior-label-rf", "original"), found.find("sr2-rf", "original", "original-copy")
-    assert stats.auc_difference(twice.scores, once.scores, target.membership).holds(0.0)
-    copy, own = found.find("confidence", "original-copy"), found.find("confidence", "original")
+    # The same classifier on one copy and on two: it sees the label and the sorted confidences in both.
+    once, twice = (
+        evaluation.find("posterior-label-rf", "original"),
+        evaluation.find("sr2-rf", "original", "original-copy"),
+    )
+    assert stats.auc_difference(twice.scores, once.scores, membership_of(target)).holds(0.0)
+    copy, own = evaluation.find("confidence", "original-copy"), evaluation.find("confidence", "original")
     np.testing.assert_array_equal(copy.scores, own.scores)
 
 
-def test_views_of_each_adversary(leaking: World) -> None:
-    found = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "sr2-dt", "mr-gbt"))
-    views = {(r.adversary, r.variants) for r in found.results}
+def test_each_adversary_gets_its_views(leaking: SimulatedAudit) -> None:
+    evaluation = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "sr2-dt", "mr-gbt"))
+    views = {(r.adversary, r.variants) for r in evaluation.results}
     assert {v for a, v in views if a == "NR"} == {("original",), ("finetuned",), ("prune-0.6",), ("int8-ptq",)}
     assert {v for a, v in views if a == "SR"} == {("original", v) for v in ("finetuned", "prune-0.6", "int8-ptq")}
     assert {v for a, v in views if a == "MR"} == {("original", "prune-0.6", "int8-ptq"), ("prune-0.6", "int8-ptq")}
-    assert {r.variants for r in found.results if r.is_control} == {("finetuned",), ("original", "finetuned")}
+    assert {r.variants for r in evaluation.results if r.is_control} == {("finetuned",), ("original", "finetuned")}
 
 
-def test_differences_to_the_original_are_paired(leaking: World) -> None:
-    found = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "entropy", "sr2-dt"))
-    own, one = found.find("confidence", "original"), found.find("confidence", "int8-ptq")
+def test_differences_to_the_original_are_paired(leaking: SimulatedAudit) -> None:
+    evaluation = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "entropy", "sr2-dt"))
+    own, one = evaluation.find("confidence", "original"), evaluation.find("confidence", "int8-ptq")
     assert own.versus_original is None
-    assert one.versus_original == stats.auc_difference(one.scores, own.scores, leaking.target.membership)
-    sr = found.find("sr2-dt", "original", "int8-ptq")
-    best = max((found.find(n, "original") for n in ("confidence", "entropy")), key=lambda r: r.shadow_auc)
+    assert one.versus_original == stats.auc_difference(one.scores, own.scores, membership_of(leaking.target))
+    sr = evaluation.find("sr2-dt", "original", "int8-ptq")
+    best = max((evaluation.find(n, "original") for n in ("confidence", "entropy")), key=lambda r: r.shadow_auc)
     assert sr.versus_attack == best.attack
-    assert sr.versus_original == stats.auc_difference(sr.scores, best.scores, leaking.target.membership)
+    assert sr.versus_original == stats.auc_difference(sr.scores, best.scores, membership_of(leaking.target))
 
 
-def test_the_headline_classifier_is_chosen_on_shadows_only(leaking: World) -> None:
+def test_the_headline_classifier_is_chosen_on_shadows_only(leaking: SimulatedAudit) -> None:
     attack = attack_class("sr")(["original", "int8-ptq"]).fit(leaking.shadows)
     fits = {
         c: fit_pair(attack, leaking.shadows, ("original", "int8-ptq"), classifier=c, with_label=True)
@@ -159,7 +167,7 @@ def test_the_headline_classifier_is_chosen_on_shadows_only(leaking: World) -> No
     assert attack.shadow_auc == max(f.shadow_auc for f in fits.values())
 
 
-def test_simultaneous_intervals_pay_for_every_result_and_family(leaking: World) -> None:
+def test_simultaneous_intervals_are_corrected_for_every_result_and_family(leaking: SimulatedAudit) -> None:
     one = evaluate(leaking.target, leaking.shadows, attacks=("confidence",), level=0.9)
     two = evaluate(leaking.target, leaking.shadows, attacks=("confidence",), level=0.9, families=2)
     assert one.results[0].simultaneous.auc.level == pytest.approx(1 - 0.1 / len(one.results))
@@ -167,9 +175,9 @@ def test_simultaneous_intervals_pay_for_every_result_and_family(leaking: World) 
     assert one.results[0].auc.level == 0.9
 
 
-def test_json_has_the_agreed_keys_and_is_json(leaking: World) -> None:
-    found = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "samia"), fprs=(0.01, 0.001))
-    row = json.loads(json.dumps(found.to_json(), allow_nan=False))["results"][0]
+def test_an_evaluation_as_json_has_the_agreed_keys(leaking: SimulatedAudit) -> None:
+    evaluation = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "samia"), fprs=(0.01, 0.001))
+    row = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))["results"][0]
     wanted = {"adversary", "attack", "variants", "trained_on", "n_members", "n_nonmembers", "auc", "simultaneous"}
     wanted |= {"balanced_accuracy", "tpr_at_fpr", "epsilon_lower", "versus_original", "is_control"}
     assert wanted <= set(row)
@@ -189,40 +197,40 @@ def test_json_has_the_agreed_keys_and_is_json(leaking: World) -> None:
     ],
 )
 def test_an_attack_without_its_inputs_is_skipped_with_the_reason(
-    leaking: World, missing: str, attack: str, reason: str
+    leaking: SimulatedAudit, missing: str, attack: str, reason: str
 ) -> None:
-    nothing: Mapping[str, object] = {"population": None, "references": ()}
+    nothing: dict[str, Any] = {"population": None, "references": ()}
     change = {missing: nothing[missing]} if missing in nothing else {}
-    found = evaluate(replace(leaking.target, **change), leaking.shadows, attacks=(attack,), variants=("original",))
-    assert not found.results
-    assert reason in found.skipped[0].reason
+    evaluation = evaluate(replace(leaking.target, **change), leaking.shadows, attacks=(attack,), variants=("original",))
+    assert not evaluation.results
+    assert reason in evaluation.skipped[0].reason
 
 
-def test_a_variant_missing_in_a_shadow_skips_only_its_attacks(leaking: World) -> None:
+def test_a_variant_missing_in_a_shadow_skips_only_its_attacks(leaking: SimulatedAudit) -> None:
     poor = replace(leaking.shadows[1], logits={k: v for k, v in leaking.shadows[1].logits.items() if k != "prune-0.6"})
-    found = evaluate(leaking.target, [leaking.shadows[0], poor], attacks=("confidence", "sr2-dt", "mr-gbt", "gbt"))
-    assert all("prune-0.6" in s.variants and "prune-0.6" in s.reason for s in found.skipped)
-    assert {r.attack for r in found.results} == {"confidence", "sr2-dt", "gbt"}
-    assert not any("prune-0.6" in r.variants for r in found.results)
+    evaluation = evaluate(leaking.target, [leaking.shadows[0], poor], attacks=("confidence", "sr2-dt", "mr-gbt", "gbt"))
+    assert all("prune-0.6" in s.variants and "prune-0.6" in s.reason for s in evaluation.skipped)
+    assert {r.attack for r in evaluation.results} == {"confidence", "sr2-dt", "gbt"}
+    assert not any("prune-0.6" in r.variants for r in evaluation.results)
 
 
-def test_without_the_original_nr_and_mr_still_run(leaking: World) -> None:
-    found = evaluate(
+def test_without_the_original_nr_and_mr_still_run(leaking: SimulatedAudit) -> None:
+    evaluation = evaluate(
         leaking.target, leaking.shadows, attacks=("confidence", "sr", "mr-gbt"), variants=("prune-0.6", "int8-ptq")
     )
-    assert [s.attack for s in found.skipped] == ["sr"]
-    assert {r.variants for r in found.results if r.adversary == "MR"} == {("prune-0.6", "int8-ptq")}
-    assert all(r.versus_original is None for r in found.results)
+    assert [s.attack for s in evaluation.skipped] == ["sr"]
+    assert {r.variants for r in evaluation.results if r.adversary == "MR"} == {("prune-0.6", "int8-ptq")}
+    assert all(r.versus_original is None for r in evaluation.results)
 
 
-def test_mr_net_is_skipped_where_torch_is_absent(leaking: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mr_net_is_skipped_where_torch_is_absent(leaking: SimulatedAudit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    found = evaluate(leaking.target, leaking.shadows, attacks=("mr-net",))
-    assert all("torch" in s.reason for s in found.skipped)
-    assert not found.results
+    evaluation = evaluate(leaking.target, leaking.shadows, attacks=("mr-net",))
+    assert all("torch" in s.reason for s in evaluation.skipped)
+    assert not evaluation.results
 
 
-def test_online_lira_runs_where_references_know_the_records(leaking: World) -> None:
+def test_online_lira_runs_where_the_membership_in_references_is_known(leaking: SimulatedAudit) -> None:
     rng = np.random.default_rng(6)
     target = leaking.target
     inside = rng.permuted(np.repeat([[0], [1]], 4, axis=0).repeat(len(target), axis=1), axis=0)
@@ -233,12 +241,12 @@ def test_online_lira_runs_where_references_know_the_records(leaking: World) -> N
         logits[rows, target.labels] += 1.5 + 2.0 * inside[r]
         references.append(Observations(labels=target.labels, logits={"original": logits}))
     known = replace(target, references=tuple(references), reference_membership=inside)
-    found = evaluate(known, leaking.shadows, attacks=("lira-online", "lira"), variants=("original",))
-    assert {r.attack for r in found.results} == {"lira", "lira-online"}
-    assert all(r.auc.low > 0.55 for r in found.results)
+    evaluation = evaluate(known, leaking.shadows, attacks=("lira-online", "lira"), variants=("original",))
+    assert {r.attack for r in evaluation.results} == {"lira", "lira-online"}
+    assert all(r.auc.low > 0.55 for r in evaluation.results)
 
 
-def test_what_cannot_be_evaluated_is_refused(leaking: World) -> None:
+def test_unknown_names_missing_membership_and_too_few_records_are_refused(leaking: SimulatedAudit) -> None:
     target = leaking.target
     with pytest.raises(UsageError, match="confidense"):
         evaluate(target, leaking.shadows, attacks=("confidense",))
@@ -253,23 +261,24 @@ def test_what_cannot_be_evaluated_is_refused(leaking: World) -> None:
         evaluate(target.take(few))
 
 
-def test_progress_ends_at_its_total(leaking: World) -> None:
+def test_progress_ends_at_its_total(leaking: SimulatedAudit) -> None:
     seen: list[tuple[str, int, int]] = []
     evaluate(leaking.target, leaking.shadows, attacks=("confidence",), progress=lambda *a: seen.append(a))
     assert seen[-1][1] == seen[-1][2] == len(leaking.target.variants)
     assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
 
 
-def test_an_attack_of_ones_own_is_one_class_and_one_registration(leaking: World) -> None:
+def test_a_registered_class_is_evaluated_and_a_second_registration_is_refused(leaking: SimulatedAudit) -> None:
     @register("test-length")
     class Length(BaseAttack):
         def score(self, target: Observations) -> FloatArray:
-            return target.confidences_of(self.variants[0]).max(axis=1)
+            scores: FloatArray = target.confidences_of(self.variants[0]).max(axis=1)
+            return scores
 
     try:
         assert isinstance(Length(["original"]), attacks.Attack)
-        found = evaluate(leaking.target, leaking.shadows, attacks=("test-length",))
-        assert {r.attack for r in found.results} == {"test-length"}
+        evaluation = evaluate(leaking.target, leaking.shadows, attacks=("test-length",))
+        assert {r.attack for r in evaluation.results} == {"test-length"}
         with pytest.raises(UsageError, match="twice"):
             register("test-length")(Length)
     finally:
@@ -289,40 +298,42 @@ def test_samia_learns_from_sensitivity() -> None:
             labels=labels, membership=member, logits={"v": logits}, sensitivity={"v": sensitivity}, name=name
         )
 
-    found = evaluate(population(300, "target"), [population(600, "shadow/0")], attacks=("samia",))
-    assert found.results[0].auc.low > 0.8
+    evaluation = evaluate(population(300, "target"), [population(600, "shadow/0")], attacks=("samia",))
+    assert evaluation.results[0].auc.low > 0.8
 
 
 @pytest.mark.slow
-def test_mr_net_stacks_several_variants(leaking: World, null: World) -> None:
+def test_mr_net_stacks_several_variants(leaking: SimulatedAudit, null: SimulatedAudit) -> None:
     pytest.importorskip("torch")
-    found = evaluate(leaking.target, leaking.shadows, attacks=("mr-net", "mr-logistic"))
-    assert len(found.results) == 4
-    assert all(r.auc.low > 0.6 for r in found.results)
+    evaluation = evaluate(leaking.target, leaking.shadows, attacks=("mr-net", "mr-logistic"))
+    assert len(evaluation.results) == 4
+    assert all(r.auc.low > 0.6 for r in evaluation.results)
     quiet = evaluate(null.target, null.shadows, attacks=("mr-net",))
     assert all(r.simultaneous.auc.holds(0.5) for r in quiet.results)
 
 
 @pytest.mark.slow
-def test_the_headline_set_runs_and_is_calibrated_on_the_null_twin(null: World) -> None:
-    found = evaluate(null.target, null.shadows)
-    assert {s.attack for s in found.skipped} <= {"mr-net"}
-    for r in found.results:
+def test_the_headline_set_runs_and_is_calibrated_on_the_null_twin(null: SimulatedAudit) -> None:
+    evaluation = evaluate(null.target, null.shadows)
+    assert {s.attack for s in evaluation.skipped} <= {"mr-net"}
+    for r in evaluation.results:
         assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants, r.simultaneous.auc)
 
 
 @pytest.mark.parametrize("with_shadows", [True, False])
-def test_a_score_that_cannot_be_ranked_skips_its_attack_and_no_other(leaking: World, with_shadows: bool) -> None:
+def test_a_score_that_cannot_be_ranked_skips_its_attack_and_no_other(
+    leaking: SimulatedAudit, with_shadows: bool
+) -> None:
     @register("test-nan")
     class Nan(BaseAttack):
-        def fit(self, shadow: Sequence[Observations]) -> BaseAttack:
+        def fit(self, shadow: Sequence[Observations]) -> Self:
             return self
 
         def score(self, target: Observations) -> FloatArray:
             return np.where(np.arange(len(target)) == 7, np.nan, 1.0)
 
     try:
-        found = evaluate(
+        evaluation = evaluate(
             leaking.target,
             leaking.shadows if with_shadows else (),
             attacks=("test-nan", "confidence"),
@@ -330,8 +341,8 @@ def test_a_score_that_cannot_be_ranked_skips_its_attack_and_no_other(leaking: Wo
         )
     finally:
         del REGISTRY["test-nan"]
-    assert [r.attack for r in found.results] == ["confidence"]
-    assert [(s.attack, "a score of nan" in s.reason) for s in found.skipped] == [("test-nan", True)]
+    assert [r.attack for r in evaluation.results] == ["confidence"]
+    assert [(s.attack, "a score of nan" in s.reason) for s in evaluation.skipped] == [("test-nan", True)]
 
 
 PLUGIN = """
@@ -363,10 +374,10 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("somebodys_attacks", None)
 
 
-def test_an_installed_package_adds_an_attack_by_its_entry_point(leaking: World, plugin: Path) -> None:
+def test_an_installed_package_adds_an_attack_by_its_entry_point(leaking: SimulatedAudit, plugin: Path) -> None:
     assert attacks.names()[-3:] == ("test-plugged", "test-broken", "test-no-attack")
-    found = evaluate(leaking.target, leaking.shadows, attacks=("test-plugged",), variants=("original",))
-    (result,) = found.results
+    evaluation = evaluate(leaking.target, leaking.shadows, attacks=("test-plugged",), variants=("original",))
+    (result,) = evaluation.results
     assert result.attack == "test-plugged"
     np.testing.assert_array_equal(result.scores, leaking.target.confidences_of("original").min(axis=1))
     with pytest.raises(DependencyError, match=r"'test-broken': somebodys_attacks\.absent:Plugged cannot be imported"):
@@ -387,7 +398,7 @@ def test_the_command_line_runs_an_installed_packages_attack(plugin: Path, tmp_pa
     assert {row["attack"] for row in json.loads(done.stdout)["results"]} == {"test-plugged"}
 
 
-def test_the_face_is_what_it_says() -> None:
+def test_the_package_exports_sorted_names_that_exist() -> None:
     assert attacks.__all__ == sorted(attacks.__all__, key=lambda n: (not n.isupper(), not n[0].isupper(), n))
     assert all(hasattr(attacks, name) for name in attacks.__all__)
     assert set(attacks.headline()) <= set(attacks.names())

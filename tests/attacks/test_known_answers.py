@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from harness.attacks import evaluate
@@ -16,11 +17,11 @@ from harness.attacks._class_thresholds import class_thresholds
 from harness.attacks._lira import lira_offline, lira_online
 from harness.attacks._lira_joint import shrunk_covariance
 from harness.attacks._registry import attack_class
-from harness.attacks._rmia import pairwise_exceedance, ratios
+from harness.attacks._rmia import Rmia, pairwise_exceedance, ratios
 from harness.attacks._signals import signals
 from harness.attacks._sr import sorted_pair
-from harness.types import Observations
-from tests.attacks.worlds import make_world, softmax
+from harness.types import FloatArray, Observations
+from tests.attacks.simulated import membership_of, population_of, simulate_audit, softmax
 
 N, C = 120, 5
 
@@ -65,7 +66,7 @@ def test_signals_of_logits_equal_those_of_their_softmax(rng: np.random.Generator
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-9, atol=1e-12)
 
 
-def test_saturated_records_are_still_told_apart() -> None:
+def test_saturated_records_have_different_signals() -> None:
     margins = np.array([40.0, 60.0, 80.0, 100.0])
     logits = np.stack([margins, np.zeros(4), np.zeros(4)], axis=1)
     s = signals(Observations(labels=np.zeros(4, dtype=np.int64), logits={"v": logits}), "v")
@@ -76,7 +77,7 @@ def test_saturated_records_are_still_told_apart() -> None:
     assert (np.diff(s.log_p) > 0).all()
 
 
-def test_rows_of_an_8_bit_softmax_are_taken_as_they_are() -> None:
+def test_rows_of_an_8_bit_softmax_are_used_without_rescaling() -> None:
     p = np.array([[254, 1, 0], [255, 0, 0], [128, 64, 60]]) / 256.0
     s = signals(Observations(labels=np.zeros(3, dtype=np.int64), confidences={"v": p}), "v")
     np.testing.assert_allclose(s.log_p, np.log(p[:, 0]))
@@ -89,9 +90,9 @@ def test_class_thresholds_are_the_best_cut_of_each_class(rng: np.random.Generato
     membership = (rng.random(600) < 0.5).astype(np.int64)
     cuts = class_thresholds(scores, membership, labels, 5)
 
-    def accuracy(cut: float, rows: np.ndarray) -> float:
+    def accuracy(cut: float, rows: NDArray[np.int64]) -> float:
         s, m = scores[rows], membership[rows]
-        return 0.5 * ((s[m == 1] >= cut).mean() + (s[m == 0] < cut).mean())
+        return float(0.5 * ((s[m == 1] >= cut).mean() + (s[m == 0] < cut).mean()))
 
     everyone = np.arange(600)
     for c in range(5):
@@ -105,16 +106,16 @@ def test_class_thresholds_are_the_best_cut_of_each_class(rng: np.random.Generato
     assert cuts[4] == cuts[3] or (labels == 3).sum() >= 40  # an empty class has the global cut
 
 
-def test_one_score_feeds_accuracy_and_auc_of_the_class_threshold_attack(seen: Observations) -> None:
+def test_the_class_threshold_attack_cuts_its_scores_where_the_class_thresholds_do(seen: Observations) -> None:
     attack = attack_class("modified-entropy-class")(["original"]).fit([seen])
     raw = -signals(seen, "original").modified_entropy
-    cuts = class_thresholds(raw, seen.membership, seen.labels, C)
+    cuts = class_thresholds(raw, membership_of(seen), seen.labels, C)
     np.testing.assert_array_equal(attack.score(seen) >= attack.threshold, raw >= cuts[seen.labels])
 
 
 @pytest.mark.parametrize("with_label", [False, True])
 def test_sorted_pairs_are_the_published_features(seen: Observations, with_label: bool) -> None:
-    p, q = seen.confidences["original"], seen.confidences["variant"]
+    p, q = (seen.confidences[variant].astype(np.float64) for variant in ("original", "variant"))
     got = sorted_pair(p, q, seen.labels, with_label=with_label)
     for i in range(N):
         order = sorted(range(C), key=lambda k: p[i, k])
@@ -140,13 +141,13 @@ def test_rmia_equals_the_pairwise_formula_bit_for_bit(rng: np.random.Generator, 
 
 
 def test_rmia_attack_is_the_papers_formula() -> None:
-    world = make_world(leak=1.0, n=80, n_shadow=80, n_population=60)
-    attack = attack_class("rmia")(["prune-0.6"]).fit(world.shadows)
+    audit = simulate_audit(leak=1.0, n=80, n_shadow=80, n_population=60)
+    attack = Rmia(["prune-0.6"]).fit(audit.shadows)
 
-    def p_y(o: Observations) -> np.ndarray:
+    def p_y(o: Observations) -> FloatArray:
         return softmax(o.logits["prune-0.6"].astype(np.float64))[np.arange(len(o)), o.labels]
 
-    t, z = world.target, world.target.population
+    t, z = audit.target, population_of(audit.target)
     mean_x = np.mean([p_y(r) for r in t.references], axis=0)
     ratio_x = p_y(t) / (0.5 * ((1 + attack.a) * mean_x + (1 - attack.a)))
     ratio_z = p_y(z) / np.mean([p_y(r) for r in z.references], axis=0)
@@ -228,28 +229,28 @@ def test_yeom_cuts_at_the_mean_loss_of_the_shadows_members(seen: Observations) -
     ],
 )
 def test_each_formula_attack_scores_its_formula(
-    seen: Observations, name: str, formula: Callable[[np.ndarray, int], float]
+    seen: Observations, name: str, formula: Callable[[NDArray[np.float64], int], float]
 ) -> None:
     got = attack_class(name)(["variant"]).fit([seen]).score(seen)
     expected = [formula(p, y) for p, y in zip(seen.confidences["variant"], seen.labels, strict=True)]
     np.testing.assert_allclose(got, expected, atol=1e-12)
 
 
-def test_the_correctness_attack_says_what_the_gap_in_accuracy_says(seen: Observations) -> None:
+def test_auc_of_the_correctness_attack_is_one_half_plus_half_the_gap_in_accuracy(seen: Observations) -> None:
     """Its score is 0 or 1: AUC and balanced accuracy are both one half plus half of the members' advantage."""
     member = seen.membership == 1
-    # Members that are right two times in three, and non-members as they are: the attack has something to find.
+    # Members that are right two times in three, and non-members as they are: so that the accuracies differ.
     labels = np.where(member & (np.arange(N) % 3 > 0), seen.confidences["original"].argmax(axis=1), seen.labels)
     right = seen.confidences["original"].argmax(axis=1) == labels
-    world = replace(seen, labels=labels)
-    (found,) = evaluate(world, [world], attacks=("correctness",), variants=("original",)).results
+    audit = replace(seen, labels=labels)
+    (result,) = evaluate(audit, [audit], attacks=("correctness",), variants=("original",)).results
     advantage = right[member].mean() - right[~member].mean()
     assert advantage > 0.3
-    assert found.auc.value == pytest.approx(0.5 + advantage / 2, abs=1e-12)
-    assert found.balanced_accuracy.value == pytest.approx(0.5 + advantage / 2, abs=1e-12)
+    assert result.auc.value == pytest.approx(0.5 + advantage / 2, abs=1e-12)
+    assert result.balanced_accuracy.value == pytest.approx(0.5 + advantage / 2, abs=1e-12)
 
 
-def test_a_cache_makes_an_entry_once(seen: Observations) -> None:
+def test_a_cache_computes_an_entry_once(seen: Observations) -> None:
     cache, calls = Cache(), []
     for _ in range(2):
         cache.get("key", [seen], lambda: calls.append(1))

@@ -1,4 +1,4 @@
-"""Audits of models that leak nothing: how often an interval cries wolf, over many of them."""
+"""Audits of models that leak nothing: how often an interval excludes AUC 0.5, over many of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.stats import binom
 from harness import stats
 from harness.attacks import evaluate
 from harness.attacks._measure import cross_fitted_auc
-from tests.attacks.worlds import make_world
+from tests.attacks.simulated import simulate_audit
 
 AUDITS = 40
 ATTACKS = ("confidence", "modified-entropy-class", "posterior-lr", "gbt", "rmia", "lira", "sr2-lr", "sr2-dt", "mr-gbt")
@@ -24,16 +24,16 @@ ALLOWED = int(binom.ppf(0.999, AUDITS, 1 - LEVEL))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("with_shadows", [True, False])
-def test_false_alarms_are_as_rare_as_the_level_says(with_shadows: bool) -> None:
+def test_false_alarms_without_leakage_are_as_rare_as_the_level_says(with_shadows: bool) -> None:
     """Family-wise for the simultaneous intervals; on average over attacks for the pointwise ones."""
     alarms, pointwise, bounds = 0, [], []
     for seed in range(AUDITS):
-        world = make_world(leak=0.0, n=240, n_shadow=160, n_population=60, variants=VARIANTS, seed=500 + seed)
+        audit = simulate_audit(leak=0.0, n=240, n_shadow=160, n_population=60, variants=VARIANTS, seed=500 + seed)
         names = ATTACKS if with_shadows else ("confidence", "posterior-lr", "gbt", "sr2-lr", "mr-gbt")
-        found = evaluate(world.target, world.shadows if with_shadows else (), attacks=names, level=LEVEL)
-        alarms += any(not r.simultaneous.auc.holds(0.5) for r in found.results)
-        pointwise += [not r.auc.holds(0.5) for r in found.results]
-        bounds += [r.epsilon_lower.low > 0 for r in found.results]
+        evaluation = evaluate(audit.target, audit.shadows if with_shadows else (), attacks=names, level=LEVEL)
+        alarms += any(not r.simultaneous.auc.holds(0.5) for r in evaluation.results)
+        pointwise += [not r.auc.holds(0.5) for r in evaluation.results]
+        bounds += [r.epsilon_lower.low > 0 for r in evaluation.results]
     mode = "shadows" if with_shadows else "members"
     print(f"\n{mode}: {alarms}/{AUDITS} with an alarm; pointwise {np.mean(pointwise):.3f}; eps {np.mean(bounds):.3f}")
     assert alarms <= ALLOWED
@@ -55,11 +55,11 @@ def test_the_interval_of_a_cross_fitted_auc_is_wider_only_above_and_only_below_o
 
 
 def test_leaving_out_references_changes_no_attack_without_them() -> None:
-    world = make_world(leak=0.5, n=100, n_shadow=100, n_population=40)
-    bare = replace(world.target, references=(), population=None)
+    audit = simulate_audit(leak=0.5, n=100, n_shadow=100, n_population=40)
+    bare = replace(audit.target, references=(), population=None)
     for a, b in zip(
-        evaluate(world.target, world.shadows, attacks=("confidence", "gbt")).results,
-        evaluate(bare, world.shadows, attacks=("confidence", "gbt")).results,
+        evaluate(audit.target, audit.shadows, attacks=("confidence", "gbt")).results,
+        evaluate(bare, audit.shadows, attacks=("confidence", "gbt")).results,
         strict=True,
     ):
         np.testing.assert_array_equal(a.scores, b.scores)

@@ -1,4 +1,4 @@
-"""What must not matter does not: the order of records, the names of classes, the number of threads."""
+"""Scores do not depend on the order of records, the names of classes or the number of threads."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from numpy.typing import NDArray
 
 from harness.attacks import evaluate
 from harness.attacks._folds import fold_of_rows
 from harness.attacks._registry import attack_class
 from harness.attacks._rmia import pairwise_exceedance
 from harness.attacks._sr import sorted_pair
-from harness.types import Observations
-from tests.attacks.worlds import World, make_world
+from harness.types import FloatArray, Observations
+from tests.attacks.simulated import SimulatedAudit, simulate_audit
 
 positive = st.floats(1e-12, 1e12, allow_nan=False)
 FORMULAS = ("correctness", "max-posterior", "confidence", "entropy", "modified-entropy", "gbt", "lira", "rmia")
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return make_world(leak=1.0, n=150, n_shadow=150, n_population=80)
+def audit() -> SimulatedAudit:
+    return simulate_audit(leak=1.0, n=150, n_shadow=150, n_population=80)
 
 
 @settings(deadline=None, max_examples=150)
@@ -34,14 +35,14 @@ def world() -> World:
     gamma=st.floats(0.01, 100),
     share=st.booleans(),
 )
-def test_rmia_is_bit_equal_for_any_positive_ratios(x: np.ndarray, z: np.ndarray, gamma: float, share: bool) -> None:
+def test_rmia_is_bit_equal_for_any_positive_ratios(x: FloatArray, z: FloatArray, gamma: float, share: bool) -> None:
     if share:  # boundaries that only rounding decides
         z = np.concatenate([z, x, x / gamma, np.nextafter(x / gamma, 0)])
         z = z[z > 0]
     np.testing.assert_array_equal(pairwise_exceedance(x, z, gamma), (x[:, None] / z[None, :] > gamma).mean(axis=1))
 
 
-def reordered(o: Observations, classes: np.ndarray) -> Observations:
+def reordered(o: Observations, classes: NDArray[np.int64]) -> Observations:
     """The same answers with class c renamed ``classes[c]``."""
     back = np.argsort(classes)
     return replace(
@@ -55,11 +56,11 @@ def reordered(o: Observations, classes: np.ndarray) -> Observations:
 
 
 @pytest.mark.parametrize("name", FORMULAS)
-def test_renaming_classes_changes_no_label_aligned_score(world: World, name: str) -> None:
-    classes = np.random.default_rng(3).permutation(world.target.n_classes)
-    plain = attack_class(name)(["original"]).fit(world.shadows).score(world.target)
-    renamed_world = [reordered(o, classes) for o in (world.target, *world.shadows)]
-    renamed = attack_class(name)(["original"]).fit(renamed_world[1:]).score(renamed_world[0])
+def test_renaming_classes_changes_no_label_aligned_score(audit: SimulatedAudit, name: str) -> None:
+    classes = np.random.default_rng(3).permutation(audit.target.n_classes)
+    plain = attack_class(name)(["original"]).fit(audit.shadows).score(audit.target)
+    renamed_audit = [reordered(o, classes) for o in (audit.target, *audit.shadows)]
+    renamed = attack_class(name)(["original"]).fit(renamed_audit[1:]).score(renamed_audit[0])
     # A sum over classes in another order rounds differently, which may move a record over a split or a pair.
     assert np.median(np.abs(plain - renamed)) <= 1e-9
     assert np.corrcoef(plain, renamed)[0, 1] > 0.999
@@ -104,12 +105,12 @@ def test_renaming_classes_changes_no_sorted_pair() -> None:
 
 
 @pytest.mark.parametrize("name", [*FORMULAS, "modified-entropy-class", "posterior-lr"])
-def test_the_order_of_the_targets_records_does_not_matter(world: World, name: str) -> None:
-    order = np.random.default_rng(5).permutation(len(world.target))
-    attack = attack_class(name)(["original"]).fit(world.shadows)
+def test_the_order_of_the_targets_records_does_not_matter(audit: SimulatedAudit, name: str) -> None:
+    order = np.random.default_rng(5).permutation(len(audit.target))
+    attack = attack_class(name)(["original"]).fit(audit.shadows)
     # A matrix product in float32 rounds by a row's place in it.
     atol = 1e-6 if name == "posterior-lr" else 1e-12
-    np.testing.assert_allclose(attack.score(world.target)[order], attack.score(world.target.take(order)), atol=atol)
+    np.testing.assert_allclose(attack.score(audit.target)[order], attack.score(audit.target.take(order)), atol=atol)
 
 
 @settings(deadline=None, max_examples=60)
@@ -129,8 +130,8 @@ def test_folds_hold_each_record_once_and_membership_evenly(n: int, shadows: int,
         assert per_fold.max() - per_fold.min() <= 1
 
 
-def test_one_seed_gives_one_result_with_any_number_of_threads(world: World) -> None:
+def test_one_seed_gives_one_result_with_any_number_of_threads(audit: SimulatedAudit) -> None:
     names = ("posterior-rf", "gbt", "mr-gbt")
-    once, again = (evaluate(world.target, world.shadows, attacks=names, n_jobs=jobs, seed=3) for jobs in (1, 2))
+    once, again = (evaluate(audit.target, audit.shadows, attacks=names, n_jobs=jobs, seed=3) for jobs in (1, 2))
     for a, b in zip(once.results, again.results, strict=True):
         np.testing.assert_allclose(a.scores, b.scores, rtol=0, atol=1e-12)
