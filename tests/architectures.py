@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from harness import models
 from harness.data import datasets
+from harness.training import Inputs
+from harness.types import IntArray
 
 DIGITS = datasets.load("digits")
+assert isinstance(DIGITS, datasets.Dataset)
+# The digits as every test takes them: images of 8 x 8 pixels, float32 ``[1797, 1, 8, 8]``, and their classes.
+PIXELS: NDArray[np.float32] = DIGITS.inputs.astype(np.float32, copy=False)
+LABELS = DIGITS.labels
 IMAGES = ("cnn", "densenet121", "mobilenetv2", "resnet18", "resnet50", "vgg16-bn")
 TEXTS = ("bert", "gpt2")
 SMALL = {"densenet121": 4, "mobilenetv2": 8, "mlp": 16, "bert": 16, "gpt2": 16}
@@ -27,9 +34,9 @@ def build(name: str, *, shape: tuple[int, ...], n_classes: int = 10, seed: int =
     )
 
 
-def digits(name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+def digits(name: str, n: int) -> tuple[Inputs, IntArray]:
     """The first digits as the records that an architecture takes."""
-    images, labels = DIGITS.inputs[:n], DIGITS.labels[:n]
+    images, labels = PIXELS[:n], LABELS[:n]
     if name in IMAGES:
         return images, labels
     rows = images.reshape(n, -1)

@@ -1,4 +1,4 @@
-"""What grids and flips leave in the files that ship, read back from their bytes."""
+"""Grids and flips in the exported files, read back from their bytes."""
 
 from __future__ import annotations
 
@@ -10,29 +10,28 @@ from torch import nn
 
 from harness import compression, export, models, training
 from harness.compression import candidates
-from harness.data import datasets
+from tests.architectures import LABELS, PIXELS
 
 pytestmark = pytest.mark.slow
 
-DIGITS = datasets.load("digits")
-X, Y = DIGITS.inputs[:160], DIGITS.labels[:160]
+X, Y = PIXELS[:160], LABELS[:160]
 SHAPE = (1, 8, 8)
 
 
 @pytest.fixture(scope="module")
 def model() -> nn.Module:
-    made = models.build("cnn", n_classes=10, in_shape=SHAPE, width=4)
-    training.train(made, X, Y, epochs=10, batch_size=16, learning_rate=5e-3, seed=0)
-    return made
+    network = models.build("cnn", n_classes=10, in_shape=SHAPE, width=4)
+    training.train(network, X, Y, epochs=10, batch_size=16, learning_rate=5e-3, seed=0)
+    return network
 
 
 def _export(model: nn.Module, numerics: list[str], runtime: str, folder: Path) -> dict[str, Path]:
     folder.mkdir()
     targets = [export.Target(n, n, folder / f"{n}{export.SUFFIXES[runtime]}") for n in numerics]
-    made = export.export_many(
-        model, runtime=runtime, targets=targets, sample_shape=SHAPE, calibration=DIGITS.inputs[200:264]
+    artifacts = export.export_many(
+        model, runtime=runtime, targets=targets, sample_shape=SHAPE, calibration=PIXELS[200:264]
     )
-    return {artifact.variant: artifact.path for artifact in made}
+    return {artifact.variant: artifact.path for artifact in artifacts}
 
 
 def _channels(weights: np.ndarray) -> np.ndarray:
@@ -44,9 +43,11 @@ def _channels(weights: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("runtime", ["litert", "executorch"])
 @pytest.mark.parametrize(("grid", "levels"), [("sign", 2), ("ternary-0.9", 3), ("uniform-2-channel", 4)])
-def test_a_file_holds_no_more_values_than_its_grid_has_levels(model, runtime, grid, levels, tmp_path):
-    made = compression.quantize(model, grid, sample_shape=SHAPE)
-    path = _export(made.model, [made.numerics], runtime, tmp_path / "files")["fp32"]
+def test_a_file_holds_no_more_values_than_its_grid_has_levels(
+    model: nn.Module, runtime: str, grid: str, levels: int, tmp_path: Path
+) -> None:
+    quantized = compression.quantize(model, grid, sample_shape=SHAPE)
+    path = _export(quantized.model, [quantized.numerics], runtime, tmp_path / "files")["fp32"]
     tensors = export.read_weights(path, runtime)
     assert len(tensors) == 4
     for weights in tensors.values():
@@ -65,7 +66,9 @@ def test_a_file_holds_no_more_values_than_its_grid_has_levels(model, runtime, gr
         ("executorch", "int8", []),
     ],
 )
-def test_one_code_of_the_file_differs(model, runtime, quantizer, alike, tmp_path):
+def test_a_flip_changes_one_code_of_the_file(
+    model: nn.Module, runtime: str, quantizer: str, alike: list[str], tmp_path: Path
+) -> None:
     (weights,) = candidates.flips(model, quantizer, X, Y, runtime=runtime, sample_shape=SHAPE, count=1, seed=0)
     flipped, _ = compression.fuse(model, sample_shape=SHAPE)
     flipped.load_state_dict(weights)
@@ -77,7 +80,10 @@ def test_one_code_of_the_file_differs(model, runtime, quantizer, alike, tmp_path
         codes, moved = (export.read_weights(paths[numerics], runtime) for paths in (before, after))
         values, others = (export.read_weights(paths[numerics], runtime, dequantize=True) for paths in (before, after))
         steps = np.concatenate(
-            [(b.astype(np.float64) - a).reshape(-1) for a, b in zip(codes.values(), moved.values(), strict=True)]
+            [
+                (b.astype(np.float64) - a.astype(np.float64)).reshape(-1)
+                for a, b in zip(codes.values(), moved.values(), strict=True)
+            ]
         )
         assert np.abs(steps[steps != 0]).tolist() == [1.0]
         assert sum(int((a != b).sum()) for a, b in zip(values.values(), others.values(), strict=True)) == 1

@@ -1,4 +1,4 @@
-"""What a variant's name asks for."""
+"""Names of variants: what they are parsed into, and names that are refused."""
 
 from __future__ import annotations
 
@@ -35,11 +35,13 @@ from harness.errors import ConfigError
         ("finetuned+int4", "finetuned", "int4", None),
     ],
 )
-def test_known_forms(name, family, numerics, level):
-    made = compression.parse(name)
-    assert (made.name, made.family, made.numerics, made.level) == (name, family, numerics, level)
-    assert made.finetunes == (family not in ("original", "quantize", "grid"))
-    assert made.weights == ("original" if family == "quantize" else name.partition("+")[0])
+def test_a_known_name_is_parsed_into_family_numerics_and_level(
+    name: str, family: str, numerics: str, level: float | None
+) -> None:
+    variant = compression.parse(name)
+    assert (variant.name, variant.family, variant.numerics, variant.level) == (name, family, numerics, level)
+    assert variant.finetunes == (family not in ("original", "quantize", "grid"))
+    assert variant.weights == ("original" if family == "quantize" else name.partition("+")[0])
 
 
 PRUNES = ["prune", "prune-0", "prune-1", "prune-1.5", "prune--0.5", "prune-nan"]
@@ -59,24 +61,24 @@ COMBINED = [
 
 
 @pytest.mark.parametrize("name", ["", "fp32", "int2", "Original", *PRUNES, *CLUSTERS, *GRIDS, *COMBINED])
-def test_other_names_are_refused_with_the_name(name):
+def test_an_unknown_variant_is_refused_with_its_name(name: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(f"variant '{name}'")):
         compression.parse(name)
 
 
-def test_an_unknown_form_lists_the_known_ones():
+def test_an_unknown_variant_is_refused_with_the_known_forms() -> None:
     with pytest.raises(ConfigError) as caught:
         compression.parse("distilled")
     for form in ("original", "finetuned", "prune-<", "cluster-<", *compression.NUMERICS[1:], "sign", "uniform-<bits>"):
         assert form in str(caught.value)
 
 
-def test_a_quantizer_is_what_needs_no_training():
+def test_quantizers_are_parsed_as_variants_and_fp32_is_one() -> None:
     assert compression.parse_quantizer("fp32") == compression.Variant("fp32", "quantize", "fp32")
     for name in ("int8", "sign", "prune-0.5", "cluster-8"):
         assert compression.parse_quantizer(name) == compression.parse(name)
 
 
-def test_names_are_read_without_torch():
+def test_names_are_read_without_torch() -> None:
     code = "import sys, harness.compression as c; c.parse('prune-0.6'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
