@@ -1,6 +1,8 @@
-"""The architectures: shapes, seeds, and what is refused."""
+"""Building an architecture by name: shapes, seeds, and models that cannot be built."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from harness.models import require
 
 
 @pytest.mark.parametrize(("name", "shape"), [("cnn", (1, 8, 8)), ("cnn", (3, 32, 32)), ("resnet18", (3, 32, 32))])
-def test_records_become_logits(name, shape):
+def test_records_become_logits(name: str, shape: tuple[int, ...]) -> None:
     model = models.build(name, n_classes=7, in_shape=shape, width=4).eval()
     with torch.inference_mode():
         logits = model(torch.randn(5, *shape))
@@ -20,18 +22,18 @@ def test_records_become_logits(name, shape):
     assert not torch.allclose(logits.sum(1), torch.ones(5))
 
 
-def test_the_full_resnet_is_the_papers():
+def test_resnet18_at_full_width_has_the_papers_number_of_parameters() -> None:
     model = models.build("resnet18", n_classes=10, in_shape=(3, 32, 32), width=64)
     assert sum(p.numel() for p in model.parameters()) == 11_173_962
 
 
-def test_weights_depend_on_the_seed_alone():
+def test_weights_depend_on_the_seed_alone() -> None:
     torch.manual_seed(99)
     before = torch.get_rng_state()
     first, again, other = (models.build("cnn", n_classes=3, in_shape=(1, 8, 8), width=4, seed=s) for s in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
-    assert not torch.equal(first.head.weight, other.head.weight)
+    assert not torch.equal(first.get_parameter("head.weight"), other.get_parameter("head.weight"))
 
 
 @pytest.mark.parametrize(
@@ -49,12 +51,12 @@ def test_weights_depend_on_the_seed_alone():
         ({"pretrained": "weights"}, "model.pretrained: cnn does not start from a folder's weights"),
     ],
 )
-def test_impossible_models_are_refused(change, message):
-    asked = {"name": "cnn", "n_classes": 3, "in_shape": (1, 8, 8), "width": 4} | change
+def test_a_model_that_cannot_be_built_is_refused_with_the_reason(change: dict[str, Any], message: str) -> None:
+    asked: dict[str, Any] = {"name": "cnn", "n_classes": 3, "in_shape": (1, 8, 8), "width": 4} | change
     with pytest.raises(ConfigError, match=message):
-        models.build(asked.pop("name"), **asked)
+        models.build(**asked)
 
 
-def test_a_missing_package_says_how_to_install_it():
+def test_a_missing_package_is_refused_with_its_install_command() -> None:
     with pytest.raises(DependencyError, match=r'no_such_package is not installed.*pip install "edgeleak\[export\]"'):
         require("torch", "no_such_package")

@@ -1,13 +1,18 @@
-"""The user's own network: found where the configuration lies, tried before it is believed."""
+"""The user's own network: found beside the configuration, and tried before it is used."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import joblib
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from harness import config, models
 from harness.errors import ConfigError
@@ -73,7 +78,7 @@ text = "not a function"
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the user's modules, that Python does not look through by itself."""
     (tmp_path / "my_nets").mkdir()
     (tmp_path / "my_nets" / "good.py").write_text(GOOD)
@@ -84,29 +89,33 @@ def folder(tmp_path, monkeypatch) -> Path:
         del sys.modules[name]
 
 
-def build(name: str, folder: Path | None, **asked):
-    wanted = {"n_classes": 3, "in_shape": (4,), "width": 1, "folder": folder and str(folder)} | asked
+def build(name: str, folder: Path | None, **asked: Any) -> nn.Module:
+    wanted: dict[str, Any] = {"n_classes": 3, "in_shape": (4,), "width": 1, "folder": folder and str(folder)} | asked
     return models.build(name, **wanted)
 
 
-def test_the_factory_is_called_with_classes_and_shape(folder):
+def _head(model: nn.Module) -> torch.Tensor:
+    return model.get_parameter("head.weight")
+
+
+def test_the_factory_is_called_with_classes_and_shape(folder: Path) -> None:
     torch.manual_seed(99)
     before = torch.get_rng_state()
     first, again, other = (build("my_nets.good:net", folder, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
     assert first.training
-    assert first.head.weight.shape == (3, 4)
-    assert torch.equal(first.head.weight, again.head.weight)
-    assert not torch.equal(first.head.weight, other.head.weight)
+    assert _head(first).shape == (3, 4)
+    assert torch.equal(_head(first), _head(again))
+    assert not torch.equal(_head(first), _head(other))
 
 
-def test_the_current_folder_will_do(folder, monkeypatch):
+def test_the_users_module_is_found_in_the_current_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    assert build("my_nets.good:net", None).head.weight.shape == (3, 4)
+    assert _head(build("my_nets.good:net", None)).shape == (3, 4)
 
 
-def test_records_of_text_are_token_ids(folder):
-    assert build("my_nets.good:net", folder, vocabulary=9).head.weight.shape == (3, 4)
+def test_a_network_for_text_is_tried_with_token_ids(folder: Path) -> None:
+    assert _head(build("my_nets.good:net", folder, vocabulary=9)).shape == (3, 4)
     with pytest.raises(ConfigError, match=r"asked about int64 \[2, 4\], raised"):
         build("my_nets.good:images", folder, vocabulary=9)
 
@@ -130,14 +139,14 @@ def test_records_of_text_are_token_ids(folder):
         ("my_nets.good:nan", "answers noise with NaN or infinity"),
     ],
 )
-def test_what_is_wrong_is_named_on_one_line(folder, name, message):
+def test_a_bad_factory_is_refused_on_one_line_with_its_name(folder: Path, name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         build(name, folder)
     assert "\n" not in str(caught.value)
     assert name in str(caught.value)
 
 
-def test_folders_are_the_configurations_own(folder):
+def test_relative_folders_start_at_the_configurations_folder(folder: Path) -> None:
     path = folder / "audit.toml"
     path.write_text('name = "mine"\n[model]\nname = "my_nets.good:net"\n')
     assert config.load(path).model.folder == str(folder)
@@ -148,14 +157,17 @@ def test_folders_are_the_configurations_own(folder):
     assert (model.pretrained, model.folder) == (str(folder / "weights"), None)
 
 
-def test_worker_processes_import_it_too(folder):
-    made = joblib.Parallel(n_jobs=2)(joblib.delayed(_weights_elsewhere)(str(folder), seed) for seed in (1, 2))
-    assert [torch.equal(torch.from_numpy(w), _weights(folder, seed)) for seed, w in zip((1, 2), made, strict=True)]
+def test_worker_processes_import_the_users_module(folder: Path) -> None:
+    weights = joblib.Parallel(n_jobs=2)(joblib.delayed(_weights_elsewhere)(str(folder), seed) for seed in (1, 2))
+    assert all(
+        torch.equal(torch.from_numpy(w), _weights(folder, seed)) for seed, w in zip((1, 2), weights, strict=True)
+    )
 
 
-def _weights_elsewhere(folder: str, seed: int):
-    return build("my_nets.good:net", Path(folder), seed=seed).head.weight.detach().numpy()
+def _weights_elsewhere(folder: str, seed: int) -> NDArray[np.float32]:
+    weights: NDArray[np.float32] = _weights(Path(folder), seed).numpy()
+    return weights
 
 
 def _weights(folder: Path, seed: int) -> torch.Tensor:
-    return build("my_nets.good:net", folder, seed=seed).head.weight.detach()
+    return _head(build("my_nets.good:net", folder, seed=seed)).detach()

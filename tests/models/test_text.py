@@ -1,4 +1,4 @@
-"""Networks for text: the library's own answers, padding that nobody sees, and weights from a folder."""
+"""Networks for text: the library's own answers, padding without effect on the logits, and weights from a folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,8 +20,9 @@ from harness.errors import ConfigError
 SEQUENCE, VOCABULARY = 12, 40
 
 
-def build(name: str, **asked):
-    wanted = {"n_classes": 3, "in_shape": (SEQUENCE,), "width": 8, "vocabulary": VOCABULARY} | asked
+def build(name: str, **asked: Any) -> Any:
+    """A network of a few tokens; what it is inside, the transformers library decides."""
+    wanted: dict[str, Any] = {"n_classes": 3, "in_shape": (SEQUENCE,), "width": 8, "vocabulary": VOCABULARY} | asked
     return models.build(name, **wanted)
 
 
@@ -32,8 +35,8 @@ def token_ids(n: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("layers", [1, 3])
-def test_bert_answers_as_the_library_does(layers):
-    model, ids = _lived_in(build("bert", layers=layers, heads=4)), token_ids(16)
+def test_bert_answers_as_the_library_does(layers: int) -> None:
+    model, ids = _as_trained(build("bert", layers=layers, heads=4)), token_ids(16)
     with torch.inference_mode():
         expected = model.network(input_ids=ids, attention_mask=(ids != 0).long()).logits
         torch.testing.assert_close(model(ids), expected, atol=1e-6, rtol=1e-5)
@@ -41,8 +44,8 @@ def test_bert_answers_as_the_library_does(layers):
 
 
 @pytest.mark.parametrize("layers", [1, 3])
-def test_gpt2_answers_as_the_library_does(layers):
-    model, ids = _lived_in(build("gpt2", layers=layers, heads=4)), token_ids(16)
+def test_gpt2_answers_as_the_library_does(layers: int) -> None:
+    model, ids = _as_trained(build("gpt2", layers=layers, heads=4)), token_ids(16)
     library = _library_gpt2(model)
     library.config.pad_token_id = 0
     with torch.inference_mode():
@@ -51,7 +54,7 @@ def test_gpt2_answers_as_the_library_does(layers):
     assert len(model.network.transformer.h) == layers
 
 
-def _library_gpt2(model: nn.Module) -> nn.Module:
+def _library_gpt2(model: Any) -> Any:
     """The same weights in the library's own layers."""
     from transformers import GPT2ForSequenceClassification
 
@@ -68,7 +71,7 @@ def _library_gpt2(model: nn.Module) -> nn.Module:
     return network
 
 
-def _lived_in(model: nn.Module) -> nn.Module:
+def _as_trained(model: Any) -> Any:
     """Weights of a size that training leaves behind: fresh ones answer almost the same to everything."""
     generator = torch.Generator().manual_seed(1)
     for parameter in model.parameters():
@@ -78,8 +81,8 @@ def _lived_in(model: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt2"])
-def test_padding_is_not_seen(name):
-    short = _lived_in(build(name, in_shape=(6,)))
+def test_padding_does_not_change_the_logits(name: str) -> None:
+    short = _as_trained(build(name, in_shape=(6,)))
     long = build(name).eval()
     # The same weights, with positions that the short one does not have; they are random.
     weights = long.state_dict()
@@ -93,7 +96,7 @@ def test_padding_is_not_seen(name):
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt2"])
-def test_dropout_is_for_training_only(name):
+def test_dropout_is_active_in_training_only(name: str) -> None:
     model, ids = build(name), token_ids(4)
     assert {module.p for module in model.modules() if isinstance(module, nn.Dropout)} == {0.1}
     assert not torch.equal(model.train()(ids), model(ids))
@@ -101,19 +104,21 @@ def test_dropout_is_for_training_only(name):
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[str, Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Weights as a user has them on disk: the library's own files, with another number of classes."""
-    made = {}
+    paths = {}
     for name in ("bert", "gpt2"):
         model = build(name, n_classes=5, width=16, layers=1, heads=4, seed=7)
         network = _library_gpt2(model) if name == "gpt2" else model.network
-        made[name] = tmp_path_factory.mktemp(name)
-        network.save_pretrained(made[name])
-    return made
+        paths[name] = tmp_path_factory.mktemp(name)
+        network.save_pretrained(paths[name])
+    return paths
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt2"])
-def test_a_folder_gives_its_weights_and_a_fresh_head(name, folders, capfd):
+def test_a_folder_gives_its_weights_and_a_fresh_head(
+    name: str, folders: dict[str, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
     origin = build(name, n_classes=5, width=16, layers=1, heads=4, seed=7).state_dict()
     model = build(name, pretrained=str(folders[name]), width=9, heads=1, seed=3)
     weights = model.state_dict()
@@ -134,12 +139,14 @@ def test_a_folder_gives_its_weights_and_a_fresh_head(name, folders, capfd):
     ],
 )
 @pytest.mark.parametrize("name", ["bert", "gpt2"])
-def test_a_network_too_small_for_the_data_names_both_sizes(name, asked, message, folders):
+def test_a_network_too_small_for_the_data_is_refused_with_both_sizes(
+    name: str, asked: Any, message: str, folders: dict[str, Path]
+) -> None:
     with pytest.raises(ConfigError, match=message):
         build(name, pretrained=str(folders[name]), **asked)
 
 
-def test_a_folder_of_another_family_is_refused(folders):
+def test_a_folder_of_another_family_is_refused(folders: dict[str, Path]) -> None:
     with pytest.raises(ConfigError, match=r"holds a gpt2 model, model\.name asks for bert"):
         build("bert", pretrained=str(folders["gpt2"]))
 
@@ -176,7 +183,9 @@ def _other_size(folder: Path) -> None:
         (_other_size, "has no bert.* of the network's shape"),
     ],
 )
-def test_a_bad_folder_is_named_on_one_line(damage, message, folders, tmp_path):
+def test_a_bad_folder_of_weights_is_refused_on_one_line_with_its_path(
+    damage: Callable[[Path], None], message: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
     folder = tmp_path / "weights"
     shutil.copytree(folders["bert"], folder)
     damage(folder)
@@ -187,11 +196,11 @@ def test_a_bad_folder_is_named_on_one_line(damage, message, folders, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_build_says_nothing():
-    """The library looks for its friends when it is imported, and they complain."""
+def test_building_a_text_model_prints_nothing() -> None:
+    """The transformers library looks for optional packages when it is imported, and some of them print warnings."""
     code = (
         "from harness import models\n"
         "models.build('bert', n_classes=2, in_shape=(4,), width=4, vocabulary=9)\n"
     )  # fmt: skip
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
-    assert (said.stdout, said.stderr) == ("", "")
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert (process.stdout, process.stderr) == ("", "")
