@@ -1,4 +1,4 @@
-"""What all tests share: how they are spread over processes."""
+"""How all tests are spread over processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TOGETHER = {"device_agent": "agent", "devices": "agent", "end_to_end": "end_to_e
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give every test its group for `--dist loadgroup`: its folder's where fixtures are shared, else its file's."""
+    """Put every test into a group for `--dist loadgroup`: its folder's where fixtures are shared, else its file's."""
     place = item.path.relative_to(ROOT)
     if item.get_closest_marker("xdist_group") is None:
         item.add_marker(pytest.mark.xdist_group(TOGETHER.get(place.parts[0], str(place))))

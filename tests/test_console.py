@@ -1,15 +1,16 @@
-"""Progress off a terminal: a line now and then, and one at the end."""
+"""Progress where there is no terminal: a line every ten seconds, and one at the end."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from harness.cli._console import ProgressView
 
 
-def said(calls: list[tuple[float, str, int, int]], *, quiet: bool = False) -> list[str]:
+def printed(calls: Sequence[tuple[float, str, int, int]], *, quiet: bool = False) -> list[str]:
     stream, now = io.StringIO(), [0.0]
     with ProgressView(Console(file=stream, width=80), quiet=quiet, clock=lambda: now[0]) as view:
         for moment, label, done, total in calls:
@@ -18,14 +19,14 @@ def said(calls: list[tuple[float, str, int, int]], *, quiet: bool = False) -> li
     return stream.getvalue().splitlines()
 
 
-def test_long_work_is_told_now_and_then_and_at_its_end() -> None:
+def test_long_work_is_reported_every_ten_seconds_and_at_its_end() -> None:
     calls = [(second, "export", second, 30) for second in range(31)]
-    assert said(calls) == ["export: 10/30", "export: 20/30", "export: 30/30"]
+    assert printed(calls) == ["export: 10/30", "export: 20/30", "export: 30/30"]
 
 
 def test_short_work_is_one_line() -> None:
-    assert said([(0.1 * k, "[bold]", k, 3) for k in range(4)]) == ["[bold]: 3/3"]
+    assert printed([(0.1 * k, "[bold]", k, 3) for k in range(4)]) == ["[bold]: 3/3"]
 
 
-def test_quiet_is_silent() -> None:
-    assert said([(0.0, "export", 3, 3)], quiet=True) == []
+def test_quiet_prints_nothing() -> None:
+    assert printed([(0.0, "export", 3, 3)], quiet=True) == []
