@@ -1,4 +1,4 @@
-"""Fetching from a server on this machine: checked, unpacked by name, and no other file than the published one kept."""
+"""Fetching from a server on this machine: checked, unpacked by name, and only the published file is stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,7 +21,7 @@ from harness.errors import ConfigError, DependencyError, InputError, UsageError
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """A file server that counts and does not talk."""
+    """A file server that lists the requests and prints nothing."""
 
     asked: list[str] = []  # noqa: RUF012 - shared on purpose: the server makes a handler a request
 
@@ -55,13 +55,13 @@ def offer_of(folder: Path, url: str, files: dict[str, bytes], unpack: str | None
     return {"own": Offer("for this test", tuple(downloads))}
 
 
-def test_files_are_fetched_once_and_checked(served, tmp_path):
+def test_files_are_fetched_once_and_checked(served: tuple[Path, str], tmp_path: Path) -> None:
     folder, url = served
     catalogue = offer_of(folder, url, {"a.csv": b"1,2\n", "b.csv": b"3\n"})
     place = tmp_path / "data" / "own"
-    found = datasets.fetch("own", place, agreed=True, catalogue=catalogue)
-    assert [path.relative_to(place).as_posix() for path in found] == ["a.csv", "b.csv"]
-    assert [path.read_bytes() for path in found] == [b"1,2\n", b"3\n"]
+    paths = datasets.fetch("own", place, agreed=True, catalogue=catalogue)
+    assert [path.relative_to(place).as_posix() for path in paths] == ["a.csv", "b.csv"]
+    assert [path.read_bytes() for path in paths] == [b"1,2\n", b"3\n"]
     assert sorted(Quiet.asked) == ["/a.csv", "/b.csv"]
     datasets.fetch("own", place, agreed=True, catalogue=catalogue)
     assert len(Quiet.asked) == 2
@@ -71,7 +71,7 @@ def test_files_are_fetched_once_and_checked(served, tmp_path):
     assert len(Quiet.asked) == 3
 
 
-def test_an_altered_file_is_refused_and_not_kept(served, tmp_path):
+def test_an_altered_file_is_refused_and_not_kept(served: tuple[Path, str], tmp_path: Path) -> None:
     folder, url = served
     catalogue = offer_of(folder, url, {"a.csv": b"1,2\n"})
     (folder / "a.csv").write_bytes(b"1,3\n")
@@ -81,7 +81,7 @@ def test_an_altered_file_is_refused_and_not_kept(served, tmp_path):
     assert list((tmp_path / "data").iterdir()) == []
 
 
-def test_a_file_that_is_gone_is_named(served, tmp_path):
+def test_a_file_that_the_server_lacks_is_refused_with_its_name(served: tuple[Path, str], tmp_path: Path) -> None:
     folder, url = served
     catalogue = offer_of(folder, url, {"a.csv": b"1,2\n"})
     (folder / "a.csv").unlink()
@@ -109,20 +109,24 @@ def _zip(files: dict[str, bytes]) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "pack"), [("own.tar.gz", _tar), ("own.zip", _zip)])
-def test_an_archive_is_unpacked_by_the_names_that_are_known(served, tmp_path, name, pack):
+def test_an_archive_is_unpacked_by_the_names_that_are_known(
+    served: tuple[Path, str], tmp_path: Path, name: str, pack: Callable[[dict[str, bytes]], bytes]
+) -> None:
     folder, url = served
     content = {"own/train/n1/a.bin": b"a", "own/b.bin": b"b", "own/../../c.bin": b"c", "d.bin": b"d", "own/e.txt": b"e"}
     catalogue = offer_of(folder, url, {name: pack(content)}, unpack=r"own/((?:train/n\d/)?\w+\.bin)")
     place = tmp_path / "data"
-    found = datasets.fetch("own", place, agreed=True, catalogue=catalogue)
-    assert [path.relative_to(place).as_posix() for path in found] == ["train/n1/a.bin", "b.bin"]
+    paths = datasets.fetch("own", place, agreed=True, catalogue=catalogue)
+    assert [path.relative_to(place).as_posix() for path in paths] == ["train/n1/a.bin", "b.bin"]
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {name, "a.bin", "b.bin"}
     catalogue = offer_of(folder, url, {name: pack({"x": b""})}, unpack="nothing(.*)")
     with pytest.raises(InputError, match="holds none of the files"):
         datasets.fetch("own", tmp_path / "other", agreed=True, catalogue=catalogue)
 
 
-def test_nothing_is_fetched_without_a_yes_a_checksum_or_a_known_name(served, tmp_path, monkeypatch):
+def test_nothing_is_fetched_without_consent_a_checksum_or_a_known_name(
+    served: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, url = served
     catalogue = offer_of(folder, url, {"a.csv": b"1,2\n"})
     with pytest.raises(UsageError, match=r"own: nothing was fetched yet \(add --yes"):
@@ -141,7 +145,7 @@ def test_nothing_is_fetched_without_a_yes_a_checksum_or_a_known_name(served, tmp
     assert not (tmp_path / "data").exists()
 
 
-def test_licence_and_size_are_shown_first():
+def test_a_description_states_licence_size_and_address() -> None:
     assert datasets.describe("texas100").startswith("texas100: size not known; licence: none stated")
     text = datasets.describe("cifar10")
     assert text.splitlines() == [
@@ -150,7 +154,7 @@ def test_licence_and_size_are_shown_first():
     ]
 
 
-def test_the_catalogue_names_data_sets_that_can_be_loaded_and_whole_digests():
+def test_the_catalogue_names_data_sets_that_can_be_loaded_and_whole_digests() -> None:
     for name, offer in CATALOGUE.items():
         assert name in datasets.names()
         for download in offer.downloads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from harness.data import datasets
 from harness.errors import DependencyError, InputError
+from tests.data.loading import arrays_of, images_of
 
 HUNDRED_BYTES = 2 + 3072
 
@@ -45,22 +47,17 @@ def write_folder(folder: Path, classes: tuple[str, ...] = ("cat", "dog"), each: 
     return folder
 
 
-def images_of(path: Path, name: str = "image-folder") -> datasets.ImageFiles:
-    found = datasets.load(name, data_dir=path)
-    assert isinstance(found, datasets.ImageFiles)
-    return found
-
-
-def test_cifar100_takes_the_fine_label(tmp_path):
+def test_cifar100_takes_the_fine_label(tmp_path: Path) -> None:
     table = np.random.default_rng(0).integers(0, 256, (6, HUNDRED_BYTES), dtype=np.uint8)
     table[:, 0], table[:, 1] = 19, [0, 99, 5, 5, 40, 7]
     (tmp_path / "train.bin").write_bytes(table[:4].tobytes())
     (tmp_path / "test.bin").write_bytes(table[4:].tobytes())
-    loaded = datasets.load("cifar100", data_dir=tmp_path)
+    loaded = arrays_of("cifar100", data_dir=tmp_path)
     assert loaded.labels.tolist() == [0, 99, 5, 5, 40, 7]
     assert loaded.ids.tolist() == [0, 1, 2, 3, 50_000, 50_001]
     assert loaded.n_classes == 100
     assert loaded.source_names == ("train.bin", "test.bin")
+    assert loaded.sources is not None
     assert loaded.sources.tolist() == [0, 0, 0, 0, 1, 1]
     blue = table[1, 2 + 2048 :].reshape(32, 32)
     np.testing.assert_allclose(loaded.inputs[1, 2], (blue / 255 - 0.4409) / 0.2762, rtol=1e-4, atol=1e-6)
@@ -71,9 +68,11 @@ def test_cifar100_takes_the_fine_label(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "mean", "std"), [("mnist", 0.1307, 0.3081), ("fashion-mnist", 0.2860, 0.3530)])
-def test_idx_images_are_padded_to_32_and_normalised_by_constants(tmp_path, name, mean, std):
+def test_idx_images_are_padded_to_32_and_normalised_by_constants(
+    tmp_path: Path, name: str, mean: float, std: float
+) -> None:
     images, labels = write_mnist(tmp_path)
-    loaded = datasets.load(name, data_dir=tmp_path)
+    loaded = arrays_of(name, data_dir=tmp_path)
     assert loaded.kind == "image"
     assert loaded.in_shape == (1, 32, 32)
     assert loaded.labels.tolist() == labels.tolist()
@@ -81,7 +80,7 @@ def test_idx_images_are_padded_to_32_and_normalised_by_constants(tmp_path, name,
     padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))
     np.testing.assert_allclose(loaded.inputs[:, 0], (padded / 255 - mean) / std, rtol=1e-4, atol=1e-5)
     write_mnist(tmp_path, part="train", n=30, suffix="")
-    both = datasets.load(name, data_dir=tmp_path)
+    both = arrays_of(name, data_dir=tmp_path)
     assert both.source_names == ("train", "t10k")
     np.testing.assert_array_equal(both.take(loaded.ids).inputs["args_0"], loaded.inputs)
 
@@ -122,14 +121,16 @@ def _not_idx(path: Path) -> None:
         (_not_idx, "not an IDX file"),
     ],
 )
-def test_a_damaged_idx_file_is_named(tmp_path, damage, message):
+def test_a_damaged_idx_file_is_refused_with_its_name(
+    tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
     write_mnist(tmp_path)
     damage(tmp_path / "t10k-images-idx3-ubyte.gz")
     with pytest.raises(InputError, match=rf"t10k-images-idx3-ubyte\.gz.*{message}"):
         datasets.load("mnist", data_dir=tmp_path)
 
 
-def test_idx_labels_have_to_fit(tmp_path):
+def test_idx_labels_that_do_not_fit_are_refused_with_their_file(tmp_path: Path) -> None:
     write_mnist(tmp_path)
     labels = tmp_path / "t10k-labels-idx1-ubyte.gz"
     write_idx(labels, np.arange(20) % 11)
@@ -145,21 +146,21 @@ def test_idx_labels_have_to_fit(tmp_path):
         datasets.load("mnist", data_dir=labels.parent.parent)
 
 
-def test_a_folder_of_images_is_decoded_only_where_asked(tmp_path):
-    found = images_of(write_folder(tmp_path))
-    assert found.class_names == ("cat", "dog")
-    assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
+def test_a_folder_of_images_is_decoded_only_where_asked(tmp_path: Path) -> None:
+    images = images_of(write_folder(tmp_path))
+    assert images.class_names == ("cat", "dog")
+    assert images.labels.tolist() == [0, 0, 0, 1, 1, 1]
     pixels = write_image(tmp_path / "dog" / "0.png", size=(64, 64), seed=99)
     (tmp_path / "cat" / "2.png").write_bytes(b"broken, and nobody asks")
-    decoded = found.decoded(np.array([3, 0]))
+    decoded = images.decoded(np.array([3, 0]))
     assert decoded.inputs.shape == (2, 3, 64, 64)
     assert decoded.labels.tolist() == [1, 0]
     assert decoded.ids.tolist() == [3, 0]
     np.testing.assert_allclose(decoded.inputs[0, 1], (pixels[:, :, 1] / 255 - 0.456) / 0.224, rtol=1e-4, atol=1e-5)
-    assert decoded.inputs.tobytes() == found.decoded(np.array([3, 0])).inputs.tobytes()
+    assert decoded.inputs.tobytes() == images.decoded(np.array([3, 0])).inputs.tobytes()
 
 
-def test_images_of_any_size_and_mode_become_64_by_64_rgb(tmp_path):
+def test_images_of_any_size_and_mode_become_64_by_64_rgb(tmp_path: Path) -> None:
     write_folder(tmp_path)
     Image.new("L", (10, 200), 255).save(tmp_path / "cat" / "0.png")
     Image.new("RGBA", (300, 64), (255, 0, 0, 7)).save(tmp_path / "cat" / "1.png")
@@ -169,33 +170,33 @@ def test_images_of_any_size_and_mode_become_64_by_64_rgb(tmp_path):
     np.testing.assert_allclose(decoded.inputs[1, :, 3, 3], [white[0], -0.456 / 0.224, -0.406 / 0.225], rtol=1e-5)
 
 
-def test_copies_of_an_image_file_get_one_role_at_most(tmp_path):
-    found = images_of(write_folder(tmp_path, each=8))
+def test_copies_of_an_image_file_get_one_role_at_most(tmp_path: Path) -> None:
+    images = images_of(write_folder(tmp_path, each=8))
     (tmp_path / "cat" / "7.png").write_bytes((tmp_path / "cat" / "1.png").read_bytes())
-    made = datasets.split(found, members=5, nonmembers=5, shadows=1, seed=0)
-    assert made.duplicates_removed == 1
-    assert 7 not in made.everyone()
-    assert len(made.everyone()) == 15
+    split = datasets.split(images, members=5, nonmembers=5, shadows=1, seed=0)
+    assert split.duplicates_removed == 1
+    assert 7 not in split.everyone()
+    assert len(split.everyone()) == 15
 
 
-def test_a_broken_image_is_named(tmp_path):
-    found = images_of(write_folder(tmp_path))
+def test_an_unreadable_image_is_refused_with_its_path(tmp_path: Path) -> None:
+    images = images_of(write_folder(tmp_path))
     whole = (tmp_path / "dog" / "1.png").read_bytes()
     for content in (b"", b"not an image", whole[: len(whole) // 2]):
         (tmp_path / "dog" / "1.png").write_bytes(content)
         with pytest.raises(InputError, match=r"dog.1\.png: not a readable image") as caught:
-            found.decoded(np.array([4]))
+            images.decoded(np.array([4]))
         assert "\n" not in str(caught.value)
 
 
-def test_a_picture_that_claims_gigabytes_is_refused_by_its_header(tmp_path):
-    found = images_of(write_folder(tmp_path))
+def test_a_picture_that_claims_gigabytes_is_refused_by_its_header(tmp_path: Path) -> None:
+    images = images_of(write_folder(tmp_path))
     Image.new("1", (20_000, 20_000)).save(tmp_path / "cat" / "0.png")
     with pytest.raises(InputError, match=r"cat.0\.png: .*(pixels|exceeds)"):
-        found.decoded(np.array([0]))
+        images.decoded(np.array([0]))
 
 
-def test_a_class_without_images_and_a_folder_without_classes_are_named(tmp_path):
+def test_a_class_without_images_and_a_folder_without_classes_are_refused(tmp_path: Path) -> None:
     write_folder(tmp_path)
     (tmp_path / "emu").mkdir()
     (tmp_path / "emu" / "notes.txt").write_text("none")
@@ -209,12 +210,12 @@ def test_a_class_without_images_and_a_folder_without_classes_are_named(tmp_path)
         images_of(tmp_path / "cat" / "0.png")
 
 
-def test_without_pillow_the_extra_is_named(tmp_path, monkeypatch):
-    found = images_of(write_folder(tmp_path))
+def test_without_pillow_decoding_is_refused_with_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = images_of(write_folder(tmp_path))
     monkeypatch.setitem(sys.modules, "PIL", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(DependencyError, match=r"PIL is not installed.*edgeleak\[images\]"):
-        found.decoded(np.array([0]))
+        images.decoded(np.array([0]))
 
 
 def _write_tiny(folder: Path) -> None:
@@ -227,13 +228,14 @@ def _write_tiny(folder: Path) -> None:
     (folder / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn02\t0\t0\t62\t62\n")
 
 
-def test_tiny_imagenet_reads_training_folders_and_the_table_of_validation_images(tmp_path):
+def test_tiny_imagenet_reads_training_folders_and_the_table_of_validation_images(tmp_path: Path) -> None:
     _write_tiny(tmp_path)
-    found = images_of(tmp_path, "tiny-imagenet")
-    assert found.class_names == ("n01", "n02")
-    assert found.labels.tolist() == [0, 0, 1, 1, 1]
-    assert [found.source_names[k] for k in found.sources] == ["train"] * 4 + ["val"]
-    assert found.decoded(found.ids).in_shape == (3, 64, 64)
+    images = images_of(tmp_path, "tiny-imagenet")
+    assert images.class_names == ("n01", "n02")
+    assert images.labels.tolist() == [0, 0, 1, 1, 1]
+    assert images.sources is not None
+    assert [images.source_names[k] for k in images.sources] == ["train"] * 4 + ["val"]
+    assert images.decoded(images.ids).in_shape == (3, 64, 64)
     table = tmp_path / "val" / "val_annotations.txt"
     table.write_text("val_0.JPEG\tn77\t0\n")
     with pytest.raises(InputError, match=r"val_annotations\.txt: line 1: class 'n77'"):
@@ -244,12 +246,12 @@ def test_tiny_imagenet_reads_training_folders_and_the_table_of_validation_images
             images_of(tmp_path, "tiny-imagenet")
 
 
-def test_mini_imagenet_knows_the_classes_of_all_parts(tmp_path):
+def test_mini_imagenet_numbers_the_classes_of_all_parts_together(tmp_path: Path) -> None:
     write_folder(tmp_path / "train", ("n01", "n03"))
     write_folder(tmp_path / "test", ("n02",))
-    found = images_of(tmp_path, "mini-imagenet")
-    assert found.class_names == ("n01", "n02", "n03")
-    assert found.labels.tolist() == [0] * 3 + [2] * 3 + [1] * 3
-    assert found.source_names == ("train", "test")
+    images = images_of(tmp_path, "mini-imagenet")
+    assert images.class_names == ("n01", "n02", "n03")
+    assert images.labels.tolist() == [0] * 3 + [2] * 3 + [1] * 3
+    assert images.source_names == ("train", "test")
     with pytest.raises(InputError, match="none of the folders train, val, test"):
         images_of(tmp_path / "train", "mini-imagenet")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from harness.data import datasets
 from harness.errors import ConfigError, InputError
+from tests.data.loading import arrays_of
 
 RECORD_BYTES = 3073
 
@@ -23,8 +26,8 @@ def _write_cifar(path: Path, *, n: int, seed: int) -> np.ndarray:
     return table
 
 
-def test_digits_are_embedded_and_standardised():
-    digits = datasets.load("digits")
+def test_digits_are_embedded_and_standardised() -> None:
+    digits = arrays_of("digits")
     assert digits.inputs.shape == (1797, 1, 8, 8)
     assert digits.inputs.dtype == np.float32
     assert digits.n_classes == 10
@@ -32,21 +35,21 @@ def test_digits_are_embedded_and_standardised():
     # The constants are fixed, so they fit to their printed digits and no further.
     assert abs(digits.inputs.mean()) < 1e-4
     assert abs(digits.inputs.std() - 1) < 1e-4
-    assert digits.inputs.tobytes() == datasets.load("digits").inputs.tobytes()
+    assert digits.inputs.tobytes() == arrays_of("digits").inputs.tobytes()
 
 
-def test_cifar10_reads_the_official_layout_and_keeps_ids_whatever_files_are_there(tmp_path):
+def test_cifar10_reads_the_official_layout_and_keeps_ids_whatever_files_are_there(tmp_path: Path) -> None:
     second = _write_cifar(tmp_path / "data_batch_2.bin", n=7, seed=1)
     _write_cifar(tmp_path / "test_batch.bin", n=5, seed=2)
     (tmp_path / "notes.bin").write_bytes(b"not a batch")
-    loaded = datasets.load("cifar10", data_dir=tmp_path)
+    loaded = arrays_of("cifar10", data_dir=tmp_path)
     assert loaded.inputs.shape == (12, 3, 32, 32)
     assert loaded.ids.tolist() == [*range(10_000, 10_007), *range(50_000, 50_005)]
     assert loaded.labels[:7].tolist() == second[:, 0].tolist()
     red = second[3, 1 : 1 + 1024].reshape(32, 32)
     np.testing.assert_allclose(loaded.inputs[3, 0], (red / 255 - 0.4914) / 0.2470, rtol=1e-5)
     _write_cifar(tmp_path / "data_batch_1.bin", n=3, seed=3)
-    more = datasets.load("cifar10", data_dir=tmp_path)
+    more = arrays_of("cifar10", data_dir=tmp_path)
     np.testing.assert_array_equal(more.take(loaded.ids).inputs["args_0"], loaded.inputs)
 
 
@@ -58,14 +61,14 @@ def test_cifar10_reads_the_official_layout_and_keeps_ids_whatever_files_are_ther
         (b"\x0a" + b"\0" * (RECORD_BYTES - 1), "record 0 has a label above 9"),
     ],
 )
-def test_a_damaged_cifar_file_is_named(tmp_path, content, message):
+def test_a_damaged_cifar_file_is_refused_with_its_name(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "data_batch_1.bin").write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
         datasets.load("cifar10", data_dir=tmp_path)
     assert "data_batch_1.bin" in str(caught.value)
 
 
-def test_what_is_missing_is_said(tmp_path):
+def test_an_unknown_name_no_folder_and_missing_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'mnits' is not known.*cifar10, cifar100, csv, digits"):
         datasets.load("mnits")
     with pytest.raises(ConfigError, match="needs data_dir"):
@@ -74,13 +77,13 @@ def test_what_is_missing_is_said(tmp_path):
         datasets.load("cifar10", data_dir=tmp_path)
 
 
-def test_a_second_loader_of_a_name_is_refused():
+def test_a_second_loader_of_a_name_is_refused() -> None:
     with pytest.raises(ValueError, match="digits"):
         datasets.register("digits")(lambda _: datasets.load("digits"))
 
 
-def test_records_come_in_the_order_of_their_ids():
-    digits = datasets.load("digits")
+def test_records_come_in_the_order_of_their_ids() -> None:
+    digits = arrays_of("digits")
     ids = np.array([1796, 3, 700])
     records = digits.take(ids)
     assert records.ids.tolist() == ids.tolist()
@@ -90,7 +93,11 @@ def test_records_come_in_the_order_of_their_ids():
         digits.take(np.array([0, 1797]))
 
 
-PARTS = {"inputs": np.zeros((2, 1, 2, 2), np.float32), "labels": np.array([0, 1]), "ids": np.array([4, 9])}
+PARTS: dict[str, Any] = {
+    "inputs": np.zeros((2, 1, 2, 2), np.float32),
+    "labels": np.array([0, 1]),
+    "ids": np.array([4, 9]),
+}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +119,7 @@ PARTS = {"inputs": np.zeros((2, 1, 2, 2), np.float32), "labels": np.array([0, 1]
         ({"sources": np.array([0, 1]), "source_names": ("a",)}, "source is outside"),
     ],
 )
-def test_a_data_set_that_does_not_fit_together_is_refused(change, message):
+def test_a_data_set_that_does_not_fit_together_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         datasets.Dataset("own", **(PARTS | change), n_classes=2, vocabulary=9)
 
@@ -125,14 +132,16 @@ def test_a_data_set_that_does_not_fit_together_is_refused(change, message):
         (np.array([[2, 8, 0], [2, 3, 0]]), "text", (3,), "int64"),
     ],
 )
-def test_images_tables_and_token_ids_are_told_apart(inputs, kind, shape, dtype):
-    made = datasets.Dataset("own", **(PARTS | {"inputs": inputs}), n_classes=2, vocabulary=9)
-    assert (made.kind, made.in_shape, made.in_dtype) == (kind, shape, dtype)
-    records = made.take(np.array([9, 4]))
+def test_images_tables_and_token_ids_are_told_apart(
+    inputs: NDArray[Any], kind: str, shape: tuple[int, ...], dtype: str
+) -> None:
+    data = datasets.Dataset("own", **(PARTS | {"inputs": inputs}), n_classes=2, vocabulary=9)
+    assert (data.kind, data.in_shape, data.in_dtype) == (kind, shape, dtype)
+    records = data.take(np.array([9, 4]))
     np.testing.assert_array_equal(records.inputs["args_0"], inputs[::-1])
     assert records.inputs["args_0"].dtype == dtype
 
 
-def test_the_room_does_without_torch():
+def test_a_data_set_is_loaded_without_torch() -> None:
     code = "import sys, harness.data.datasets as d; d.load('digits'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

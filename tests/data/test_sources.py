@@ -1,4 +1,4 @@
-"""A warning where members and non-members come from different files, and silence where they do not."""
+"""A warning where members and non-members come from different files, and none where they do not."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def split_of(members: np.ndarray, nonmembers: np.ndarray) -> datasets.Split:
     return datasets.Split("own", 0, False, members, members, nonmembers, nobody, nobody, (), 0)
 
 
-def test_a_source_that_tells_the_roles_apart_is_named():
+def test_a_source_of_members_or_of_nonmembers_alone_is_warned_about() -> None:
     data = data_of(np.repeat([0, 1], 50), ("train.csv", "test.csv"))
-    found = datasets.source_warnings(data, split_of(np.arange(20), np.arange(50, 70)))
-    assert found == (
+    warnings = datasets.source_warnings(data, split_of(np.arange(20), np.arange(50, 70)))
+    assert warnings == (
         "100% of the members come from train.csv, and 0% of the non-members: an attack may tell the files apart, not "
         "the membership.",
         "100% of the non-members come from test.csv, and 0% of the members: an attack may tell the files apart, not "
@@ -39,16 +39,18 @@ def test_a_source_that_tells_the_roles_apart_is_named():
     ("in_members", "in_nonmembers", "count"),
     [(19, 9, 1), (18, 0, 0), (19, 10, 0), (20, 20, 0), (10, 10, 0), (9, 19, 1)],
 )
-def test_the_rule_is_most_of_one_and_few_of_the_other(in_members, in_nonmembers, count):
+def test_a_source_of_most_of_one_role_and_few_of_the_other_is_warned_about(
+    in_members: int, in_nonmembers: int, count: int
+) -> None:
     sources = np.zeros(100, dtype=np.int64)
     sources[:in_members] = 1
     sources[50 : 50 + in_nonmembers] = 1
     data = data_of(sources, ("other.csv", "one.csv"))
-    found = datasets.source_warnings(data, split_of(np.arange(20), np.arange(50, 70)))
-    assert len([line for line in found if "one.csv" in line]) == count
+    warnings = datasets.source_warnings(data, split_of(np.arange(20), np.arange(50, 70)))
+    assert len([line for line in warnings if "one.csv" in line]) == count
 
 
-def test_a_random_split_of_mixed_files_is_silent():
+def test_a_random_split_of_mixed_files_gives_no_warning() -> None:
     data = data_of(np.repeat([0, 1], [80, 20]), ("train.csv", "test.csv"))
     for seed in range(20):
         assert (
@@ -58,7 +60,7 @@ def test_a_random_split_of_mixed_files_is_silent():
     assert datasets.source_warnings(alone, datasets.split(alone, members=30, nonmembers=30, shadows=1, seed=0)) == ()
 
 
-def test_a_warning_and_the_copies_removed_reach_page_and_terminal(tmp_path: Path):
+def test_a_warning_and_the_copies_removed_reach_page_and_terminal(tmp_path: Path) -> None:
     data = data_of(np.repeat([0, 1], 50), ("<b>train</b>.csv", "test.csv"))
     warnings = datasets.source_warnings(data, split_of(np.arange(20), np.arange(50, 70)))
     whole = {"data": {"name": "own", "duplicates_removed": 7, "warnings": list(warnings)}}

@@ -6,14 +6,17 @@ import io
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+from numpy.typing import NDArray
 
 from harness.data import datasets
 from harness.errors import ConfigError, DependencyError, InputError
+from tests.data.loading import arrays_of
 
 RECORD = "39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-family, White, Male, 2174, 0, 40, "
 
@@ -50,7 +53,9 @@ def write(path: Path, content: str | bytes) -> Path:
         ("texas100", "dataset_texas.tgz", 6169, 100),
     ],
 )
-def test_tables_of_bits_are_read_out_of_the_published_archive(tmp_path, name, archive, d, classes):
+def test_tables_of_bits_are_read_out_of_the_published_archive(
+    tmp_path: Path, name: str, archive: str, d: int, classes: int
+) -> None:
     bits, labels = bits_of(6, d), [1, classes, 2, 2, 7, 9]
     if name == "texas100":
         files = {"texas/100/feats": lines(bits), "texas/100/labels": "\n".join(map(str, labels)).encode()}
@@ -58,7 +63,7 @@ def test_tables_of_bits_are_read_out_of_the_published_archive(tmp_path, name, ar
         files = {{"location30": "bangkok", "purchase100": "dataset_purchase"}[name]: lines(bits, labels)}
     pack(tmp_path / archive, files)
     for place in (tmp_path, tmp_path / archive):
-        loaded = datasets.load(name, data_dir=place)
+        loaded = arrays_of(name, data_dir=place)
         assert loaded.kind == "table"
         assert loaded.n_classes == classes
         assert loaded.labels.tolist() == [label - 1 for label in labels]
@@ -67,10 +72,10 @@ def test_tables_of_bits_are_read_out_of_the_published_archive(tmp_path, name, ar
 
 
 @pytest.mark.parametrize("form", ["numbers", "one-hot"])
-def test_tables_of_bits_are_read_from_npz_too(tmp_path, form):
+def test_tables_of_bits_are_read_from_npz_too(tmp_path: Path, form: str) -> None:
     bits, labels = bits_of(100, 600), np.random.default_rng(0).permutation(100)
     np.savez(tmp_path / "purchase100.npz", features=bits, labels=labels if form == "numbers" else np.eye(100)[labels])
-    loaded = datasets.load("purchase100", data_dir=tmp_path)
+    loaded = arrays_of("purchase100", data_dir=tmp_path)
     np.testing.assert_array_equal(loaded.inputs, bits)
     assert loaded.labels.tolist() == labels.tolist()
 
@@ -91,13 +96,13 @@ def _bad_bit(content: bytes) -> bytes:
     ],
     ids=["no bit", "too few bits", "class above", "class below", "empty", "long line"],
 )
-def test_a_bad_row_of_bits_is_named(tmp_path, content, message):
+def test_a_bad_row_of_bits_is_refused_with_file_and_line(tmp_path: Path, content: bytes, message: str) -> None:
     pack(tmp_path / "dataset_location.tgz", {"bangkok": content})
     with pytest.raises(InputError, match=rf"dataset_location\.tgz: {message}"):
         datasets.load("location30", data_dir=tmp_path)
 
 
-def test_a_damaged_archive_is_named(tmp_path):
+def test_a_damaged_archive_is_refused_with_its_name(tmp_path: Path) -> None:
     path = tmp_path / "dataset_location.tgz"
     with pytest.raises(InputError, match=r"dataset_location\.tgz: no such file"):
         datasets.load("location30", data_dir=tmp_path)
@@ -112,25 +117,26 @@ def test_a_damaged_archive_is_named(tmp_path):
             datasets.load("location30", data_dir=tmp_path)
 
 
-def test_a_bad_npz_of_bits_is_named(tmp_path):
+def test_a_bad_npz_of_bits_is_refused_with_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "purchase100.npz"
     bits, labels = bits_of(100, 600), np.arange(100)
-    for arrays, message in [
+    files: list[tuple[dict[str, Any], str]] = [
         ({"features": bits, "labels": np.zeros((100, 100))}, "a row does not hold a single 1"),
         ({"features": bits[:, :5], "labels": labels}, r"expected \[n, 600\]"),
         ({"features": bits * 2, "labels": labels}, "record 0 holds something else"),
         ({"features": bits, "labels": labels - 1}, "record 1 has the label -1"),
         ({"features": bits}, "labels is missing"),
-    ]:
+    ]
+    for arrays, message in files:
         np.savez(path, **arrays)
         with pytest.raises(InputError, match=message):
             datasets.load("purchase100", data_dir=tmp_path)
 
 
-def test_adult_is_one_hot_and_standardised_by_constants(tmp_path):
+def test_adult_is_one_hot_and_standardised_by_constants(tmp_path: Path) -> None:
     write(tmp_path / "adult.data", f"{RECORD}United-States, <=50K\n{RECORD.replace('State-gov', '?')}?, >50K\n\n")
     write(tmp_path / "adult.test", f"|1x3 Cross validator\n{RECORD}Peru, >50K.\n")
-    loaded = datasets.load("adult", data_dir=tmp_path)
+    loaded = arrays_of("adult", data_dir=tmp_path)
     assert loaded.in_shape == (108,)
     assert loaded.labels.tolist() == [0, 1, 1]
     assert loaded.ids.tolist() == [0, 1, 1_000_000_000]
@@ -142,7 +148,7 @@ def test_adult_is_one_hot_and_standardised_by_constants(tmp_path):
     alone = tmp_path / "alone"
     alone.mkdir()
     write(alone / "adult.test", f"{RECORD}Peru, >50K.\n")
-    np.testing.assert_array_equal(datasets.load("adult", data_dir=alone).inputs[0], loaded.inputs[2])
+    np.testing.assert_array_equal(arrays_of("adult", data_dir=alone).inputs[0], loaded.inputs[2])
 
 
 @pytest.mark.parametrize(
@@ -154,13 +160,13 @@ def test_adult_is_one_hot_and_standardised_by_constants(tmp_path):
         (RECORD.replace("39", "nan") + "Peru, >50K", "column age: line 2: 'nan' is not a whole number"),
     ],
 )
-def test_a_bad_row_of_adult_is_named(tmp_path, row, message):
+def test_a_bad_row_of_adult_is_refused_with_file_and_line(tmp_path: Path, row: str, message: str) -> None:
     write(tmp_path / "adult.data", f"{RECORD}Peru, <=50K\n{row}\n")
     with pytest.raises(InputError, match=rf"adult\.data: {message}"):
         datasets.load("adult", data_dir=tmp_path)
 
 
-def test_adult_without_files_or_records_is_said(tmp_path):
+def test_adult_without_files_or_records_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"neither adult\.data nor adult\.test"):
         datasets.load("adult", data_dir=tmp_path)
     write(tmp_path / "adult.test", "|1x3 Cross validator\n")
@@ -168,21 +174,21 @@ def test_adult_without_files_or_records_is_said(tmp_path):
         datasets.load("adult", data_dir=tmp_path)
 
 
-def test_csv_takes_names_or_numbers_as_classes(tmp_path):
+def test_csv_takes_names_or_numbers_as_classes(tmp_path: Path) -> None:
     path = write(tmp_path / "own.csv", 'a,kind,"b, c"\n1,wolf,-2.5\n3,elk,4e2\n\n5,wolf,0\n')
-    named = datasets.load("csv", data_dir=path, label="kind")
+    named = arrays_of("csv", data_dir=path, label="kind")
     assert named.class_names == ("elk", "wolf")
     assert named.labels.tolist() == [1, 0, 1]
     np.testing.assert_array_equal(named.inputs, np.array([[1, -2.5], [3, 400], [5, 0]], np.float32))
     numbered = write(tmp_path / "numbered.csv", "\ufefflabel,x\n1,5\n0,6\n")
-    assert datasets.load("csv", data_dir=numbered).labels.tolist() == [1, 0]
-    assert datasets.load("csv", data_dir=numbered).class_names == ()
+    assert arrays_of("csv", data_dir=numbered).labels.tolist() == [1, 0]
+    assert arrays_of("csv", data_dir=numbered).class_names == ()
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("x,y\n1,2\n", r"no column 'label' \(set data.label; columns: x, y\)"),
+        ("x,y\n1,2\n", r"no column 'label' \(name the column of classes with label; columns: x, y\)"),
         ("", "no column 'label'"),
         ("label\n1\n", "no column beside 'label'"),
         ("label,x,x\n1,2,3\n", "two columns are called 'x'"),
@@ -201,7 +207,7 @@ def test_csv_takes_names_or_numbers_as_classes(tmp_path):
         (b"label,x\n0,1\n\xff,2\n", "line 3 is not UTF-8"),
     ],
 )
-def test_a_bad_csv_is_named_by_row_and_column(tmp_path, content, message):
+def test_a_bad_csv_is_refused_with_line_and_column(tmp_path: Path, content: str | bytes, message: str) -> None:
     path = write(tmp_path / "own.csv", content)
     with pytest.raises(InputError, match=message) as caught:
         datasets.load("csv", data_dir=path)
@@ -210,17 +216,17 @@ def test_a_bad_csv_is_named_by_row_and_column(tmp_path, content, message):
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (4, 1, 8, 8)])
-def test_arrays_are_taken_as_they_are(tmp_path, shape):
+def test_arrays_are_taken_as_they_are(tmp_path: Path, shape: tuple[int, ...]) -> None:
     inputs = np.random.default_rng(0).normal(size=shape)
     labels = np.array(["b", "a", "b", "b"])
     np.savez(tmp_path / "own.npz", inputs=inputs, labels=labels)
     np.save(tmp_path / "inputs.npy", inputs)
     np.save(tmp_path / "labels.npy", labels)
-    packed = datasets.load("npz", data_dir=tmp_path / "own.npz")
+    packed = arrays_of("npz", data_dir=tmp_path / "own.npz")
     assert packed.class_names == ("a", "b")
     assert packed.labels.tolist() == [1, 0, 1, 1]
     np.testing.assert_array_equal(packed.inputs, inputs.astype(np.float32))
-    np.testing.assert_array_equal(datasets.load("npy", data_dir=tmp_path).inputs, packed.inputs)
+    np.testing.assert_array_equal(arrays_of("npy", data_dir=tmp_path).inputs, packed.inputs)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +241,9 @@ def test_arrays_are_taken_as_they_are(tmp_path, shape):
         (np.array([[0.0], [1e60]]), [0, 1], "record 2 holds NaN"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(tmp_path, inputs, labels, message):
+def test_arrays_that_do_not_fit_are_refused(
+    tmp_path: Path, inputs: NDArray[Any], labels: list[float], message: str
+) -> None:
     np.savez(tmp_path / "own.npz", inputs=inputs, labels=np.array(labels))
     with pytest.raises(InputError, match=message):
         datasets.load("npz", data_dir=tmp_path / "own.npz")
@@ -248,11 +256,11 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path, inputs, labels, message):
 class Trap:
     """Would be noticed if anything unpickled it."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[object, tuple[str]]:
         return (exec, ("raise SystemExit('unpickled')",))
 
 
-def test_nothing_is_unpickled_and_no_header_is_believed(tmp_path):
+def test_pickles_and_headers_beyond_the_file_are_refused(tmp_path: Path) -> None:
     trap = np.array([Trap()], dtype=object)
     np.save(tmp_path / "inputs.npy", trap, allow_pickle=True)
     np.save(tmp_path / "labels.npy", np.array([0]))
@@ -270,11 +278,11 @@ def test_nothing_is_unpickled_and_no_header_is_believed(tmp_path):
         datasets.load("npy", data_dir=tmp_path)
 
 
-def test_parquet_takes_the_column_of_classes_out(tmp_path):
+def test_parquet_takes_the_column_of_classes_out(tmp_path: Path) -> None:
     path = tmp_path / "own.parquet"
     table = pyarrow.table({"a": [1, 2, 3], "kind": ["x", "y", "x"], "b": [0.5, -1.0, 2.0]})
     pyarrow.parquet.write_table(table, path)
-    loaded = datasets.load("parquet", data_dir=path, label="kind")
+    loaded = arrays_of("parquet", data_dir=path, label="kind")
     assert loaded.class_names == ("x", "y")
     assert loaded.labels.tolist() == [0, 1, 0]
     np.testing.assert_array_equal(loaded.inputs, np.array([[1, 0.5], [2, -1], [3, 2]], np.float32))
@@ -291,14 +299,16 @@ def test_parquet_takes_the_column_of_classes_out(tmp_path):
         ({"label": [0, 2], "x": [1.0, 2.0]}, "class 1 has no record"),
     ],
 )
-def test_a_bad_parquet_is_named_by_column(tmp_path, columns, message):
+def test_a_bad_parquet_is_refused_with_its_column(
+    tmp_path: Path, columns: dict[str, list[object]], message: str
+) -> None:
     path = tmp_path / "own.parquet"
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
     with pytest.raises(InputError, match=message):
         datasets.load("parquet", data_dir=path)
 
 
-def test_parquet_needs_its_package_and_a_whole_file(tmp_path, monkeypatch):
+def test_a_damaged_parquet_and_a_missing_pyarrow_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "own.parquet", b"PAR1 no more")
     with pytest.raises(InputError, match=r"not a readable \.parquet file"):
         datasets.load("parquet", data_dir=path)
@@ -308,7 +318,7 @@ def test_parquet_needs_its_package_and_a_whole_file(tmp_path, monkeypatch):
         datasets.load("parquet", data_dir=path)
 
 
-def test_a_column_is_named_only_where_there_are_columns(tmp_path):
+def test_a_label_column_without_columns_and_a_path_that_is_no_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.label: data set digits has no columns.*csv, parquet"):
         datasets.load("digits", label="x")
     with pytest.raises(ConfigError, match="csv needs data_dir"):

@@ -13,6 +13,7 @@ import pytest
 
 from harness.data import datasets
 from harness.errors import ConfigError, DependencyError, InputError
+from tests.data.loading import texts_of
 
 WORDS = ("film", "story", "actor", "scene", "dull", "bright", "slow", "warm", "plot", "music")
 
@@ -28,35 +29,29 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def texts_of(name: str, path: Path) -> datasets.TextDataset:
-    found = datasets.load(name, data_dir=path)
-    assert isinstance(found, datasets.TextDataset)
-    return found
-
-
-def test_ag_news_reads_the_official_columns(tmp_path):
+def test_ag_news_reads_the_official_columns(tmp_path: Path) -> None:
     write(tmp_path / "test.csv", '"3","A ""title""","Text, with\\\\marks"\n"1","T","line\nend"\n')
-    found = texts_of("ag-news", tmp_path)
-    assert found.labels.tolist() == [2, 0]
-    assert found.class_names == ("World", "Sports", "Business", "Sci/Tech")
-    assert found.inputs == ('A "title" Text, with\\\\marks', "T line\nend")
-    ids = found.ids
+    data = texts_of("ag-news", tmp_path)
+    assert data.labels.tolist() == [2, 0]
+    assert data.class_names == ("World", "Sports", "Business", "Sci/Tech")
+    assert data.inputs == ('A "title" Text, with\\\\marks', "T line\nend")
+    ids = data.ids
     write(tmp_path / "train.csv", '"4","a","b"\n')
     both = texts_of("ag-news", tmp_path)
     assert both.source_names == ("train.csv", "test.csv")
-    assert both.texts(ids) == list(found.inputs)
+    assert both.texts(ids) == list(data.inputs)
 
 
-def test_ag_news_reads_one_tsv_by_its_own_path(tmp_path):
+def test_ag_news_reads_one_tsv_by_its_own_path(tmp_path: Path) -> None:
     path = write(tmp_path / "part.tsv", 'He said "no.\tSports\nChips\tSci/Tech\n')
-    found = texts_of("ag-news", path)
-    assert found.inputs == ('He said "no.', "Chips")
-    assert found.labels.tolist() == [1, 3]
+    data = texts_of("ag-news", path)
+    assert data.inputs == ('He said "no.', "Chips")
+    assert data.labels.tolist() == [1, 3]
     with pytest.raises(InputError, match=r"neither train\.csv nor test\.csv"):
         texts_of("ag-news", tmp_path)
 
 
-def test_sst2_reads_sentences_or_else_phrases(tmp_path):
+def test_sst2_reads_sentences_or_else_phrases(tmp_path: Path) -> None:
     glue = "label\tsentence\r\n0\tdull \r\n1\tit 's \"warm\r\n"
     write(tmp_path / "train.tsv", glue)
     phrases = texts_of("sst2", tmp_path)
@@ -73,13 +68,13 @@ def test_sst2_reads_sentences_or_else_phrases(tmp_path):
 
 
 @pytest.mark.parametrize("names", [("TREC.train", "TREC.test"), ("train_5500.label", "TREC_10.label")])
-def test_trec_takes_the_coarse_class_and_latin_1(tmp_path, names):
+def test_trec_takes_the_coarse_class_and_latin_1(tmp_path: Path, names: tuple[str, str]) -> None:
     write(tmp_path / names[0], "LOC:city Where is Z\u00fcrich ?\nNUM:date When ?\n".encode("latin-1"))
     write(tmp_path / names[1], b"HUM:ind Who wrote it \x85 again ?\n")
-    found = texts_of("trec", tmp_path)
-    assert found.labels.tolist() == [4, 5, 3]
-    assert found.inputs[0] == "Where is Z\u00fcrich ?"
-    assert found.ids.tolist() == [0, 1, 1_000_000_000]
+    data = texts_of("trec", tmp_path)
+    assert data.labels.tolist() == [4, 5, 3]
+    assert data.inputs[0] == "Where is Z\u00fcrich ?"
+    assert data.ids.tolist() == [0, 1, 1_000_000_000]
 
 
 REVIEWS = {
@@ -108,7 +103,7 @@ def pack_imdb(path: Path, reviews: dict[str, bytes]) -> Path:
     return path
 
 
-def test_imdb_reads_folders_and_archive_alike(tmp_path):
+def test_imdb_reads_folders_and_archive_alike(tmp_path: Path) -> None:
     unpacked = texts_of("imdb", write_imdb(tmp_path / "a"))
     assert unpacked.inputs == ("slow", "dull", "warm", "grey", "br\u00efght")
     assert unpacked.labels.tolist() == [0, 0, 1, 0, 1]
@@ -124,17 +119,17 @@ def test_imdb_reads_folders_and_archive_alike(tmp_path):
         assert other.ids.tolist() == unpacked.ids.tolist()
 
 
-def test_an_archive_is_never_unpacked_to_disk(tmp_path):
+def test_an_archive_is_never_unpacked_to_disk(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     reviews = {f"aclImdb/{name}": text.encode() for name, text in REVIEWS.items()}
     reviews["../../train/pos/5_9.txt"] = b"a name that climbs is a name and nothing more"
-    found = texts_of("imdb", pack_imdb(folder / "aclImdb_v1.tar.gz", reviews))
-    assert len(found) == 6
+    data = texts_of("imdb", pack_imdb(folder / "aclImdb_v1.tar.gz", reviews))
+    assert len(data) == 6
     assert [path.name for path in tmp_path.rglob("*")] == ["data", "aclImdb_v1.tar.gz"]
 
 
-def test_a_bad_review_is_named(tmp_path):
+def test_a_bad_review_or_archive_is_refused_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "aclImdb_v1.tar.gz"
     good = {f"aclImdb/{name}": text.encode() for name, text in REVIEWS.items()}
     for change, message in [
@@ -178,7 +173,9 @@ def test_a_bad_review_is_named(tmp_path):
         ("trec", "TREC.train", "LOC:city Where ?\nHUM:ind\n", "record 2 is an empty text"),
     ],
 )
-def test_a_bad_line_of_text_is_named(tmp_path, name, file, content, message):
+def test_a_bad_line_of_text_is_refused_with_file_and_line(
+    tmp_path: Path, name: str, file: str, content: str | bytes, message: str
+) -> None:
     write(tmp_path / file, content)
     with pytest.raises(InputError, match=message) as caught:
         datasets.load(name, data_dir=tmp_path)
@@ -187,24 +184,24 @@ def test_a_bad_line_of_text_is_named(tmp_path, name, file, content, message):
 
 
 @pytest.mark.parametrize("name", ["ag-news", "sst2", "trec", "imdb"])
-def test_missing_texts_are_said(tmp_path, name):
+def test_missing_folders_and_files_of_texts_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} needs data_dir"):
         datasets.load(name)
     with pytest.raises(InputError, match=r"there is (none|neither)"):
         datasets.load(name, data_dir=tmp_path)
 
 
-def test_copies_of_a_text_get_one_role_at_most(tmp_path):
+def test_copies_of_a_text_get_one_role_at_most(tmp_path: Path) -> None:
     rows = [*sentences(30), *sentences(5)]
     write(tmp_path / "stsa.binary.train", "".join(f"{k % 2} {text}\n" for k, text in enumerate(rows)))
-    made = datasets.split(texts_of("sst2", tmp_path), members=10, nonmembers=10, shadows=1, seed=0)
-    assert made.duplicates_removed == 5
-    assert len(made.everyone()) == 30
+    split = datasets.split(texts_of("sst2", tmp_path), members=10, nonmembers=10, shadows=1, seed=0)
+    assert split.duplicates_removed == 5
+    assert len(split.everyone()) == 30
 
 
-def test_a_tokenizer_cuts_pads_and_marks():
-    made = datasets.train_tokenizer(sentences(50), vocabulary=120, sequence=12)
-    ids = made.encode(["film", "FILM", "film " * 40, "", "\u4f60"])
+def test_a_tokenizer_cuts_pads_and_marks() -> None:
+    tokenizer = datasets.train_tokenizer(sentences(50), vocabulary=120, sequence=12)
+    ids = tokenizer.encode(["film", "FILM", "film " * 40, "", "\u4f60"])
     assert ids.shape == (5, 12)
     assert ids.dtype == np.int64
     assert ids[0].tolist()[0] == 2
@@ -214,24 +211,24 @@ def test_a_tokenizer_cuts_pads_and_marks():
     assert ids[2, -1] == 3
     assert ids[3].tolist() == [2, 3] + [0] * 10
     assert ids[4].tolist()[:3] == [2, 1, 3], "a character that was never seen is unknown"
-    assert ids.max() < made.vocabulary <= 120
+    assert ids.max() < tokenizer.vocabulary <= 120
 
 
-def test_no_word_that_occurs_once_becomes_a_token():
-    made = datasets.train_tokenizer([*sentences(50), "xylophonist"], vocabulary=4000, sequence=32)
-    assert "xylophonist" not in made.to_json()["model"]["vocab"]
-    assert "film" in made.to_json()["model"]["vocab"]
+def test_no_word_that_occurs_once_becomes_a_token() -> None:
+    tokenizer = datasets.train_tokenizer([*sentences(50), "xylophonist"], vocabulary=4000, sequence=32)
+    assert "xylophonist" not in tokenizer.to_json()["model"]["vocab"]
+    assert "film" in tokenizer.to_json()["model"]["vocab"]
 
 
-def test_a_tokenizer_comes_back_from_its_json():
-    made = datasets.train_tokenizer(sentences(50), vocabulary=120, sequence=12)
-    again = datasets.Tokenizer(made.to_json())
-    assert again.digest == made.digest
-    assert (again.vocabulary, again.sequence) == (made.vocabulary, 12)
-    np.testing.assert_array_equal(again.encode(sentences(60)), made.encode(sentences(60)))
+def test_a_tokenizer_read_back_from_json_is_unchanged() -> None:
+    tokenizer = datasets.train_tokenizer(sentences(50), vocabulary=120, sequence=12)
+    again = datasets.Tokenizer(tokenizer.to_json())
+    assert again.digest == tokenizer.digest
+    assert (again.vocabulary, again.sequence) == (tokenizer.vocabulary, 12)
+    np.testing.assert_array_equal(again.encode(sentences(60)), tokenizer.encode(sentences(60)))
 
 
-def test_equal_texts_give_an_equal_tokenizer_in_every_process():
+def test_equal_texts_give_an_equal_tokenizer_in_every_process() -> None:
     code = (
         "from harness.data.datasets import train_tokenizer as t; import numpy as np; r = np.random.default_rng(1)\n"
         "w = [''.join(r.choice(list('abcdefghij'), 5)) for _ in range(300)]\n"
@@ -246,21 +243,21 @@ def test_equal_texts_give_an_equal_tokenizer_in_every_process():
     assert len(runs[0].strip()) == 64
 
 
-def test_a_vocabulary_below_the_alphabet_is_refused():
+def test_a_vocabulary_below_the_alphabet_is_refused() -> None:
     texts = ["".join(chr(0x4E00 + 40 * k + i) for i in range(40)) for k in range(5)]
     with pytest.raises(ConfigError, match=r"data\.vocabulary: 100 tokens, the texts hold 200 different characters"):
         datasets.train_tokenizer(texts, vocabulary=100, sequence=8)
 
 
 @pytest.mark.parametrize("change", [{"model": None}, {"padding": None}, {"truncation": None}, {"version": "9"}])
-def test_json_that_is_no_such_tokenizer_is_refused(change):
-    made = datasets.train_tokenizer(sentences(9), vocabulary=60, sequence=8)
+def test_json_of_another_tokenizer_is_refused(change: dict[str, object]) -> None:
+    tokenizer = datasets.train_tokenizer(sentences(9), vocabulary=60, sequence=8)
     with pytest.raises(InputError, match="tokenizer: ") as caught:
-        datasets.Tokenizer({**made.to_json(), **change})
+        datasets.Tokenizer({**tokenizer.to_json(), **change})
     assert "\n" not in str(caught.value)
 
 
-def test_without_the_package_the_extra_is_named(monkeypatch):
+def test_without_tokenizers_training_one_is_refused_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(DependencyError, match=r"tokenizers is not installed.*edgeleak\[text\]"):
         datasets.train_tokenizer(["a"], vocabulary=60, sequence=8)
