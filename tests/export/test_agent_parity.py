@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import nn
 
 from harness import training
-from harness.data import datasets
 from harness.devices import open_device
 from harness.types import Records
+from tests.architectures import PIXELS
+from tests.export.fixture_types import Formats
 from tests.export.pairs import PAIRS, TOLERANCES
 
-DIGITS = datasets.load("digits")
 
-
-def test_one_stream_feeds_every_format_of_every_runtime(network, formats):
-    x = DIGITS.inputs[600:664]
+def test_one_stream_feeds_every_format_of_every_runtime(network: nn.Module, formats: Formats) -> None:
+    x = PIXELS[600:664]
     expected = training.predict(network, x)
     records = Records({"args_0": x}, np.zeros(len(x), dtype=np.int64), np.arange(len(x)))
     artifacts = [formats[pair] for pair in PAIRS]

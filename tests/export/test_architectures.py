@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,14 +27,14 @@ N = 96
 AGREEMENT = {"fp32": 1.0, "fp16": 0.95, "int8": 0.8, "int8-dynamic": 0.8, "int4": 0.4}
 
 
-# DenseNet's two minutes are spent once: the export matrix has it on every runtime.
+# DenseNet takes two minutes, and the export matrix has it on every runtime.
 CASES = [(name, runtime) for name in NAMES for runtime in ("litert", "executorch")]
 CASES.remove(("densenet121", "executorch"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "runtime"), CASES)
-def test_files_answer_as_the_network_does(name, runtime, tmp_path):
+def test_files_answer_as_the_network_does(name: str, runtime: str, tmp_path: Path) -> None:
     model, inputs = _trained(name)
     # LiteRT's number formats share one conversion; ExecuTorch pays for each.
     numerics = [n for n in AGREEMENT if export.supports(runtime, n) is None and (runtime == "litert" or n == "fp32")]
@@ -50,13 +51,13 @@ def test_files_answer_as_the_network_does(name, runtime, tmp_path):
     expected = training.predict(model, inputs[:64])
     for artifact in artifacts:
         assert artifact.inputs[0].dtype == str(inputs.dtype)
-        found = _answers(runtime, artifact.path, [inputs[:size] for size in (64, 1, 5)])
-        for answers in found:
+        by_batch = _answers(runtime, artifact.path, [inputs[:size] for size in (64, 1, 5)])
+        for answers in by_batch:
             assert answers.shape == (len(answers), 10)
             if artifact.variant == "fp32":
                 near = expected[: len(answers)]
                 np.testing.assert_allclose(answers, near, atol=1e-4 * max(1.0, np.abs(expected).max()))
-        agreement = (found[0].argmax(1) == expected.argmax(1)).mean()
+        agreement = (by_batch[0].argmax(1) == expected.argmax(1)).mean()
         assert agreement >= AGREEMENT[artifact.variant], artifact.variant
 
 
@@ -82,12 +83,13 @@ class _Flat(nn.Module):
         super().__init__()
         self.head = nn.Linear(12, scores)
 
-    def forward(self, x):
-        return self.head(torch.softmax(x, -1).flatten(1))
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(torch.softmax(x, -1).flatten(1))
+        return logits
 
 
 @pytest.mark.slow
-def test_a_flattened_batch_of_any_size_is_freed(tmp_path):
+def test_a_network_that_flattens_is_exported_for_any_batch_size(tmp_path: Path) -> None:
     """A user's network that flattens works, and 251, the batch size that marks its places, may be a size of its own."""
     for scores in (3, 251):
         model = _Flat(scores).eval()
@@ -100,7 +102,7 @@ def test_a_flattened_batch_of_any_size_is_freed(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_file_that_answers_otherwise_is_seen():
+def test_a_file_of_other_weights_fails_the_comparison_of_answers() -> None:
     plain, other = _Flat(3).eval(), _Flat(3).eval()
     with converting("a test"):
         content = _free_batch.convert(Source(plain, (3, 4), "float32", None, 8))
@@ -109,9 +111,9 @@ def test_a_file_that_answers_otherwise_is_seen():
 
 
 @pytest.mark.slow
-def test_a_batch_size_that_goes_elsewhere_is_refused(tmp_path):
+def test_a_network_that_computes_with_its_batch_size_is_refused(tmp_path: Path) -> None:
     class Tiled(_Flat):
-        def forward(self, x):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             # The number of records becomes a number that is computed with.
             return super().forward(x) * x.shape[0]
 
@@ -123,22 +125,23 @@ def test_a_batch_size_that_goes_elsewhere_is_refused(tmp_path):
 
 
 class _Shared(nn.Module):
-    """What a batch norm reads, others read too, as in DenseNet: folded into the layer before it would change theirs."""
+    """The layer before a batch norm has other readers, as in DenseNet: folding would change what they read."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.stem, self.norm = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4)
         self.head = nn.Linear(8, 3)
         nn.init.uniform_(self.norm.weight, 3.0, 4.0)
         nn.init.uniform_(self.norm.bias, -4.0, -3.0)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x)
-        return self.head(torch.cat((x, self.norm(x)), 1).mean((2, 3)))
+        logits: torch.Tensor = self.head(torch.cat((x, self.norm(x)), 1).mean((2, 3)))
+        return logits
 
 
 @pytest.mark.parametrize("runtime", export.RUNTIMES)
-def test_a_batch_norm_is_not_folded_into_what_others_read(runtime, tmp_path):
+def test_a_batch_norm_is_not_folded_into_a_layer_that_others_read(runtime: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = _Shared().eval()
     records = np.random.default_rng(0).standard_normal((96, 1, 8, 8)).astype(np.float32)
@@ -151,17 +154,23 @@ def test_a_batch_norm_is_not_folded_into_what_others_read(runtime, tmp_path):
 
 
 @pytest.mark.slow
-def test_compressed_networks_keep_their_zeros_in_the_file(tmp_path):
+def test_compressed_networks_keep_their_zeros_in_the_file(tmp_path: Path) -> None:
     """Text, too: the layers' weights are pruned in the file, the tables are not."""
     inputs, labels = digits("gpt2", 64)
-    made = compression.compress(
+    compressed = compression.compress(
         build("gpt2", shape=inputs.shape[1:]), "prune-0.5", inputs=inputs, labels=labels, finetune_epochs=0,
         finetune_learning_rate=1e-3, batch_size=32, seed=0,
     )  # fmt: skip
     path = tmp_path / "pruned.tflite"
     artifact = export.export(
-        made.model, runtime="litert", numerics="fp32", sample_shape=inputs.shape[1:], sample_dtype="int64", path=path
+        compressed.model,
+        runtime="litert",
+        numerics="fp32",
+        sample_shape=inputs.shape[1:],
+        sample_dtype="int64",
+        path=path,
     )
-    shares = [w["share_zeros"] for w in artifact.provenance["weights"]]
+    weights: Any = artifact.provenance["weights"]
+    shares = [w["share_zeros"] for w in weights]
     # Two blocks of six layers, and the last one.
     assert sum(share == 0.5 for share in shares) == 13

@@ -1,30 +1,35 @@
-"""Exported files answer as the network does, for every batch size, in silence."""
+"""Exported files answer as the network does, for every batch size, and exporting prints nothing."""
 
 from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from harness import export, models, training
-from harness.data import datasets
 from harness.errors import ArtifactError, ConfigError, InputError, StorageError
+from tests.architectures import PIXELS
+from tests.export.fixture_types import Exported, Formats, Runners
 from tests.export.pairs import PAIRS, TOLERANCES
 
 SHAPE = (1, 8, 8)
-DIGITS = datasets.load("digits")
 
 
 @pytest.mark.parametrize(("runtime", "numerics"), PAIRS)
-def test_answers_are_the_networks_for_every_batch_size(network, formats, run, runtime, numerics):
+def test_answers_are_the_networks_for_every_batch_size(
+    network: nn.Module, formats: Formats, run: Runners, runtime: str, numerics: str
+) -> None:
     path = formats[runtime, numerics].path
-    x = DIGITS.inputs[600:856]
+    x = PIXELS[600:856]
     expected = training.predict(network, x)
     scale = np.abs(expected).max()
     for size in (1, 7, 64, 256):
@@ -40,35 +45,39 @@ def test_answers_are_the_networks_for_every_batch_size(network, formats, run, ru
 
 @pytest.mark.parametrize("variant", ["prune-0.6", "prune-0.9", "cluster-16"])
 @pytest.mark.parametrize("runtime", export.RUNTIMES)
-def test_compressed_networks_answer_alike_too(variants, run, runtime, variant):
-    made = variants[variant]
-    x = DIGITS.inputs[600:664]
-    expected = training.predict(made.model, x)
-    answers = run[runtime](made.artifacts[runtime].path, x)
+def test_files_of_compressed_networks_answer_as_the_networks_do(
+    variants: Mapping[str, Exported], run: Runners, runtime: str, variant: str
+) -> None:
+    exported = variants[variant]
+    x = PIXELS[600:664]
+    expected = training.predict(exported.model, x)
+    answers = run[runtime](exported.artifacts[runtime].path, x)
     np.testing.assert_allclose(answers, expected, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(("runtime", "numerics"), PAIRS)
-def test_an_artifact_tells_its_own_story(formats, calibration, runtime, numerics):
+def test_an_artifact_records_its_digest_size_recipe_and_packages(
+    formats: Formats, calibration: NDArray[np.float32], runtime: str, numerics: str
+) -> None:
     artifact = formats[runtime, numerics]
     content = artifact.path.read_bytes()
     assert artifact.sha256 == hashlib.sha256(content).hexdigest()
     assert artifact.size_bytes == len(content)
     assert [(i.dtype, i.shape) for i in artifact.inputs] == [("float32", SHAPE)]
     assert (artifact.output.dtype, artifact.output.shape) == ("float32", (10,))
-    told = artifact.provenance
-    assert told["recipe"] == {"note": numerics}
-    assert told["numerics"] == numerics
-    assert told["packages"]["torch"].startswith("2.")
-    assert "not installed" not in told["packages"].values()
-    assert len(told["weights"]) == 4
-    assert told["size_zip_bytes"] == export.sizes(artifact.path).zipped
-    assert ("calibration" in told) == (numerics in ("int8", "int16x8"))
-    if "calibration" in told:
-        assert told["calibration"] == {"n": 128, "sha256": hashlib.sha256(calibration.tobytes()).hexdigest()}
+    recorded: Any = artifact.provenance
+    assert recorded["recipe"] == {"note": numerics}
+    assert recorded["numerics"] == numerics
+    assert recorded["packages"]["torch"].startswith("2.")
+    assert "not installed" not in recorded["packages"].values()
+    assert len(recorded["weights"]) == 4
+    assert recorded["size_zip_bytes"] == export.sizes(artifact.path).zipped
+    assert ("calibration" in recorded) == (numerics in ("int8", "int16x8"))
+    if "calibration" in recorded:
+        assert recorded["calibration"] == {"n": 128, "sha256": hashlib.sha256(calibration.tobytes()).hexdigest()}
 
 
-def test_litert_files_declare_a_dynamic_batch(formats):
+def test_litert_files_declare_a_dynamic_batch(formats: Formats) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     for (runtime, _), artifact in formats.items():
@@ -78,7 +87,14 @@ def test_litert_files_declare_a_dynamic_batch(formats):
 
 
 @pytest.mark.parametrize("runtime", export.RUNTIMES)
-def test_a_rerun_gives_the_same_bytes_and_says_nothing(network, calibration, formats, runtime, tmp_path, capfd):
+def test_a_rerun_gives_the_same_bytes_and_prints_nothing(
+    network: nn.Module,
+    calibration: NDArray[np.float32],
+    formats: Formats,
+    runtime: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     artifact = export.export(
         network,
         runtime=runtime,
@@ -89,12 +105,12 @@ def test_a_rerun_gives_the_same_bytes_and_says_nothing(network, calibration, for
         variant="int8",
     )
     assert artifact.sha256 == formats[runtime, "int8"].sha256
-    said = capfd.readouterr()
-    assert (said.out, said.err) == ("", "")
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
     assert [p.name for p in tmp_path.iterdir()] == ["again"]
 
 
-def test_conversions_run_in_worker_processes(network, formats, tmp_path):
+def test_conversions_run_in_worker_processes(network: nn.Module, formats: Formats, tmp_path: Path) -> None:
     (sha,) = joblib.Parallel(n_jobs=2)(
         joblib.delayed(_export_elsewhere)(network, tmp_path / name) for name in ("one.tflite",)
     )
@@ -107,14 +123,14 @@ def _export_elsewhere(network: nn.Module, path: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", export.RUNTIMES)
-def test_a_residual_network_goes_the_same_way(run, runtime, tmp_path):
+def test_files_of_a_residual_network_answer_as_the_network_does(run: Runners, runtime: str, tmp_path: Path) -> None:
     shape = (3, 16, 16)
     model = models.build("resnet18", n_classes=5, in_shape=shape, width=4)
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(64, *shape)).astype(np.float32), rng.integers(0, 5, 64)
     training.train(model, x, y, epochs=1, batch_size=32, learning_rate=1e-2, seed=0)
     names = ["fp32", "int8"]
-    made = export.export_many(
+    artifacts = export.export_many(
         model,
         runtime=runtime,
         targets=[export.Target(n, n, tmp_path / n) for n in names],
@@ -122,16 +138,18 @@ def test_a_residual_network_goes_the_same_way(run, runtime, tmp_path):
         calibration=x,
     )
     expected = training.predict(model, x)
-    for artifact, tolerance in zip(made, (1e-5, 0.15), strict=True):
+    for artifact, tolerance in zip(artifacts, (1e-5, 0.15), strict=True):
         for size in (1, 64):
             answers = run[runtime](artifact.path, x[:size])
             assert np.abs(answers - expected[:size]).max() < tolerance * np.abs(expected).max()
 
 
-def test_what_a_runtime_lacks_is_said_before_any_work(network, tmp_path):
+def test_an_unsupported_format_or_runtime_is_refused_before_a_file_is_written(
+    network: nn.Module, tmp_path: Path
+) -> None:
     assert export.supports("litert", "int4") is None
     assert "linear layers only" in str(export.supports("executorch", "int4"))
-    asked = {"sample_shape": SHAPE, "path": tmp_path / "f"}
+    asked: dict[str, Any] = {"sample_shape": SHAPE, "path": tmp_path / "f"}
     with pytest.raises(ConfigError, match=r"variant 'original' on executorch: .*linear layers only"):
         export.export(network, runtime="executorch", numerics="int8-dynamic", **asked)
     with pytest.raises(ConfigError, match="runtime 'tvm' is not known"):
@@ -149,7 +167,9 @@ def test_what_a_runtime_lacks_is_said_before_any_work(network, tmp_path):
         (np.zeros((4, 8, 8), np.float32), "shape \\(8, 8\\), the model takes \\(1, 8, 8\\)"),
     ],
 )
-def test_static_quantization_needs_fitting_calibration(network, tmp_path, records, message):
+def test_static_quantization_without_fitting_calibration_is_refused(
+    network: nn.Module, tmp_path: Path, records: NDArray[np.float32] | None, message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         export.export(
             network,
@@ -162,7 +182,7 @@ def test_static_quantization_needs_fitting_calibration(network, tmp_path, record
         )
 
 
-def test_a_calibration_record_with_nan_is_named(network, tmp_path):
+def test_a_calibration_record_with_nan_is_refused_with_its_number(network: nn.Module, tmp_path: Path) -> None:
     records = np.zeros((4, *SHAPE), np.float32)
     records[2, 0, 3, 3] = np.nan
     with pytest.raises(InputError, match="calibration record 3 holds NaN"):
@@ -174,12 +194,14 @@ def test_a_calibration_record_with_nan_is_named(network, tmp_path):
 
 class _Unconvertible(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        print("a converter's chatter", file=sys.stderr)
+        print("a converter's own output", file=sys.stderr)
         return torch.fft.fft(x.flatten(1)).real[:, :3] if float(x.sum()) > 0 else x.flatten(1)[:, :3]
 
 
 @pytest.mark.parametrize("runtime", export.RUNTIMES)
-def test_a_failed_conversion_is_one_line_with_the_converters_words_as_a_note(runtime, tmp_path, capfd):
+def test_a_failed_conversion_is_one_line_with_the_converters_words_as_a_note(
+    runtime: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     model = _Unconvertible()
     capfd.readouterr()
     with pytest.raises(ArtifactError, match=f"^shadow-0 to {runtime}, original: the conversion failed") as caught:
@@ -194,7 +216,7 @@ def test_a_failed_conversion_is_one_line_with_the_converters_words_as_a_note(run
 class _Rare(nn.Module):
     """An operation that no converter knows."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         return torch.linalg.svdvals(x[:, 0])
 
 
@@ -206,7 +228,7 @@ class _Branching(nn.Module):
 
 
 @pytest.mark.parametrize("runtime", ["litert", "executorch", "onnx"])
-def test_an_operation_that_a_converter_lacks_names_its_layer_and_line(runtime, tmp_path):
+def test_an_operation_that_a_converter_lacks_names_its_layer_and_line(runtime: str, tmp_path: Path) -> None:
     model = nn.Sequential(nn.Identity(), _Rare())
     with pytest.raises(
         ArtifactError, match=r"_linalg_svd.*; at layer '1' \(_Rare\), test_export\.py line \d+: return "
@@ -216,13 +238,13 @@ def test_an_operation_that_a_converter_lacks_names_its_layer_and_line(runtime, t
 
 
 @pytest.mark.parametrize("runtime", export.RUNTIMES)
-def test_a_branch_that_depends_on_the_records_names_its_line(runtime, tmp_path):
+def test_a_branch_that_depends_on_the_records_names_its_line(runtime: str, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"test_export\.py line \d+") as caught:
         export.export(_Branching(), runtime=runtime, numerics="fp32", sample_shape=SHAPE, path=tmp_path / "f")
     assert "\x1b" not in str(caught.value)
 
 
-def test_a_folder_that_is_not_there_is_a_storage_error(network, tmp_path):
+def test_a_folder_that_is_not_there_is_a_storage_error(network: nn.Module, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"nowhere/f\.tflite: cannot be written"):
         export.export(
             network, runtime="litert", numerics="fp32", sample_shape=SHAPE, path=tmp_path / "nowhere" / "f.tflite"

@@ -1,4 +1,4 @@
-"""A Keras user's model through TensorFlow's converter and toolkit, on a real agent and before `attack`."""
+"""A Keras user's model through TensorFlow's converter and toolkit, queried on a real agent and attacked."""
 
 from __future__ import annotations
 
@@ -54,12 +54,14 @@ def trained(digits: Path) -> Path:
 @pytest.mark.slow
 def test_six_modes_pruning_and_clustering_are_made_queried_and_attacked(digits: Path, trained: Path) -> None:
     out, answers = digits.parent / "files", digits.parent / "answers.npz"
-    found = convert(trained, out, calibration=digits, prune=[0.8], cluster=[16], sparse=True, finetune=digits, epochs=2)
-    assert found["skipped"] == []
-    files = {row["name"]: row for row in found["files"]}
-    made = {*MODES, "prune-0.8-sparse", *(f"{r}-{m}" for r in ("prune-0.8", "cluster-16") for m in MODES)}
-    assert set(files) == made
-    assert {p.name for p in out.iterdir()} == {f"{n}.tflite" for n in made} | {"prune-0.8.keras", "cluster-16.keras"}
+    summary = convert(
+        trained, out, calibration=digits, prune=[0.8], cluster=[16], sparse=True, finetune=digits, epochs=2
+    )
+    assert summary["skipped"] == []
+    files = {row["name"]: row for row in summary["files"]}
+    names = {*MODES, "prune-0.8-sparse", *(f"{r}-{m}" for r in ("prune-0.8", "cluster-16") for m in MODES)}
+    assert set(files) == names
+    assert {p.name for p in out.iterdir()} == {f"{n}.tflite" for n in names} | {"prune-0.8.keras", "cluster-16.keras"}
     for name, row in files.items():
         assert (out / f"{name}.tflite").read_bytes()[4:8] == b"TFL3"
         dtype = MODES.get(row["mode"], "float32")
@@ -76,7 +78,7 @@ def test_six_modes_pruning_and_clustering_are_made_queried_and_attacked(digits: 
         np.testing.assert_array_equal(one, other)
 
     models = [f"original={out / 'float32.tflite'}"]
-    models += [f"{name}={out / name}.tflite" for name in sorted(made - {"float32"})]
+    models += [f"{name}={out / name}.tflite" for name in sorted(names - {"float32"})]
     asked = query(digits, models, out=answers)
     assert {row["outputs"] for row in asked["models"]} == {"confidences"}
     accuracies = {row["variant"]: row["accuracy"] for row in asked["models"]}
@@ -93,21 +95,23 @@ def test_six_modes_pruning_and_clustering_are_made_queried_and_attacked(digits: 
         pair = table["target/confidences/prune-0.8-sparse"], table["target/confidences/prune-0.8-float32"]
         np.testing.assert_allclose(*pair, atol=1e-5)
 
-    command = [sys.executable, "-m", "harness", "attack", answers, "-q", "--json", "--attack", "confidence"]
+    command = [sys.executable, "-m", "harness", "attack", str(answers), "-q", "--json", "--attack", "confidence"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["results"]
-    assert {row["variants"][0] for row in rows} == {*(made - {"float32"}), "original"}
+    assert {row["variants"][0] for row in rows} == {*(names - {"float32"}), "original"}
     for row in rows:
         assert row["auc"]["low"] <= row["auc"]["value"] <= row["auc"]["high"]
         assert row["n_members"] == row["n_nonmembers"] == 600
-    # Forty epochs on 600 records: the network remembers, and the smallest file tells, too.
+    # Forty epochs on 600 records: the network remembers them, and the smallest file leaks, too.
     assert next(row for row in rows if row["variants"] == ["int8"])["auc"]["low"] > 0.5
 
 
 @needs_tensorflow
 @pytest.mark.slow
-def test_a_model_that_cannot_be_made_is_refused_or_listed(digits: Path, trained: Path, tmp_path: Path) -> None:
+def test_lambda_layers_wrong_calibration_and_unknown_classes_are_refused(
+    digits: Path, trained: Path, tmp_path: Path
+) -> None:
     refused(ArtifactError, lambda: convert(digits.parent / "lambda.keras", tmp_path / "out"), "Lambda", "not run")
     wrong = tmp_path / "wrong.npz"
     np.savez(wrong, inputs=np.zeros((9, 1, 8, 8), np.float32))
@@ -137,7 +141,7 @@ def stored(path: Path, config: object) -> Path:
     return path
 
 
-def test_bad_requests_need_no_tensorflow_to_be_refused(tmp_path: Path) -> None:
+def test_bad_requests_are_refused_without_tensorflow(tmp_path: Path) -> None:
     model, out = stored(tmp_path / "m.keras", SMALL_CONFIG), tmp_path / "out"
     nothing, text = tmp_path / "absent.keras", tmp_path / "text.keras"
     text.write_text("no zip")
@@ -153,7 +157,9 @@ def test_bad_requests_need_no_tensorflow_to_be_refused(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-def test_without_tensorflow_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tensorflow_a_conversion_is_refused_with_the_install_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EDGELEAK_TENSORFLOW", str(tmp_path / "nowhere"))
     model = stored(tmp_path / "m.keras", SMALL_CONFIG)
     refused(DependencyError, lambda: convert(model, tmp_path / "out"), "nowhere/main", "make tensorflow")
@@ -162,8 +168,8 @@ def test_without_tensorflow_the_error_says_how_to_get_it(tmp_path: Path, monkeyp
 
 def sparsity(levels: list[tuple[int, list[int], list[int]] | int], order: list[int], blocks: list[int]) -> object:
     """The schema's account of a tensor: a number for a dense level, (rows, segments, indices) for a sparse one."""
-    made = schema.SparsityParametersT()
-    made.traversalOrder, made.blockMap, made.dimMetadata = order, blocks, []
+    parameters = schema.SparsityParametersT()
+    parameters.traversalOrder, parameters.blockMap, parameters.dimMetadata = order, blocks, []
     for level in levels:
         one = schema.DimensionMetadataT()
         if isinstance(level, int):
@@ -171,8 +177,8 @@ def sparsity(levels: list[tuple[int, list[int], list[int]] | int], order: list[i
         else:
             one.format, one.arraySegments, one.arrayIndices = 1, schema.Int32VectorT(), schema.Int32VectorT()
             one.arraySegments.values, one.arrayIndices.values = level[1], level[2]
-        made.dimMetadata.append(one)
-    return made
+        parameters.dimMetadata.append(one)
+    return parameters
 
 
 def test_sparse_tensors_are_made_dense() -> None:

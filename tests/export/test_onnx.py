@@ -1,25 +1,29 @@
-"""ONNX files: nothing of this machine in them, and number formats that are what their names say."""
+"""ONNX files: no path of this machine in them, and the number formats that their names promise."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
+from torch import nn
 
 from harness import export
+from tests.export.fixture_types import Formats, Runners
 
 
-def graph(formats, numerics: str) -> onnx.GraphProto:
+def graph(formats: Formats, numerics: str) -> onnx.GraphProto:
     return onnx.load(str(formats["onnx", numerics].path)).graph
 
 
 @pytest.mark.parametrize("numerics", ["fp32", "fp16", "int8", "int8-dynamic", "int16x8"])
-def test_a_file_is_valid_whole_and_without_paths(formats, numerics):
+def test_a_file_is_valid_and_holds_no_path_of_this_machine(formats: Formats, numerics: str) -> None:
     path = formats["onnx", numerics].path
     onnx.checker.check_model(str(path))
     content = path.read_bytes()
@@ -36,7 +40,9 @@ def test_a_file_is_valid_whole_and_without_paths(formats, numerics):
 
 
 @pytest.mark.parametrize(("numerics", "activations"), [("int8", np.int8), ("int16x8", np.int16)])
-def test_static_files_have_scales_per_channel_and_activations_of_their_width(formats, numerics, activations):
+def test_static_files_have_scales_per_channel_and_activations_of_their_width(
+    formats: Formats, numerics: str, activations: type[np.signedinteger[Any]]
+) -> None:
     held = graph(formats, numerics)
     numbers = {t.name: numpy_helper.to_array(t) for t in held.initializer}
     quantize = [n for n in held.node if n.op_type == "QuantizeLinear"]
@@ -52,14 +58,16 @@ def test_static_files_have_scales_per_channel_and_activations_of_their_width(for
         assert not zeros.any()
 
 
-def test_a_dynamic_file_computes_in_integers(formats):
+def test_a_dynamic_file_computes_in_integers(formats: Formats) -> None:
     operations = [n.op_type for n in graph(formats, "int8-dynamic").node]
     assert operations.count("ConvInteger") == 3
     assert operations.count("MatMulInteger") == 1
     assert "Conv" not in operations
 
 
-def test_sixteen_bits_of_activation_answer_closer_than_eight(network, formats, run, calibration):
+def test_activations_of_sixteen_bits_answer_closer_than_of_eight(
+    network: nn.Module, formats: Formats, run: Runners, calibration: NDArray[np.float32]
+) -> None:
     with torch.no_grad():
         expected = network.eval()(torch.from_numpy(calibration)).numpy()
     errors = {
@@ -69,10 +77,10 @@ def test_sixteen_bits_of_activation_answer_closer_than_eight(network, formats, r
     assert errors["int16x8"] < 0.9 * errors["int8"]
 
 
-def test_integer_weights_of_any_kind_are_read_with_their_scales(tmp_path):
+def test_integer_weights_of_any_kind_are_read_with_their_scales(tmp_path: Path) -> None:
     """A weight that two nodes share is read once, one without a zero point is symmetric."""
     codes = np.array([[-3, 0, 7], [1, 2, 4]], dtype=np.int8)
-    made = onnx.helper.make_graph(
+    small = onnx.helper.make_graph(
         [
             onnx.helper.make_node("DequantizeLinear", ["w", "s"], ["w_float"], axis=0),
             onnx.helper.make_node("MatMul", ["x", "w_float"], ["y"]),
@@ -83,7 +91,7 @@ def test_integer_weights_of_any_kind_are_read_with_their_scales(tmp_path):
         [numpy_helper.from_array(codes, "w"), numpy_helper.from_array(np.array([1, 10], np.float32), "s")],
     )
     path = tmp_path / "small.onnx"
-    onnx.save(onnx.helper.make_model(made), str(path))
+    onnx.save(onnx.helper.make_model(small), str(path))
     (values,) = export.read_weights(path, "onnx", dequantize=True).values()
     assert values.tolist() == [[-3, 0, 7], [10, 20, 40]]
     (summary,) = export.weight_summary(path, "onnx")

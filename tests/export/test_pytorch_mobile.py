@@ -1,4 +1,4 @@
-"""PyTorch Mobile archives: nothing of this machine in them, and nothing run while they are read."""
+"""PyTorch Mobile archives: no path of this machine in them, and no code run while they are read."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import struct
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from harness import export
 from harness.errors import ArtifactError, ConfigError
 from harness.export._pickled import Call, Name, parsed, renumbered
+from tests.export.fixture_types import Formats, Runners
 
 
 def members(path: Path) -> dict[str, bytes]:
@@ -24,7 +27,7 @@ def members(path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("numerics", ["fp32", "int8"])
-def test_an_archive_holds_what_the_interpreter_reads_and_no_paths(formats, numerics):
+def test_an_archive_holds_what_the_interpreter_reads_and_no_paths(formats: Formats, numerics: str) -> None:
     held = members(formats["pytorch-mobile", numerics].path)
     kinds = {name.partition("/")[0] for name in held}
     assert kinds == {"data", "data.pkl", "bytecode.pkl", "constants.pkl", "extra", "version", "byteorder", ".data"}
@@ -33,13 +36,13 @@ def test_an_archive_holds_what_the_interpreter_reads_and_no_paths(formats, numer
         assert trace.encode() not in whole
 
 
-def test_an_archive_says_what_the_model_takes(formats):
+def test_an_archive_describes_the_models_inputs(formats: Formats) -> None:
     held = members(formats["pytorch-mobile", "int8"].path)
-    said = {"name": "args_0", "dtype": "float32", "shape": [1, 8, 8]}
-    assert json.loads(held["extra/inputs.json"]) == {"inputs": [said]}
+    description = {"name": "args_0", "dtype": "float32", "shape": [1, 8, 8]}
+    assert json.loads(held["extra/inputs.json"]) == {"inputs": [description]}
 
 
-def test_convolutions_are_quantized_too(formats):
+def test_convolutions_are_quantized_too(formats: Formats) -> None:
     summaries = export.weight_summary(formats["pytorch-mobile", "int8"].path, "pytorch-mobile")
     assert [s.name for s in summaries] == [
         "features.0.weight",
@@ -50,7 +53,9 @@ def test_convolutions_are_quantized_too(formats):
     assert {s.dtype for s in summaries} == {"int8"}
 
 
-def test_the_engine_is_left_as_it_was(network, calibration, tmp_path):
+def test_exporting_leaves_torchs_quantized_engine_as_it_was(
+    network: nn.Module, calibration: NDArray[np.float32], tmp_path: Path
+) -> None:
     before = torch.backends.quantized.engine
     torch.backends.quantized.engine = "x86"
     try:
@@ -73,12 +78,13 @@ class Text(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         mask = (ids != 0).unsqueeze(-1).to(torch.float32)
-        return self.linear((self.embedding(ids) * mask).sum(1))
+        logits: torch.Tensor = self.linear((self.embedding(ids) * mask).sum(1))
+        return logits
 
 
 @pytest.mark.parametrize("runtime", ["pytorch-mobile", "onnx", "executorch"])
 @pytest.mark.parametrize("numerics", ["fp32", "int8-dynamic"])
-def test_token_ids_go_in_as_they_are(run, tmp_path, runtime, numerics):
+def test_a_file_for_text_takes_token_ids(run: Runners, tmp_path: Path, runtime: str, numerics: str) -> None:
     if reason := export.supports(runtime, numerics, convolutions=False):
         pytest.skip(reason)
     model = Text().eval()
@@ -90,12 +96,13 @@ def test_token_ids_go_in_as_they_are(run, tmp_path, runtime, numerics):
     with torch.no_grad():
         expected = model(torch.from_numpy(ids)).numpy()
     if numerics != "fp32":
-        assert {w["bits"] for w in artifact.provenance["weights"]} == {8, 32} - ({32} if runtime == "onnx" else set())
+        weights: Any = artifact.provenance["weights"]
+        assert {w["bits"] for w in weights} == {8, 32} - ({32} if runtime == "onnx" else set())
     tolerance = 1e-5 if numerics == "fp32" else 0.02
     np.testing.assert_allclose(run[runtime](artifact.path, ids), expected, atol=tolerance * np.abs(expected).max())
 
 
-def test_dynamic_formats_are_for_linear_layers(network, tmp_path):
+def test_dynamic_formats_are_for_linear_layers(network: nn.Module, tmp_path: Path) -> None:
     assert export.supports("pytorch-mobile", "int8-dynamic", convolutions=False) is None
     assert "torch.fx" in str(export.supports("pytorch-mobile", "int8", text=True))
     assert export.supports("pytorch-mobile", "int8") is None
@@ -111,12 +118,13 @@ class _Branching(nn.Module):
         self.head = nn.Linear(4, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(x) if float(x.sum()) > 0 else self.head(-x)
+        logits: torch.Tensor = self.head(x) if float(x.sum()) > 0 else self.head(-x)
+        return logits
 
 
-def test_a_branch_on_the_records_is_not_frozen_in_silence(tmp_path):
+def test_a_branch_that_depends_on_the_records_is_refused(tmp_path: Path) -> None:
     """Traced, it would answer every record as the example's side of the branch does."""
-    asked = {"runtime": "pytorch-mobile", "sample_shape": (4,), "path": tmp_path / "f"}
+    asked: dict[str, Any] = {"runtime": "pytorch-mobile", "sample_shape": (4,), "path": tmp_path / "f"}
     with pytest.raises(
         ArtifactError,
         match=r"cannot be traced: test_pytorch_mobile\.py line \d+: Converting a tensor to a Python float",
@@ -128,32 +136,34 @@ def test_a_branch_on_the_records_is_not_frozen_in_silence(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reading_a_pickle_runs_nothing(tmp_path):
-    made = tmp_path / "made"
-    command = f"touch {made}".encode()
+def test_reading_a_pickle_runs_nothing(tmp_path: Path) -> None:
+    trace = tmp_path / "made"
+    command = f"touch {trace}".encode()
     hostile = b"\x80\x02cposix\nsystem\nX" + struct.pack("<I", len(command)) + command + b"\x85R."
-    assert parsed(hostile) == Call(Name("posix system"), (f"touch {made}",))
-    assert not made.exists()
+    assert parsed(hostile) == Call(Name("posix system"), (f"touch {trace}",))
+    assert not trace.exists()
     with pytest.raises(ValueError, match="operation INST"):
         parsed(b"\x80\x02(iposix\nsystem\n.")
     with pytest.raises(LookupError):
         parsed(b"\x80\x02h\x05.")
 
 
-def test_a_hostile_archive_is_damage_and_no_more(formats, tmp_path):
-    path, made = tmp_path / "hostile.ptl", tmp_path / "made"
-    command = f"touch {made}".encode()
+def test_reading_a_hostile_archive_runs_nothing(formats: Formats, tmp_path: Path) -> None:
+    path, trace = tmp_path / "hostile.ptl", tmp_path / "made"
+    command = f"touch {trace}".encode()
     held = members(formats["pytorch-mobile", "fp32"].path)
     held["data.pkl"] = b"\x80\x02cposix\nsystem\nX" + struct.pack("<I", len(command)) + command + b"\x85R."
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in held.items():
             archive.writestr(f"archive/{name}", content)
     assert export.read_weights(path, "pytorch-mobile") == {}
-    assert not made.exists()
+    assert not trace.exists()
 
 
 @pytest.mark.parametrize(("size", "stride"), [(10**6, 1), (16, 10**6), (-1, 1), (16, -1)])
-def test_a_tensor_cannot_reach_beyond_its_storage(formats, tmp_path, size, stride):
+def test_a_tensor_that_reaches_beyond_its_storage_is_refused(
+    formats: Formats, tmp_path: Path, size: int, stride: int
+) -> None:
     def tensor(at: int, step: int) -> bytes:
         number = b"J" + struct.pack("<i", at)
         return (
@@ -176,8 +186,8 @@ def test_a_tensor_cannot_reach_beyond_its_storage(formats, tmp_path, size, strid
                 export.read_weights(path, "pytorch-mobile")
 
 
-def test_classes_are_counted_within_the_archive():
-    """The process's own counter goes on from model to model; an archive's names must not tell how many came before."""
+def test_class_numbers_start_anew_in_every_archive() -> None:
+    """The process's own counter goes on from model to model; an archive's names must not depend on it."""
 
     def pickles(first: str, second: str) -> dict[str, bytes]:
         method = f"__torch__.a{second}.B.forward".encode()

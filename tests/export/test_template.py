@@ -1,11 +1,11 @@
-"""Other weights in a file that is there: the same bytes as a full conversion, or a full conversion."""
+"""Templates of LiteRT files: other weights are patched in with the bytes of a full conversion, or converted in full."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -19,9 +19,9 @@ from harness.silence import silence
 
 
 class Converter:
-    """litert-torch, counted; equal networks are converted once for all tests, which a test of its own allows."""
+    """litert-torch, counted. Equal networks are converted once for all tests; one test shows that this is sound."""
 
-    made: ClassVar[dict[tuple[object, ...], bytes]] = {}
+    converted: ClassVar[dict[tuple[object, ...], bytes]] = {}
 
     def __init__(self) -> None:
         self.conversions = 0
@@ -30,10 +30,10 @@ class Converter:
         self.conversions += 1
         weights = b"".join(tensor.numpy().tobytes() for tensor in source.model.state_dict().values())
         key = (str(source.model), source.sample_shape, source.max_batch, weights)
-        if key not in self.made:
+        if key not in self.converted:
             with silence():
-                self.made[key] = _litert._float_file(source)
-        return self.made[key]
+                self.converted[key] = _litert._float_file(source)
+        return self.converted[key]
 
     def through(self, model: nn.Module, shape: tuple[int, ...], cache: Path | None) -> bytes:
         return _template.through_cache(
@@ -64,7 +64,7 @@ def cnn() -> nn.Module:
 SHAPE = (1, 8, 8)
 
 
-def state(cache: Path) -> dict[str, object]:
+def state(cache: Path) -> Any:
     (path,) = cache.iterdir()
     return json.loads(path.read_bytes().partition(b"\n")[0])
 
@@ -76,7 +76,7 @@ def change(cache: Path, **what: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def proven(tmp_path_factory) -> tuple[Path, list[bytes]]:
+def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
     """A cache that has seen two conversions, and what four networks give without one."""
     cache = tmp_path_factory.mktemp("proven") / "cache"
     plain = [Converter().through(trained(cnn, seed, SHAPE), SHAPE, None) for seed in range(3)]
@@ -89,7 +89,7 @@ def proven(tmp_path_factory) -> tuple[Path, list[bytes]]:
 
 
 @pytest.fixture
-def cache(proven, tmp_path) -> Path:
+def cache(proven: tuple[Path, list[bytes]], tmp_path: Path) -> Path:
     folder = tmp_path / "cache"
     folder.mkdir()
     for path in proven[0].iterdir():
@@ -97,29 +97,35 @@ def cache(proven, tmp_path) -> Path:
     return folder
 
 
-def test_a_conversion_gives_the_same_bytes_again(proven):
+def test_a_conversion_gives_the_same_bytes_again(proven: tuple[Path, list[bytes]]) -> None:
     source = Source(trained(cnn, 2, SHAPE), SHAPE, "float32", None, 64, None)
     with silence():
         assert _litert._float_file(source) == proven[1][2]
 
 
-def test_third_weights_are_put_in_place_and_give_the_converters_bytes(converter, cache, proven):
+def test_third_weights_in_a_proven_template_give_the_converters_bytes(
+    converter: Converter, cache: Path, proven: tuple[Path, list[bytes]]
+) -> None:
     assert converter.through(trained(cnn, 2, SHAPE), SHAPE, cache) == proven[1][2]
     assert converter.conversions == 0
 
 
-def test_the_same_weights_need_no_proof(converter, tmp_path, proven):
+def test_the_same_weights_are_converted_once(
+    converter: Converter, tmp_path: Path, proven: tuple[Path, list[bytes]]
+) -> None:
     for _ in range(2):
         assert converter.through(trained(cnn, 0, SHAPE), SHAPE, tmp_path / "cache") == proven[1][0]
     assert converter.conversions == 1
     assert state(tmp_path / "cache")["proven"] is None
 
 
-def test_a_template_of_one_conversion_serves_nobody(converter, tmp_path, proven):
+def test_a_template_proven_for_one_layer_alone_is_not_used(
+    converter: Converter, tmp_path: Path, proven: tuple[Path, list[bytes]]
+) -> None:
     """Weights that differ in one layer alone prove the places of that layer alone."""
     first, almost = trained(cnn, 0, SHAPE), trained(cnn, 0, SHAPE)
     with torch.no_grad():
-        almost.head.bias.add_(1)
+        almost.get_parameter("head.bias").add_(1)
     converter.through(first, SHAPE, tmp_path / "cache")
     converter.through(almost, SHAPE, tmp_path / "cache")
     assert state(tmp_path / "cache")["proven"] is None
@@ -128,7 +134,9 @@ def test_a_template_of_one_conversion_serves_nobody(converter, tmp_path, proven)
     assert converter.conversions == 3
 
 
-def test_a_wrong_place_is_seen_in_the_answers(converter, cache, proven):
+def test_a_wrong_place_in_a_proven_template_is_found_by_its_answers(
+    converter: Converter, cache: Path, proven: tuple[Path, list[bytes]]
+) -> None:
     places = state(cache)["places"]
     turned = [[start, size, name, order[::-1]] for start, size, name, order in places]
     assert turned != places
@@ -137,7 +145,9 @@ def test_a_wrong_place_is_seen_in_the_answers(converter, cache, proven):
     assert converter.conversions == 1
 
 
-def test_a_wrong_place_is_seen_in_the_proof(converter, cache, proven):
+def test_a_wrong_place_in_an_unproven_template_is_found_by_the_second_conversion(
+    converter: Converter, cache: Path, proven: tuple[Path, list[bytes]]
+) -> None:
     turned = [[start, size, name, order[::-1]] for start, size, name, order in state(cache)["places"]]
     change(cache, places=turned, proven=None)
     assert converter.through(trained(cnn, 2, SHAPE), SHAPE, cache) == proven[1][2]
@@ -147,19 +157,23 @@ def test_a_wrong_place_is_seen_in_the_proof(converter, cache, proven):
 
 
 @pytest.mark.parametrize("kind", ["all alike", "two alike"])
-def test_weights_that_the_converter_may_treat_apart_are_converted(converter, cache, kind):
+def test_weights_that_are_all_equal_or_occur_twice_are_converted_in_full(
+    converter: Converter, cache: Path, kind: str
+) -> None:
     model = trained(cnn, 2, SHAPE)
     with torch.no_grad():
         if kind == "all alike":
-            model.head.bias.zero_()
+            model.get_parameter("head.bias").zero_()
         else:
-            model.features[6].bias.copy_(model.features[3].bias)
+            model.get_parameter("features.6.bias").copy_(model.get_parameter("features.3.bias"))
     assert converter.through(model, SHAPE, cache) == Converter().through(model, SHAPE, None)
     assert converter.conversions == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}\n", b"not JSON\n", None])
-def test_a_damaged_template_is_replaced(converter, cache, proven, damage):
+def test_a_damaged_template_is_replaced(
+    converter: Converter, cache: Path, proven: tuple[Path, list[bytes]], damage: bytes | None
+) -> None:
     (path,) = cache.iterdir()
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]) if damage is None else damage)
@@ -178,10 +192,13 @@ class Preactivated(nn.Module):
         self.convolution = nn.Conv2d(1, 4, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.convolution(torch.relu(self.norm(x))).mean((2, 3))
+        logits: torch.Tensor = self.convolution(torch.relu(self.norm(x))).mean((2, 3))
+        return logits
 
 
-def test_an_architecture_whose_weights_are_not_found_is_converted_each_time(converter, tmp_path):
+def test_an_architecture_whose_weights_are_not_found_is_converted_each_time(
+    converter: Converter, tmp_path: Path
+) -> None:
     for seed in range(2):
         model = trained(Preactivated, seed, SHAPE)
         assert converter.through(model, SHAPE, tmp_path / "cache") == Converter().through(model, SHAPE, None)
@@ -189,7 +206,7 @@ def test_an_architecture_whose_weights_are_not_found_is_converted_each_time(conv
     assert state(tmp_path / "cache")["places"] == []
 
 
-def test_another_architecture_another_shape_another_bound_another_template(converter, cache):
+def test_every_architecture_shape_and_batch_bound_has_its_own_template(converter: Converter, cache: Path) -> None:
     model = trained(cnn, 2, (1, 9, 9))
     converter.through(model, (1, 9, 9), cache)
     source = Source(trained(cnn, 2, SHAPE), SHAPE, "float32", None, 32, cache)
@@ -201,12 +218,12 @@ def test_another_architecture_another_shape_another_bound_another_template(conve
 
 
 @pytest.mark.slow
-def test_a_residual_network_goes_the_same_way(converter, tmp_path):
+def test_a_residual_network_is_served_by_a_template_too(converter: Converter, tmp_path: Path) -> None:
     shape = (3, 16, 16)
 
     def build() -> nn.Module:
         return models.build("resnet18", n_classes=5, in_shape=shape, width=4)
 
-    made = [converter.through(trained(build, seed, shape), shape, tmp_path / "cache") for seed in range(3)]
+    contents = [converter.through(trained(build, seed, shape), shape, tmp_path / "cache") for seed in range(3)]
     assert converter.conversions == 2
-    assert made[2] == Converter().through(trained(build, 2, shape), shape, None)
+    assert contents[2] == Converter().through(trained(build, 2, shape), shape, None)
