@@ -17,7 +17,12 @@ def test_example_is_valid_and_states_the_defaults() -> None:
     defaults = parse({"name": "digits"})
     assert (config.training, config.compression) == (defaults.training, defaults.compression)
     assert config.data == parse({"name": "digits"}).data
-    assert [rule.name for rule in config.gate.rules] == ["NR/SR/MR auc <= 0.85", "NR/SR/MR auc <= original + 0.1"]
+    assert [rule.name for rule in config.gate.rules] == [
+        "NR/SR/MR auc <= 0.85",
+        "NR/SR/MR auc <= original + 0.1",
+        "top-1 flips against the reference <= 0.05",
+    ]
+    assert [rule.id for rule in config.gate.rules] == ["auc-max-0.85", "auc-increase-0.1", "parity-0.05"]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +43,10 @@ def test_example_is_valid_and_states_the_defaults() -> None:
             {"name": "x", "gate": {"rules": [{"metrc": "auc"}]}},
             "gate.rules.0.metrc: unknown key; did you mean 'metric'?",
         ),
-        ({"name": "x", "gate": {"rules": [{}]}}, "gate.rules.0: needs exactly one of 'max' and 'max_increase'"),
+        (
+            {"name": "x", "gate": {"rules": [{}]}},
+            "gate.rules.0: needs exactly one of 'max', 'max_increase' and 'max_flip_share'",
+        ),
         (
             {"name": "x", "gate": {"rules": [{"metric": "tpr_at_fpr", "max": 0.1}]}},
             "gate.rules.0: 'at_fpr' goes with metric",

@@ -33,7 +33,7 @@ def calibrate(
 ) -> None:
     """Pool finished runs: do their intervals miss AUC 0.5 more often than chance allows? Null twins must not."""
     pooled, rows = pool(runs)
-    verdict = judge_pooled(pooled.to_json())
+    verdict = judge_pooled(pooled)
     if as_json:
         out.print_json(json.dumps({"pooled": pooled.to_json(), "runs": rows, "gate": verdict.to_json()}))
     else:

@@ -1,5 +1,20 @@
 """The release policy: typed results x rules -> one verdict that drives text, files and the exit code."""
 
-from harness.policy._judge import Outcome, RuleOutcome, Verdict, exit_code, judge, judge_null, judge_pooled
+from harness.policy._answerable import Answerable
+from harness.policy._check import check
+from harness.policy._judge import judge
+from harness.policy._null import judge_null, judge_pooled
+from harness.policy._outcome import ArtifactName, Outcome, RuleOutcome, Verdict, exit_code
 
-__all__ = ["Outcome", "RuleOutcome", "Verdict", "exit_code", "judge", "judge_null", "judge_pooled"]
+__all__ = [
+    "Answerable",
+    "ArtifactName",
+    "Outcome",
+    "RuleOutcome",
+    "Verdict",
+    "check",
+    "exit_code",
+    "judge",
+    "judge_null",
+    "judge_pooled",
+]
