@@ -15,7 +15,7 @@ from harness import __version__
 from harness.audit.plan import check
 from harness.config import AuditConfig, load
 from harness.errors import EdgeleakError
-from harness.report import findings
+from harness.report import Report, findings
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -76,7 +76,7 @@ def show(found: dict[str, Any], *, as_json: bool, shown: dict[str, Any]) -> None
     if as_json:
         out.print_json(json.dumps(found))
     else:
-        out.print(findings(shown))
+        out.print(findings(Report.from_json(shown)))
 
 
 def configure(path: Path, *, device: str | None, seed: int | None, null: bool) -> AuditConfig:

@@ -35,7 +35,7 @@ from harness.cli._console import ProgressView
 from harness.config import AuditConfig
 from harness.errors import UsageError
 from harness.policy import Verdict, exit_code
-from harness.report import summary
+from harness.report import Report, summary
 from harness.store import Run
 
 
@@ -152,7 +152,7 @@ def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bo
     if as_json:
         out.print_json(json.dumps(report))
     else:
-        out.print(summary(report, files=(place / "report.json", place / "report.html")))
+        out.print(summary(Report.from_json(report), files=(place / "report.json", place / "report.html")))
     raise typer.Exit(exit_code(verdict))
 
 

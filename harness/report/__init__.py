@@ -1,10 +1,11 @@
-"""The report: one object in, ``report.json``, a self-contained ``report.html`` and a terminal summary out.
+"""The report: typed results in; ``report.json``, a self-contained ``report.html`` and a terminal summary out.
 
-Whatever strings a device sent are cleaned before they are shown and escaped in the page.
+Whatever strings a device sent are cleaned before they are shown, and escaped in the page.
 """
 
-from harness.report._curve import Curve
-from harness.report._summary import findings, summary
-from harness.report._write import write
+from harness.report.model import ArtifactRow, Report, by_auc
+from harness.report.pictures import Curve
+from harness.report.writers import write
+from harness.report.writers.terminal import findings, summary
 
-__all__ = ["Curve", "findings", "summary", "write"]
+__all__ = ["ArtifactRow", "Curve", "Report", "by_auc", "findings", "summary", "write"]

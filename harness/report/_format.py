@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from harness.report._read import NOT_AVAILABLE
-from harness.stats import Estimate
+from harness.report._clean import NOT_AVAILABLE, clean
+from harness.types import Estimate
 
 __all__ = [
     "at_least",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 KIBIBYTE = 1024
-# Below one per cent one decimal would hide differences that a low false-positive rate is all about.
+# Below one per cent one decimal would hide differences, and low false-positive rates lie there.
 FINE_PERCENT = 1.0
 
 
@@ -45,8 +45,8 @@ def percent(value: float) -> str:
 
 
 def short(value: float) -> str:
-    """Three significant digits, for numbers without a natural scale."""
-    return f"{value:.3g}"
+    """Three significant digits, for numbers without a natural scale; ``n/a`` for what is not finite."""
+    return f"{value:.3g}" if math.isfinite(value) else NOT_AVAILABLE
 
 
 def duration(value: float) -> str:
@@ -57,13 +57,13 @@ def duration(value: float) -> str:
     return f"{value:.3g} ns"
 
 
-def seconds(value: float | None) -> str:
+def seconds(value: float) -> str:
     """Seconds of a stage."""
-    return NOT_AVAILABLE if value is None else duration(value * 1e9)
+    return duration(value * 1e9)
 
 
 def bytes_text(value: float | None) -> str:
-    """A size in bytes, KiB or MiB."""
+    """A size in bytes, KiB, MiB or GiB."""
     if value is None:
         return NOT_AVAILABLE
     for unit, size in (("GiB", KIBIBYTE**3), ("MiB", KIBIBYTE**2), ("KiB", KIBIBYTE)):
@@ -95,9 +95,9 @@ def interval(estimate: Estimate | None, style: Callable[[float], str] = ratio) -
     return f"{style(estimate.value)} [{style(estimate.low)}, {style(estimate.high)}]"
 
 
-def at_least(estimate: Estimate | None) -> str:
-    """A lower bound: only the end that is guaranteed is shown, for the value above it is a guess."""
-    if estimate is None or not estimate.resolvable:
+def at_least(estimate: Estimate) -> str:
+    """A lower bound: only the end that is guaranteed is shown."""
+    if not estimate.resolvable:
         return interval(estimate)
     bound = estimate.low if math.isfinite(estimate.low) else estimate.value
     return f"≥ {bound:.2f}" if math.isfinite(bound) else NOT_AVAILABLE
@@ -107,4 +107,4 @@ def hint(estimate: Estimate | None) -> str:
     """How an estimate was made, for a tooltip: method, number of records, level."""
     if estimate is None or estimate.n == 0:
         return ""
-    return f"{estimate.method}, n = {estimate.n}, level {100 * estimate.level:.4g}%"
+    return f"{clean(estimate.method)}, n = {estimate.n}, level {100 * estimate.level:.4g}%"

@@ -63,7 +63,7 @@ def test_a_random_split_of_mixed_files_gives_no_warning() -> None:
 def test_a_warning_and_the_copies_removed_reach_page_and_terminal(tmp_path: Path) -> None:
     data = data_of(np.repeat([0, 1], 50), ("<b>train</b>.csv", "test.csv"))
     warnings = datasets.source_warnings(data, split_of(np.arange(20), np.arange(50, 70)))
-    whole = {"data": {"name": "own", "duplicates_removed": 7, "warnings": list(warnings)}}
+    whole = report.Report(data={"name": "own", "duplicates_removed": 7, "warnings": list(warnings)})
     report.write(whole, curves={}, folder=tmp_path)
     page = " ".join((tmp_path / "report.html").read_text().split())
     assert "7 duplicates removed" in page

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.report import Curve
 
-__all__ = ["HOSTILE", "curves", "estimate", "null_twin", "report", "unresolved"]
+__all__ = ["HOSTILE", "answers", "curves", "estimate", "hostile", "null_twin", "report", "supplied", "unresolved"]
 
 # A host name that would run in a page, end an attribute, move a terminal's cursor, be markup, and turn text round.
 HOSTILE = "<script>alert(1)</script>\" onload='x' \x1b[2J[red]x[/red] \u202eevil\ud800 {{ 7*7 }} &amp;"
@@ -28,9 +28,10 @@ def estimate(value: float, half: float = 0.04, **more: object) -> dict[str, obje
 
 def unresolved(needed_n: int | None) -> dict[str, object]:
     """An estimate that n cannot give."""
+    needed = {} if needed_n is None else {"needed_n": needed_n}
     return {
         "value": None, "low": None, "high": None, "n": 800, "method": "clopper-pearson", "level": 0.95,
-        "resolvable": False, "needed_n": needed_n,
+        "resolvable": False, **needed,
     }  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def report() -> dict[str, Any]:
             "created": "2026-02-03T04:05:06Z",
             "config": {"name": "digits", "seed": 0, "attacks": {"names": None}, "note": HOSTILE},
             "config_digest": "c0ffee" * 10,
+            "subject": "trained",
             "device": _device(),
             "data": {
                 "name": "digits", "members": 400, "nonmembers": 400, "shadow_members": 350, "shadow_nonmembers": 350,
@@ -53,13 +55,36 @@ def report() -> dict[str, Any]:
             "artifacts": [_artifact(i, v, r) for r in RUNTIMES for i, v in enumerate(VARIANTS)],
             "attacks": {"results": _results(), "skipped": _skipped()},
             "null_calibration": {
-                "attacks": 80, "miss_share": 0.3, "null_quantile": 0.12, "p_value": 0.002, "max_z_p_value": 0.004,
+                "attacks": 80, "n_members": 400, "n_nonmembers": 400, "level": 0.95, "permutations": 500,
+                "missing": ["litert/NR/rmia/prune-0.8"], "miss_share": 0.3, "null_share": 0.05, "null_quantile": 0.12,
+                "p_value": 0.002, "max_z": 4.2, "critical_z": 3.1, "max_z_p_value": 0.004, "holds": False,
             },
             "mis": _mis(),
             "gate": _gate(),
-            "timings": {"train": 12.3, "collect": 0.25, "attack": None},
+            "timings": {"train": 12.3, "collect": 0.25},
         }
     )  # fmt: skip
+
+
+def supplied() -> dict[str, Any]:
+    """Files that were supplied: no reference to compare with, no benchmark, and a sentence on how each was read."""
+    whole = report()
+    whole |= {"subject": "supplied", "mis": None}
+    for artifact in whole["artifacts"]:
+        kind = "logits: rows do not sum to one" if artifact["variant"] == "original" else "confidences: rows sum to one"
+        artifact |= {"parity": None, "latency": None, "outputs": kind}
+    return whole
+
+
+def answers() -> dict[str, Any]:
+    """Answers that were supplied: no device, no file, no runtime."""
+    whole = report()
+    whole |= {"subject": "answers", "device": None, "mis": None, "artifacts": [], "config": {}, "timings": {}}
+    results = [row for row in whole["attacks"]["results"] if row["runtime"] == "litert"]
+    for row in (*results, *whole["attacks"]["skipped"]):
+        row["runtime"] = None
+    whole["attacks"]["results"] = results
+    return whole
 
 
 def null_twin() -> dict[str, Any]:
@@ -70,18 +95,35 @@ def null_twin() -> dict[str, Any]:
     return twin
 
 
+def hostile() -> dict[str, Any]:
+    """Every text and every free key of a report is a hostile one; only those that name a known kind stay."""
+    whole = supplied()
+    whole |= {"mis": _mis(), "timings": {HOSTILE: 1.0}}
+    whole["attacks"]["results"][0]["tpr_at_fpr"][HOSTILE] = estimate(0.1)
+    spoiled: dict[str, Any] = _spoiled(whole)
+    return spoiled
+
+
+def _spoiled(node: Any, key: str = "") -> Any:
+    if isinstance(node, dict):
+        return {name: _spoiled(value, name) for name, value in node.items()}
+    if isinstance(node, list):
+        return [_spoiled(value) for value in node]
+    return f"{node} {HOSTILE}" if isinstance(node, str) and key not in ("adversary", "outcome", "subject") else node
+
+
 def curves(names: int = 3, n: int = 400) -> dict[str, Curve]:
     """Curves of Gaussian scores, with bands on the first."""
     rng = np.random.default_rng(7)
-    made = {}
+    drawn = {}
     for k in range(names):
         members, others = rng.normal(0.4 * k, 1, n), rng.normal(0, 1, n)
         cuts = np.sort(np.concatenate([members, others]))[::-1]
         fpr = np.concatenate([[0.0], (others[None, :] >= cuts[:, None]).mean(axis=1)])
         tpr = np.concatenate([[0.0], (members[None, :] >= cuts[:, None]).mean(axis=1)])
         low, high = (np.clip(tpr - 0.03, 0, 1), np.clip(tpr + 0.03, 0, 1)) if k == 0 else (None, None)
-        made[f"curve-{k}"] = Curve(f"attack {k} on <b>$\\prune</b>", fpr, tpr, low, high, n, n)
-    return made
+        drawn[f"curve-{k}"] = Curve(f"attack {k} on <b>$\\prune</b>", fpr, tpr, low, high, n, n)
+    return drawn
 
 
 def _device() -> dict[str, object]:
@@ -98,56 +140,78 @@ def _artifact(index: int, variant: str, runtime: str) -> dict[str, object]:
         "p50_ns": estimate(slow * (90_000 - 9_000 * index), 2_000), "p95_ns": estimate(slow * 140_000, 9_000),
         "runs": 100, "batch_size": 1, "threads": 1, "throttled": variant == "int8-ptq",
     }  # fmt: skip
+    counts = [16, 16, 15] if variant == "cluster-16" else []
+    weights = [{"name": f"w{i}", "dtype": "float32", "distinct_values": count} for i, count in enumerate(counts)]
     return {
         "variant": variant, "runtime": runtime, "sha256": "ab" * 32, "size_bytes": 70_000 - 9_000 * index,
-        "zip_bytes": 50_000 - 8_000 * index, "is_control": variant == "finetuned", "tensors": 4,
-        "share_zeros": 0.1 * index, "distinct_values": [16, 16, 15] if variant == "cluster-16" else None,
+        "zip_bytes": 50_000 - 8_000 * index, "is_control": variant == "finetuned", "tensors": len(weights) or None,
+        "share_zeros": 0.1 * index, "distinct_values": counts, "weights": weights, "outputs": "",
         "accuracy_members": estimate(0.995, 0.004), "accuracy_nonmembers": estimate(0.962, 0.02),
         "latency": None if (variant, runtime) == ("cluster-16", "executorch") else latency,
         "parity": {"max_abs_difference": 1e-6, "flips": 0, "n": 800, "reference": "torch eager, same weights"},
+        "telemetry": {"before": {"temperature_celsius": 41.5}, "after": {"temperature_celsius": None}},
+    }  # fmt: skip
+
+
+def _measures(auc: float, half: float, variants: list[str]) -> dict[str, object]:
+    rate = {"fpr": 0.1, "false_positives": 40, "threshold": 1.5, "at_threshold": [0.1, 0.3]}
+    return {
+        "auc": estimate(auc, half), "balanced_accuracy": estimate(auc - 0.02, half),
+        "tpr_at_fpr": {
+            "0.01": unresolved(1000) | rate | {"fpr": 0.01}, "0.1": estimate(auc - 0.4, half) | rate,
+        },
+        "epsilon_lower": {**estimate(0.21), "low": 0.21, "high": None},
+        "versus_original": None if variants == ["original"] else estimate(auc - 0.6, 0.75 * half),
     }  # fmt: skip
 
 
 def _result(adversary: str, attack: str, variants: list[str], runtime: str, auc: float) -> dict[str, object]:
     return {
-        "adversary": adversary, "attack": attack, "variants": variants, "runtime": runtime, "trained_on": "shadows",
-        "is_control": "finetuned" in variants, "n_members": 400, "n_nonmembers": 400, "auc": estimate(auc),
-        "simultaneous": {"auc": estimate(auc, 0.06)}, "balanced_accuracy": estimate(auc - 0.02),
-        "tpr_at_fpr": {"0.01": unresolved(1000), "0.1": estimate(auc - 0.4)},
-        "epsilon_lower": {**estimate(0.21), "low": 0.21, "high": None},
-        "versus_original": None if variants == ["original"] else estimate(auc - 0.6, 0.03),
+        "adversary": adversary, "attack": attack, "variants": variants, "runtime": runtime, "device": None,
+        "trained_on": "shadows", "is_control": "finetuned" in variants, "n_members": 400, "n_nonmembers": 400,
+        **_measures(auc, 0.04, variants), "simultaneous": _measures(auc, 0.06, variants),
+        "versus_attack": None if variants == ["original"] else attack, "threshold": 0.7, "shadow_auc": None,
     }  # fmt: skip
 
 
 def _results() -> list[dict[str, object]]:
-    made = []
+    results = []
     for runtime in RUNTIMES:
         for i, variant in enumerate(VARIANTS):
-            made += [
+            results += [
                 _result("NR", a, [variant], runtime, 0.6 + 0.01 * i - d) for a, d in (("rmia", 0.0), ("gbt", 0.02))
             ]
             if variant != "original":
-                made.append(_result("SR", "sr", ["original", variant], runtime, 0.62 + 0.012 * i))
-        made.append(_result("MR", "mr-gbt", list(VARIANTS[:5]), runtime, 0.66))
+                results.append(_result("SR", "sr", ["original", variant], runtime, 0.62 + 0.012 * i))
+        results.append(_result("MR", "mr-gbt", list(VARIANTS[:5]), runtime, 0.66))
     # A control on an ordinary variant that would be the strongest attack of all if it counted.
-    made.append(_result("NR", "permuted-labels", ["prune-0.6"], "litert", 0.93) | {"is_control": True})
-    made.append(_result("NR", "samia", ["prune-0.8"], "litert", 0.5) | {"auc": unresolved(None), "simultaneous": None})
-    return made
+    results.append(_result("NR", "permuted-labels", ["prune-0.6"], "litert", 0.93) | {"is_control": True})
+    samia = _result("NR", "samia", ["prune-0.8"], "litert", 0.5)
+    corrected = _measures(0.5, 0.06, ["prune-0.8"]) | {"auc": unresolved(None)}
+    results.append(samia | {"auc": unresolved(None), "simultaneous": corrected})
+    return results
 
 
 def _skipped() -> list[dict[str, object]]:
     reason = "lira needs reference models; train shadows or give cross/<k>/confidences"
     return [
-        {"attack": "lira", "adversary": "NR", "variants": [v], "runtime": "litert", "reason": reason} for v in VARIANTS
-    ]
+        {
+            "attack": "lira", "adversary": "NR", "variants": [v], "runtime": "litert", "device": None,
+            "reason": reason,
+        }
+        for v in VARIANTS
+    ]  # fmt: skip
 
 
 def _mis() -> dict[str, object]:
     def row(quantizer: str, r: float | None, regime: str, status: str, log_delta: float | None) -> dict[str, object]:
+        differences = {} if r is None else {"sign": estimate(r, r / 2)}
         return {
-            "quantizer": quantizer, "r": r, "ci": None if r is None else [r / 2, 2 * r], "n_r": r and 400 * r,
+            "quantizer": quantizer, "r": r, "ci": [r and r / 2, r and 2 * r], "level": 0.95, "r_naive": r,
+            "r_chernoff": r, "r_floor": 0.0032, "n_r": r and 400 * r,
             "log_delta": {"saddle_max": log_delta, "saddle_sum": log_delta, "local": log_delta}, "mis_predicted": 0.98,
-            "k": 12, "k_eff": 11, "regime": regime, "status": status, "flags": ["not_erm"], "generator": "flips",
+            "k": 12, "k_eff": 11, "n": 400, "n_eval": 600, "method": "gauss", "regime": regime, "status": status,
+            "flags": ["not_erm"], "rank_probabilities": [0.7, 0.3], "differences": differences, "generator": "flips",
         }  # fmt: skip
 
     return {
@@ -161,15 +225,22 @@ def _mis() -> dict[str, object]:
 
 def _gate() -> dict[str, object]:
     reason = "AUC 0.65 on prune-0.8 is above the limit 0.60, and the whole interval lies above it"
-    worst = {"attack": "rmia", "variants": ["prune-0.8"], "runtime": "litert"}
+    worst = {"adversary": "NR", "attack": "rmia", "variants": ["prune-0.8"], "runtime": "litert", "device": None}
     return {
         "outcome": "fail",
         "rules": [
-            {"name": "max-auc", "outcome": "fail", "reason": reason, "estimate": estimate(0.65), "worst": worst},
             {
-                "name": "max-tpr-at-fpr-0.01", "outcome": "inconclusive", "estimate": unresolved(1000), "worst": None,
-                "reason": "1% of 400 non-members is 4 false positives; 1000 non-members would resolve it " + HOSTILE,
+                "id": "auc", "name": "max-auc", "outcome": "fail", "reason": reason, "estimate": estimate(0.65),
+                "worst": worst,
             },
-            {"name": "not-worse", "outcome": "pass", "reason": "no variant", "estimate": None, "worst": None},
+            {
+                "id": "tpr", "name": "max-tpr-at-fpr-0.01", "outcome": "inconclusive", "estimate": unresolved(1000),
+                "reason": "1% of 400 non-members is 4 false positives; 1000 non-members would resolve it " + HOSTILE,
+                "worst": None,
+            },
+            {
+                "id": "increase", "name": "not-worse", "outcome": "pass", "reason": "no variant", "estimate": None,
+                "worst": {"variant": "prune-0.8", "runtime": "litert"},
+            },
         ],
     }  # fmt: skip

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import pytest
 
 from harness.errors import InputError, StorageError
-from harness.report import Curve, write
+from harness.report import Curve, Report, write
 from tests.report import sample
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -58,7 +60,8 @@ class Page(HTMLParser):
 
 
 def page_of(report: dict[str, Any], folder: Path, *, curves: dict[str, Curve] | None = None) -> tuple[str, Page]:
-    _, html = write(report, curves=sample.curves() if curves is None else curves, folder=folder)
+    drawn = sample.curves() if curves is None else curves
+    _, html = write(Report.from_json(report), curves=drawn, folder=folder)
     content = html.read_text(encoding="utf-8")
     return content, Page(content)
 
@@ -116,19 +119,27 @@ def test_ids_are_unique_and_references_resolve(tmp_path: Path) -> None:
 
 
 def test_same_input_same_bytes(tmp_path: Path) -> None:
-    first = [p.read_bytes() for p in write(sample.report(), curves=sample.curves(), folder=tmp_path / "a")]
-    # Neither the user's matplotlibrc nor an earlier report may show.
-    with mpl.rc_context(
-        {"xtick.major.size": 30, "font.size": 30, "svg.hashsalt": "other", "lines.dash_capstyle": "round"}
-    ):
-        second = [p.read_bytes() for p in write(sample.report(), curves=sample.curves(), folder=tmp_path / "b")]
+    first, second = (
+        [path.read_bytes() for path in write(Report.from_json(sample.report()), curves=sample.curves(), folder=folder)]
+        for folder in (tmp_path / "a", tmp_path / "b")
+    )
     assert first == second
 
 
-def test_matplotlib_is_left_as_it_was(tmp_path: Path) -> None:
-    before = dict(mpl.rcParams)
-    write(sample.report(), curves=sample.curves(), folder=tmp_path)
-    assert dict(mpl.rcParams) == before
+def test_writing_a_report_loads_no_plotting_library_and_no_statistics(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from harness.report import Report, write; "
+        f"write(Report(name='x'), curves={{}}, folder=Path({str(tmp_path)!r})); print(sorted(sys.modules))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    for heavy in ("matplotlib", "sklearn", "scipy.stats", "torch", "zarr", "grpc"):
+        assert f"'{heavy}'" not in loaded
+
+
+def test_showing_a_report_loads_no_template_engine() -> None:
+    code = "import sys; from harness.report import summary, findings; print('jinja2' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert shown.strip() == "False"
 
 
 def test_unresolvable_estimates_say_what_they_need(tmp_path: Path) -> None:
@@ -162,9 +173,9 @@ def test_null_twin_is_marked(tmp_path: Path) -> None:
     _, audit = page_of(sample.report(), tmp_path / "audit")
     assert "Null twin run: nobody is a member here" in twin.text
     assert "(null twin)" in twin.text
-    assert "does not cry wolf" in twin.text
+    assert "the audit raises no false alarm" in twin.text
     assert "ull twin" not in audit.text
-    assert "more than chance: members can be told" in audit.text
+    assert "more than chance: the attacks distinguish members" in audit.text
 
 
 @pytest.mark.parametrize("key", sorted(sample.report()))
@@ -186,38 +197,66 @@ def test_an_empty_report_says_na(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["pass", "fail", "inconclusive", "<i>", None])
-def test_the_verdict_is_said_in_words(tmp_path: Path, outcome: str | None) -> None:
+def test_the_verdict_is_stated_in_words(tmp_path: Path, outcome: str | None) -> None:
     report = sample.report()
     report["gate"]["outcome"] = outcome
+    report["gate"]["rules"] = [report["gate"]["rules"][0] | {"outcome": outcome}]
     _, page = page_of(report, tmp_path)
     word = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive"}.get(str(outcome), "No verdict")
     assert f"{word} : digits" in page.text
 
 
-def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_verdict_that_its_rules_contradict_never_shows_as_passed(tmp_path: Path) -> None:
     report = sample.report()
-    path, _ = write(report, curves={}, folder=tmp_path)
+    report["gate"]["outcome"] = "pass"
+    _, page = page_of(report, tmp_path)
+    assert "Fail : digits" in page.text
+
+
+@pytest.mark.parametrize("kind", [sample.report, sample.null_twin, sample.supplied, sample.answers])
+def test_json_comes_back_as_it_was(tmp_path: Path, kind: Callable[[], dict[str, Any]]) -> None:
+    report = kind()
+    path, _ = write(Report.from_json(report), curves={}, folder=tmp_path)
     assert json.loads(path.read_text(encoding="ascii")) == report
     assert b"\x1b" not in path.read_bytes()
 
 
+@pytest.mark.parametrize("node", [None, [], "report", 3])
+def test_what_is_no_object_is_no_report(node: object) -> None:
+    with pytest.raises(InputError, match="expected a JSON object"):
+        Report.from_json(node)
+
+
+@pytest.mark.parametrize("row", [{}, {"attack": "rmia"}, {"adversary": "XR", "attack": "rmia"}, {"attack": 3}, None])
+def test_a_result_that_names_no_attack_is_left_out(tmp_path: Path, row: object) -> None:
+    report = sample.report()
+    count = len(report["attacks"]["results"])
+    report["attacks"]["results"].insert(1, row)
+    report["attacks"]["skipped"] = [row]
+    shown = Report.from_json(report)
+    assert len(shown.attacks.results) == count
+    assert shown.attacks.skipped == ()
+    page_of(report, tmp_path)
+
+
 def test_json_has_no_nan(tmp_path: Path) -> None:
-    path, _ = write({"a": float("nan"), "b": (1, float("inf"))}, curves={}, folder=tmp_path)
-    assert json.loads(path.read_text(), parse_constant=pytest.fail) == {"a": None, "b": [1, None]}
+    path, _ = write(Report(config={"a": float("nan"), "b": (1, float("inf"))}), curves={}, folder=tmp_path)
+    assert json.loads(path.read_text(), parse_constant=pytest.fail)["config"] == {"a": None, "b": [1, None]}
 
 
 def test_what_json_cannot_hold_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="report/device/path"):
-        write({"device": {"path": tmp_path}}, curves={}, folder=tmp_path)
+        write(Report(device={"path": tmp_path}), curves={}, folder=tmp_path)
+    timings: Any = {1: 2.0}
     with pytest.raises(InputError, match="report/timings"):
-        write({"timings": {1: 2.0}}, curves={}, folder=tmp_path)
+        write(Report(timings=timings), curves={}, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_files_are_whole_private_and_alone(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     for _ in range(2):
-        paths = write(sample.report(), curves={}, folder=folder)
+        paths = write(Report.from_json(sample.report()), curves={}, folder=folder)
     assert [p.name for p in paths] == ["report.json", "report.html"]
     assert sorted(folder.iterdir()) == sorted(paths)
     assert {p.stat().st_mode & 0o777 for p in paths} == {0o600}
@@ -226,4 +265,38 @@ def test_files_are_whole_private_and_alone(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="file"):
-        write(sample.report(), curves={}, folder=tmp_path / "file")
+        write(Report.from_json(sample.report()), curves={}, folder=tmp_path / "file")
+
+
+def test_answers_alone_leave_out_what_they_never_had(tmp_path: Path) -> None:
+    report = sample.answers()
+    _, page = page_of(report, tmp_path)
+    # An attack on the original itself is compared with no other.
+    originals = [row for row in report["attacks"]["results"] if row["versus_original"] is None]
+    assert page.text.count("n/a") == len(originals) > 0
+    assert not {"Device", "Machine", "Runtimes", "Runtime", "Size", "Latency p50", "Parity"} & {
+        word.strip() for word in page.words
+    }
+    for heading in ("Leakage against latency", "Variants and runtimes", "MIS indicator"):
+        assert heading not in page.text
+    assert "answers that were supplied" in page.text
+    assert page.of("role").count("img") == 1
+
+
+def test_supplied_files_say_how_their_answers_were_read(tmp_path: Path) -> None:
+    html, page = page_of(sample.supplied(), tmp_path)
+    assert "How its answers were read" in page.text
+    row = next(r for r in re.findall("<tr.*?</tr>", html, re.S) if ">original</th>" in r and ">litert<" in r)
+    assert "logits: rows do not sum to one" in row
+    assert "Latency p50" not in page.text
+    assert "Parity" not in page.text
+    assert "Size" in page.text
+    _, trained = page_of(sample.report(), tmp_path)
+    assert "answers were read" not in trained.text
+
+
+def test_no_text_of_a_report_reaches_the_page_uncleaned(tmp_path: Path) -> None:
+    html, page = page_of(sample.hostile(), tmp_path)
+    assert page.tags["script"] == 0
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", html)

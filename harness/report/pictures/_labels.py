@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Box", "place"]
 
-# Mean advance of a sans-serif letter in shares of its size, rounded up: the reader's font is not ours to measure.
+# Mean advance of a sans-serif letter in shares of its size, rounded up: the reader's font cannot be measured here.
 LETTER_WIDTH = 0.6
+# Letters of some scripts, and pictographs, are twice as wide.
+WIDE = ("W", "F")
 LINE_HEIGHT = 1.15
 # Distances between a point and its label that are tried, in points: farther away, nobody knows whose label it is.
 DISTANCES = (6.0, 10.0, 15.0)
@@ -74,7 +77,7 @@ def place(
     taken = list(obstacles)
     boxes: dict[int, Box] = {}
     covered = 0.0
-    # From left to right and bottom to top: an order that does not hang on the report's.
+    # From left to right and bottom to top, whatever the report's order is.
     for index in sorted(range(len(spots)), key=lambda i: (spots[i], names[i])):
         best = min(_candidates(spots[index], names[index], font_points), key=lambda b: _cost(b, taken, bounds))
         boxes[index] = best
@@ -84,7 +87,8 @@ def place(
 
 
 def _candidates(spot: tuple[float, float], name: str, font_points: float) -> Iterator[Box]:
-    width, height = LETTER_WIDTH * font_points * len(name), LINE_HEIGHT * font_points
+    letters = sum(2 if unicodedata.east_asian_width(letter) in WIDE else 1 for letter in name)
+    width, height = LETTER_WIDTH * font_points * letters, LINE_HEIGHT * font_points
     for distance in DISTANCES:
         for angle in ANGLES:
             across, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from harness import fields
 from harness.errors import InputError
+from harness.types import FloatArray
 
 __all__ = ["Curve", "Steps"]
-
-FloatArray = NDArray[np.float64]
 
 # Steps that a curve is drawn with at most: finer ones fall into the same pixel, and a page of 10 curves over
 # 100k records would weigh 100 MB.
@@ -75,6 +75,44 @@ class Curve:
         low = None if self.low is None else stepped(self.low, 0.0)
         high = None if self.high is None else stepped(self.high, float(self.high[0]))
         return Steps(x, stepped(self.tpr, 0.0), low, high)
+
+    def thinned(self) -> Self:
+        """The same curve with the points that are drawn, and no others: a file of it stays small."""
+        steps = self.steps()
+        return replace(self, fpr=steps.x, tpr=steps.y, low=steps.low, high=steps.high)
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        return {
+            "label": self.label,
+            "fpr": self.fpr.tolist(),
+            "tpr": self.tpr.tolist(),
+            "low": None if self.low is None else self.low.tolist(),
+            "high": None if self.high is None else self.high.tolist(),
+            "n_members": self.n_members,
+            "n_nonmembers": self.n_nonmembers,
+        }
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self:
+        """The curve that :meth:`to_json` wrote.
+
+        Raises:
+            InputError: it is not a curve, or was damaged.
+        """
+
+        def rates(key: str) -> FloatArray:
+            return np.array([np.nan if rate is None else rate for rate in fields.numbers(node, key)])
+
+        return cls(
+            label=fields.text(node, "label"),
+            fpr=rates("fpr"),
+            tpr=rates("tpr"),
+            low=rates("low") if node.get("low") is not None else None,
+            high=rates("high") if node.get("high") is not None else None,
+            n_members=fields.integer(node, "n_members") or 0,
+            n_nonmembers=fields.integer(node, "n_nonmembers") or 0,
+        )
 
 
 @dataclass(frozen=True, eq=False)

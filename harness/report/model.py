@@ -1,0 +1,186 @@
+"""The report of one audit: what its stages found, as types, and the questions that every output asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self, get_args
+
+from harness import fields
+from harness.errors import InputError
+from harness.policy import Outcome, Verdict
+from harness.results import ArtifactResult, AttackFindings, MisFindings, NullSummary, Result, Skipped
+from harness.types import View
+
+__all__ = ["ANSWERS", "SCHEMA", "SUPPLIED", "TRAINED", "ArtifactRow", "Report", "by_auc"]
+
+SCHEMA = "edgeleak.report/1"
+# Kinds of subjects: models that the audit trained, files that were supplied with their records, and answers alone.
+TRAINED, SUPPLIED, ANSWERS = "trained", "supplied", "answers"
+# The uncompressed model's name among the variants.
+ORIGINAL = "original"
+
+
+@dataclass(frozen=True)
+class ArtifactRow:
+    """One variant on one runtime, with the strongest attack of each adversary on it.
+
+    Args:
+        artifact: the variant on the runtime.
+        nr: strongest attack that sees this variant alone; None where none was measured.
+        sr: strongest attack that sees the original and this variant; None where none was measured.
+    """
+
+    artifact: ArtifactResult
+    nr: Result | None
+    sr: Result | None
+
+    @property
+    def name(self) -> str:
+        """The variant, marked where it is a control."""
+        return f"{self.artifact.variant} (control)" if self.artifact.is_control else self.artifact.variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What one audit found. Its texts are as they came; an output cleans what it shows.
+
+    Args:
+        name: the audit.
+        null: a null twin: nobody is a member.
+        created: when the run was begun, ISO 8601.
+        config: the resolved configuration.
+        config_digest: of the configuration that the run is bound to.
+        subject: ``trained``, ``supplied`` or ``answers``; empty where it is not known.
+        device: what the device says of itself; None where no device was asked.
+        data: name, counts of records by role, and warnings.
+        artifacts: one result a variant and runtime.
+        attacks: what the stage `attack` found.
+        mis: what the stage `mis` found; None where it did not run.
+        verdict: of the gate; None where there is none, or where it states no outcome.
+        timings: stage -> seconds.
+        edgeleak: version that made the report.
+    """
+
+    name: str = ""
+    null: bool = False
+    created: str = ""
+    config: fields.Node = field(default_factory=dict)
+    config_digest: str = ""
+    subject: str = ""
+    device: fields.Node | None = None
+    data: fields.Node = field(default_factory=dict)
+    artifacts: tuple[ArtifactResult, ...] = ()
+    attacks: AttackFindings = field(default_factory=AttackFindings)
+    mis: MisFindings | None = None
+    verdict: Verdict | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    edgeleak: str = ""
+
+    @property
+    def names_missing_parts(self) -> bool:
+        """Whether an output names a part that is missing, instead of leaving it out.
+
+        A subject that was trained here has every part. One that was supplied need not have a reference, a benchmark
+        or, where only its answers exist, files and a device.
+        """
+        return self.subject not in (SUPPLIED, ANSWERS)
+
+    def artifact_rows(self) -> tuple[ArtifactRow, ...]:
+        """Every variant on every runtime with the strongest attacks on it, in the report's order."""
+        return tuple(_artifact_row(artifact, self.attacks.results) for artifact in self.artifacts)
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        attacks = self.attacks.to_json()
+        null_calibration = attacks.pop("null_calibration")
+        return {
+            "schema": SCHEMA,
+            "edgeleak": self.edgeleak,
+            "name": self.name,
+            "null": self.null,
+            "created": self.created,
+            "config": self.config,
+            "config_digest": self.config_digest,
+            "subject": self.subject,
+            "device": self.device,
+            "data": self.data,
+            "artifacts": [artifact.to_json() for artifact in self.artifacts],
+            "attacks": attacks,
+            "null_calibration": null_calibration,
+            "mis": None if self.mis is None else self.mis.to_json(),
+            "gate": None if self.verdict is None else self.verdict.to_json(),
+            "timings": self.timings,
+        }
+
+    @classmethod
+    def from_json(cls, node: object) -> Self:
+        """The report that :meth:`to_json` wrote, from a file that may lack anything or hold anything.
+
+        What is absent, null or of another type is unknown. Results and skipped attacks that name no attack are left
+        out, for a report is only shown; the gate reads the results of the stage itself, and refuses them.
+
+        Raises:
+            InputError: it is no JSON object.
+        """
+        if not isinstance(node, Mapping):
+            raise InputError(f"report: a {type(node).__name__}, expected a JSON object")
+        timings = fields.mapping(node, "timings")
+        return cls(
+            name=fields.text(node, "name"),
+            null=fields.flag(node, "null"),
+            created=fields.text(node, "created"),
+            config=fields.mapping(node, "config"),
+            config_digest=fields.text(node, "config_digest"),
+            subject=fields.text(node, "subject"),
+            device=fields.mapping(node, "device") or None,
+            data=fields.mapping(node, "data"),
+            artifacts=tuple(map(ArtifactResult.from_json, fields.rows(node, "artifacts"))),
+            attacks=_attacks(node),
+            mis=MisFindings.from_json(mis) if (mis := fields.mapping(node, "mis")) else None,
+            verdict=_verdict(fields.mapping(node, "gate")),
+            timings={stage: s for stage in timings if (s := fields.number(timings, stage)) is not None},
+            edgeleak=fields.text(node, "edgeleak"),
+        )
+
+
+def by_auc(results: Iterable[Result]) -> list[Result]:
+    """Strongest first; those whose AUC is not known or cannot be resolved come last."""
+    return sorted(results, key=_auc_or_lowest, reverse=True)
+
+
+def _auc_or_lowest(result: Result) -> float:
+    # NaN is not equal to itself, and sorts nowhere.
+    value = result.headline.value
+    return value if value == value else float("-inf")
+
+
+def _artifact_row(artifact: ArtifactResult, results: Iterable[Result]) -> ArtifactRow:
+    # A control attack on an ordinary variant (permuted labels) is no finding about that variant.
+    seen = [r for r in results if r.runtime == artifact.runtime and (artifact.is_control or not r.is_control)]
+    alone = [r for r in seen if r.adversary == "NR" and r.variants == (artifact.variant,)]
+    pairs = [
+        r for r in seen if r.adversary == "SR" and tuple(v for v in r.variants if v != ORIGINAL) == (artifact.variant,)
+    ]
+    return ArtifactRow(artifact, _strongest(alone), _strongest(pairs))
+
+
+def _strongest(results: Iterable[Result]) -> Result | None:
+    return next((r for r in by_auc(results) if r.headline.is_known), None)
+
+
+def _attacks(node: fields.Node) -> AttackFindings:
+    attacks = fields.mapping(node, "attacks")
+    results, skipped = (
+        [row for row in fields.rows(attacks, key) if View.from_json(row) is not None] for key in ("results", "skipped")
+    )
+    return AttackFindings(
+        tuple(map(Result.from_json, results)),
+        tuple(map(Skipped.from_json, skipped)),
+        NullSummary.from_json(fields.mapping(node, "null_calibration")),
+    )
+
+
+def _verdict(node: fields.Node) -> Verdict | None:
+    """The gate's verdict; None where there is none, or one that states no outcome."""
+    return Verdict.from_json(node) if fields.text(node, "outcome") in get_args(Outcome) else None

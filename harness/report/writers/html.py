@@ -1,0 +1,67 @@
+"""The report as one page of HTML: no script, no network, nothing beside the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+
+from harness.policy import RuleOutcome
+from harness.report import _tables, _words, pictures
+from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
+from harness.report.model import SCHEMA, Report
+from harness.report.pictures import Curve
+from harness.report.writers.json import plain
+
+__all__ = ["render"]
+
+TEMPLATE = "template.html.j2"
+
+
+def render(report: Report, curves: Mapping[str, Curve]) -> str:
+    """The page; the same report and curves give the same text.
+
+    Every text of the report is cleaned (:func:`harness.report._clean.clean`) and then escaped by the template, which
+    has autoescape on; only the pictures, drawn here, go in as they are.
+
+    Raises:
+        InputError: the configuration holds something that JSON cannot.
+    """
+    import jinja2  # only a page needs it, and the command line loads this room for every verb
+
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    source = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    verdict = report.verdict
+    return environment.from_string(source).render(
+        name=clean(report.name),
+        outcome=NOT_AVAILABLE if verdict is None else verdict.outcome,
+        verdict=_words.verdict_word(report),
+        null_twin=_words.null_twin_warning(report),
+        rules=None if verdict is None else [_rule(rule) for rule in verdict.rules],
+        audited=_words.audited(report),
+        roc=pictures.roc(curves),
+        leakage=pictures.leakage(report.artifact_rows()),
+        artifacts=_tables.artifact_table(report),
+        attacks=_tables.attack_tables(report),
+        null_calibration=_words.null_sentence(report),
+        mis=_tables.mis_table(report),
+        mis_disclaimer="" if report.mis is None else _words.mis_disclaimer(report.mis),
+        skipped=_tables.skipped_table(report),
+        timings=_tables.timing_table(report),
+        notes=_words.method_notes(report),
+        # ASCII only, so that no text of it needs cleaning.
+        config=json.dumps(plain(report.config, key="report/config"), indent=2) if report.config else "",
+        names_missing_parts=report.names_missing_parts,
+        schema=SCHEMA,
+    )
+
+
+def _rule(rule: RuleOutcome) -> dict[str, str]:
+    """One rule of the gate; a reason is a sentence that is not cut short."""
+    return {"name": clean(rule.name), "outcome": rule.outcome, "reason": clean(rule.reason, limit=REASON_LIMIT)}

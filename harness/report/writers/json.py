@@ -1,0 +1,45 @@
+"""The report as JSON, for programs: the typed results, and nothing that another program cannot read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.errors import InputError
+from harness.report.model import Report
+from harness.report.pictures import Curve
+
+__all__ = ["plain", "render"]
+
+
+def render(report: Report, _curves: Mapping[str, Curve]) -> str:
+    """One JSON object, in ASCII: what a device sent cannot move the cursor of a terminal that shows the file.
+
+    Raises:
+        InputError: the report holds something that JSON cannot.
+    """
+    return json.dumps(plain(report.to_json()), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def plain(value: object, *, key: str = "report") -> object:
+    """The value in JSON's own types: tuples become lists, numpy numbers Python's, NaN and infinity null.
+
+    Raises:
+        InputError: something that JSON cannot hold; the message names where.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Mapping):
+        if not all(isinstance(name, str) for name in value):
+            raise InputError(f"{key}: a key is no text; a JSON object has texts for keys")
+        return {name: plain(item, key=f"{key}/{name}") for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item, key=f"{key}/{i}") for i, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise InputError(f"{key}: a {type(value).__name__} cannot be written as JSON")
