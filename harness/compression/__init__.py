@@ -1,7 +1,7 @@
 """Compression: torch model -> torch model, by the variant's name; and candidates of a quantizer.
 
-The face is :func:`compress`; :func:`quantize` is the part of it that trains nothing. :func:`parse` and
-:func:`parse_quantizer` read a name without torch. The candidates have a face of their own in ``candidates``.
+The entry point is :func:`compress`; :func:`quantize` is the part of it without training. :func:`parse` and
+:func:`parse_quantizer` read a name without torch. The candidates have their own package, ``candidates``.
 """
 
 from harness.compression._registry import Compressed, architecture, compress, fuse, quantize

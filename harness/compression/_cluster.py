@@ -1,4 +1,4 @@
-"""Weight clustering: a few shared values a tensor, trained together."""
+"""Weight clustering: a few shared values per tensor, fine-tuned together."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def cluster(
     """Share k values in each convolution's and linear layer's weight, then fine-tune the values (Han et al. 2016).
 
     Batch norm is folded first: folded later, it would scale each output channel by its own factor and the file would
-    hold up to k values a channel. The assignment is computed once and kept; in fine-tuning a shared value's gradient
-    is the sum over its weights.
+    hold up to k values per channel. The assignment is computed once and does not change; in fine-tuning a shared
+    value's gradient is the sum over its weights.
 
     Args:
         model: the trained original; a folded copy is changed.
-        k: shared values a tensor; a tensor with fewer distinct values keeps those.
+        k: shared values per tensor; a tensor with fewer distinct values keeps its own.
         finetune: called as ``finetune(model, clusters=...)`` on the clustered model.
         sample_shape: shape of one record, to verify the folding.
     """

@@ -1,4 +1,4 @@
-"""Folding batch norm into the layer before it, and the proof that nothing changed."""
+"""Folds batch norm into the layer before it, and checks that the logits stay the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["fuse"]
 
 # Folding reorders float32 products: relative rounding of 2^-24 over some thousand terms stays far below this.
 TOLERANCE = 1e-4
-# Records of noise that the two networks must agree on.
+# Records of noise on which the two networks are compared.
 CHECKS = 16
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -29,11 +29,11 @@ LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
 
 
 def fuse(model: nn.Module, *, sample_shape: Sequence[int]) -> tuple[nn.Module, float]:
-    """A copy with batch norm folded into the convolution or linear layer before it, and the largest difference.
+    """Fold batch norm into the convolution or linear layer before it; return the copy and the largest difference.
 
-    A batch norm that reads anything else, or a layer that others read too, stays: a pre-activation network such as
-    DenseNet keeps those in front of its convolutions. The copy keeps its class and its modules' names (a folded batch
-    norm becomes the identity), so it can be sent to another process and fine-tuned.
+    A batch norm behind anything else, or behind a layer that other layers read too, stays: a pre-activation network
+    such as DenseNet keeps those in front of its convolutions. The copy keeps its class and its modules' names (a
+    folded batch norm becomes the identity), so it can be sent to another process and fine-tuned.
 
     Args:
         model: traceable by ``torch.fx`` where it has batch norm; unchanged.
@@ -44,7 +44,7 @@ def fuse(model: nn.Module, *, sample_shape: Sequence[int]) -> tuple[nn.Module, f
         largest logit (0 where there was nothing to fold).
 
     Raises:
-        ArtifactError: the model cannot be traced, or folding changed its answers.
+        ArtifactError: the model cannot be traced, or folding changed its logits.
     """
     folded = copy.deepcopy(model).eval()
     if not any(isinstance(module, _BatchNorm) for module in folded.modules()):
@@ -55,11 +55,14 @@ def fuse(model: nn.Module, *, sample_shape: Sequence[int]) -> tuple[nn.Module, f
         _fold(folded, before, norm)
     was_training = model.training
     with torch.inference_mode():
-        expected, found = model.eval()(noise), folded(noise)
+        expected, logits = model.eval()(noise), folded(noise)
     model.train(was_training)
-    difference = float((expected - found).abs().max() / expected.abs().max().clamp(min=1.0))
+    difference = float((expected - logits).abs().max() / expected.abs().max().clamp(min=1.0))
     if not difference <= TOLERANCE:
-        raise ArtifactError(f"{type(model).__name__}: folding batch norm changed the logits by {difference:.3g}")
+        raise ArtifactError(
+            f"{type(model).__name__}: folding batch norm changed the logits by {difference:.3g}",
+            hint=f"at most {TOLERANCE:g} is rounding; fold it yourself before the export",
+        )
     return folded, difference
 
 
@@ -76,23 +79,23 @@ def _traced(model: nn.Module) -> fx.Graph:
 
 
 def _noise(model: nn.Module, graph: fx.Graph, sample_shape: Sequence[int]) -> Tensor:
-    """Records to compare on: normal noise, or ids 0 and 1, which every vocabulary has, where the input is looked up."""
+    """Records for the comparison: normal noise, or ids 0 and 1 (which every vocabulary has) for an embedding."""
     modules = dict(model.named_modules())
     (entry,) = (node for node in graph.nodes if node.op == "placeholder")
     looked_up = any(
         user.target in (functional.embedding, torch.embedding) or isinstance(modules.get(str(user.target)), LOOKUPS)
         for user in entry.users
     )
-    # A generator of its own: the check must not move anybody's random numbers.
+    # A generator of its own: the check must not advance the global one.
     generator = torch.Generator().manual_seed(0)
     shape = (CHECKS, *sample_shape)
     return torch.randint(2, shape, generator=generator) if looked_up else torch.randn(shape, generator=generator)
 
 
 def _pairs(model: nn.Module, graph: fx.Graph) -> Iterator[tuple[str, str]]:
-    """Names of each layer whose only reader is a batch norm, and of that batch norm."""
+    """The name of each layer that only a batch norm reads, and the name of that batch norm."""
     modules = dict(model.named_modules())
-    # A module that is called twice cannot absorb the batch norm behind one of its calls.
+    # A module that is called twice cannot be folded with the batch norm behind one of its calls.
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     for node in graph.nodes:
         if node.op != "call_module" or not isinstance(modules[str(node.target)], _BatchNorm):
@@ -108,6 +111,6 @@ def _pairs(model: nn.Module, graph: fx.Graph) -> Iterator[tuple[str, str]]:
 def _fold(model: nn.Module, before: str, norm: str) -> None:
     layer, batch_norm = model.get_submodule(before), cast(Any, model.get_submodule(norm))
     fold = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-    # A layer that had no bias gets the batch norm's shift as one, which torch would hold fixed in fine-tuning.
+    # A layer without a bias gets the batch norm's shift as one, which torch would not train in fine-tuning.
     model.set_submodule(before, cast(Any, fold)(layer, batch_norm).requires_grad_(requires_grad=True))
     model.set_submodule(norm, nn.Identity())

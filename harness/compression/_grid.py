@@ -1,4 +1,4 @@
-"""Weights on a low-bit grid, in one shot."""
+"""Quantization of weights to a low-bit grid after training."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from harness.compression._fuse import fuse
 from harness.compression._layers import weights_of
 from harness.compression.grids import fit
 
-__all__ = ["on_grid"]
+__all__ = ["round_to_grid"]
 
 
-def on_grid(model: nn.Module, *, grid: str, sample_shape: tuple[int, ...]) -> tuple[nn.Module, dict[str, object]]:
+def round_to_grid(model: nn.Module, *, grid: str, sample_shape: tuple[int, ...]) -> tuple[nn.Module, dict[str, object]]:
     """Round each convolution's and linear layer's weight to the levels of a grid fitted to it, after training.
 
     Batch norm is folded first: folded later, it would scale each output channel by its own factor and the file would
-    hold the levels once a channel. Biases stay as they are. The exported file stores float32 numbers that take few
-    values; what such weights leak is real, what packed ones would save is not.
+    hold the levels once per channel. Biases stay as they are. The exported file stores few distinct values as float32
+    numbers: it leaks as packed weights would, but is not smaller.
 
     Args:
         model: the trained original; unchanged.
@@ -26,7 +26,7 @@ def on_grid(model: nn.Module, *, grid: str, sample_shape: tuple[int, ...]) -> tu
         sample_shape: shape of one record, to verify the folding.
 
     Returns:
-        A folded copy, and what the grid left of each tensor: distinct values and share of zeros.
+        A folded copy, and each tensor's distinct values and share of zeros.
     """
     folded, difference = fuse(model, sample_shape=sample_shape)
     values, zeros = {}, {}

@@ -1,4 +1,4 @@
-"""k-means on the line: exact by dynamic programming, on bins where there are many values."""
+"""k-means in one dimension: exact by dynamic programming; approximate, on bins, where there are many values."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 __all__ = ["kmeans_line"]
 
-# The dynamic program is quadratic in this; with fewer distinct values it is exact, with more it starts Lloyd's steps.
+# The dynamic program is quadratic in this. Up to as many distinct values it is exact; above, Lloyd's steps follow it.
 MAX_BINS = 1024
-# Lloyd's steps on sorted prefix sums settle within a few dozen; the bound only stops a cycle of rounding errors.
+# Lloyd's steps converge within a few dozen; the bound only ends a cycle of rounding errors.
 MAX_STEPS = 200
 
 Floats = NDArray[np.float64]
@@ -19,17 +19,17 @@ def kmeans_line(values: NDArray[np.float32], *, k: int) -> tuple[NDArray[np.int6
     """Cluster numbers into k groups of least total squared distance to their means.
 
     On the line an optimal cluster is an interval, so dynamic programming over sorted values finds the optimum (Wang
-    and Song 2011). Above 1,024 distinct values it runs on some thousand bins, and Lloyd's steps on all values polish
-    the result; that is a local optimum from an almost optimal start. No random numbers.
+    and Song 2011). Above 1,024 distinct values it runs on about a thousand bins, and Lloyd's steps on all values
+    refine the result to a local optimum. No random numbers.
 
     Args:
         values: float32, any shape.
-        k: number of groups; fewer come back where there are fewer distinct values.
+        k: number of groups; fewer are returned where there are fewer distinct values.
 
     Returns:
         Group of each value, int64 of the same shape, and the groups' means, float32, ascending and distinct.
     """
-    # Sorting is fast, sorting with places is not: which group a value is in, the groups' borders tell in the end.
+    # Sorting is fast, argsort is not: the groups' borders assign the values at the end.
     ordered = np.sort(values, axis=None)
     x = ordered.astype(np.float64)
     moment = np.concatenate(([0.0], np.cumsum(x)))
@@ -51,9 +51,9 @@ def kmeans_line(values: NDArray[np.float32], *, k: int) -> tuple[NDArray[np.int6
 
 
 def _bin_edges(x: Floats) -> NDArray[np.int64]:
-    """First value of each bin, and the end: one bin a distinct value, or half of equal count and half of equal width.
+    """First value of each bin, and the end: one bin per distinct value, or bins of equal count and of equal width.
 
-    Equal counts alone leave the tails coarse, where the largest squared distances are. Equal values share a bin.
+    Equal counts alone give coarse bins in the tails, where the largest squared distances are. Equal values share a bin.
     """
     firsts = np.flatnonzero(np.concatenate(([True], x[1:] != x[:-1])))
     if len(firsts) <= MAX_BINS:
@@ -65,7 +65,7 @@ def _bin_edges(x: Floats) -> NDArray[np.int64]:
 
 
 def _optimal_starts(weight: Floats, moment: Floats, square: Floats, *, k: int) -> NDArray[np.int64]:
-    """First bin of each of k intervals, by dynamic programming on prefix sums over m bins: O(k m^2), row by row."""
+    """First bin of each of k intervals, by dynamic programming on prefix sums over m bins, in O(k m^2)."""
     m = len(weight) - 1
     k = min(k, m)
     start, end = np.arange(m)[:, None], np.arange(1, m + 1)[None, :]
@@ -90,11 +90,11 @@ def _lloyd(x: Floats, moment: Floats, starts: NDArray[np.int64]) -> NDArray[np.i
     for _ in range(MAX_STEPS):
         means = _means(moment, starts)
         borders = np.searchsorted(x, (means[1:] + means[:-1]) / 2, side="right")
-        moved = np.concatenate(([0], borders))
-        # A step that empties a group would lose a shared value; the last full set is kept instead.
-        if np.array_equal(moved, starts) or (np.diff([*moved, len(x)]) < 1).any():
+        next_starts = np.concatenate(([0], borders))
+        # A step that empties a group would lose a shared value; then the groups before it are the result.
+        if np.array_equal(next_starts, starts) or (np.diff([*next_starts, len(x)]) < 1).any():
             break
-        starts = moved
+        starts = next_starts
     return starts
 
 

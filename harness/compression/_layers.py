@@ -1,4 +1,4 @@
-"""Which tensors are compressed: the weights of convolutions and linear layers."""
+"""The tensors that are compressed: weights of convolutions and linear layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 def weights_of(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Parameter name -> weight of every convolution and linear layer; biases and batch norm are left alone."""
+    """Parameter name -> weight of every convolution and linear layer; biases and batch norm are not included."""
     owners = {name for name, module in model.named_modules() if isinstance(module, WEIGHTED)}
     return {
         name: parameter

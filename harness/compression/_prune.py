@@ -1,4 +1,4 @@
-"""Unstructured magnitude pruning, layer by layer or over all layers, with the mask held through fine-tuning."""
+"""Unstructured magnitude pruning, layer by layer or over all layers, with a mask that fine-tuning preserves."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["magnitude_mask", "prune"]
 
 
 def magnitude_mask(weight: Tensor, *, sparsity: float) -> Tensor:
-    """A 0/1 tensor of the weight's shape that drops the ``int(sparsity * numel)`` weights of least magnitude.
+    """A 0/1 tensor of the weight's shape that is 0 for the ``int(sparsity * numel)`` weights of least magnitude.
 
-    Exactly that many: among equal magnitudes those that come first are dropped.
+    The number is exact: among equal magnitudes those that come first are dropped.
     """
     drop = int(sparsity * weight.numel())
     order = torch.argsort(weight.detach().abs().reshape(-1), stable=True)
@@ -35,12 +35,12 @@ def prune(
         model: changed in place.
         sparsity: share of zeros in each convolution's and linear layer's weight.
         finetune: called as ``finetune(model, mask=...)`` on the pruned model.
-        across: the least weights of the whole network go, so layers end with shares of their own.
+        across: remove the least weights of the whole network, so that the layers' shares differ.
     """
     weights = weights_of(model)
     if across:
-        together = torch.cat([weight.detach().reshape(-1) for weight in weights.values()])
-        parts = torch.split(magnitude_mask(together, sparsity=sparsity), [w.numel() for w in weights.values()])
+        all_weights = torch.cat([weight.detach().reshape(-1) for weight in weights.values()])
+        parts = torch.split(magnitude_mask(all_weights, sparsity=sparsity), [w.numel() for w in weights.values()])
         mask = {name: part.view_as(weights[name]) for name, part in zip(weights, parts, strict=True)}
     else:
         mask = {name: magnitude_mask(weight, sparsity=sparsity) for name, weight in weights.items()}

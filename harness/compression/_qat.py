@@ -1,4 +1,4 @@
-"""Quantization-aware training: fine-tuned while weights and activations are rounded to int8."""
+"""Quantization-aware training: fine-tuning while weights and activations are rounded to int8."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.silence import converting
 
 __all__ = ["quantization_aware"]
 
-# Any batch but 0 and 1, which torch.export would take for constants.
+# Any size but 0 and 1, which torch.export treats as constants.
 EXAMPLE_BATCH = 2
 MAX_BATCH = 4096
 
@@ -21,11 +21,11 @@ MAX_BATCH = 4096
 def quantization_aware(
     model: nn.Module, *, finetune: Callable[..., None], sample_shape: tuple[int, ...]
 ) -> tuple[nn.Module, dict[str, object]]:
-    """Fine-tune through torchao's PT2E fake quantization, and take the float weights that come of it.
+    """Fine-tune with torchao's PT2E fake quantization, and return the resulting float weights.
 
     Jacob et al. (2018): weights are rounded per channel, activations per tensor with moving ranges, batch norm is
     folded on the fly, gradients pass the rounding unchanged. Export then quantizes these weights as it does any
-    others, so one training serves every runtime.
+    others, so one training is enough for every runtime.
 
     Args:
         model: changed in place.
@@ -37,22 +37,22 @@ def quantization_aware(
         DependencyError: ExecuTorch or torchao is not installed.
     """
     require("executorch", "torchao", extra="executorch")
-    # A network that looks ids up is fed ids.
+    # A network with an embedding takes token ids.
     dtype = torch.int64 if any(isinstance(part, nn.Embedding) for part in model.modules()) else torch.float32
     example = torch.zeros((EXAMPLE_BATCH, *sample_shape), dtype=dtype)
     with converting("int8-qat"):
         prepared = _prepared(model.train(), example)
     finetune(prepared)
     trained = prepared.state_dict()
-    lost = sorted(model.state_dict().keys() - trained.keys())
-    if lost:
-        raise ArtifactError(f"int8-qat: {lost[0]} was lost in the prepared network", hint="leave int8-qat out")
+    missing = sorted(model.state_dict().keys() - trained.keys())
+    if missing:
+        raise ArtifactError(f"int8-qat: the prepared network has no parameter {missing[0]}", hint="leave int8-qat out")
     model.load_state_dict({name: trained[name] for name in model.state_dict()})
     return model, {"fake_quantized": "torchao PT2E, XNNPACK's int8 scheme"}
 
 
 def _prepared(model: nn.Module, example: Tensor) -> nn.Module:
-    """The traced network with its rounding put in; training and evaluation mode can be set on it."""
+    """The traced network with fake quantization; training and evaluation mode can be set on it."""
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
         get_symmetric_quantization_config,

@@ -1,4 +1,4 @@
-"""One door to all families of variants."""
+"""The families of variants: :func:`compress` makes any variant by its name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["Compressed", "architecture", "compress", "fuse", "quantize"]
 
 Provenance = dict[str, object]
-# The fine-tuning of a family: (model, mask= or clusters=) -> None, everything else bound.
+# Fine-tuning as a family calls it: (model, mask= or clusters=) -> None, all other arguments are bound.
 Finetune = Callable[..., None]
 Family = Callable[["nn.Module", Variant, Finetune, tuple[int, ...]], tuple["nn.Module", Provenance]]
 
-# Clustered models are fine-tuned by SGD at a hundredth of the others' rate, as published: a shared value's gradient is
-# the sum over its thousands of weights, and at the full rate training collapses. Adam divides by the gradient's size.
+# SGD fine-tunes clustered models at a hundredth of the others' rate, as published: a shared value's gradient is the sum
+# over its thousands of weights, and at the full rate training diverges. Adam divides by the gradient's size.
 CLUSTER_RATE = {"sgd": 0.01, "adam": 1.0}
-# These fold batch norm before they touch a weight.
+# Families that fold batch norm before they change a weight.
 FOLDED = ("cluster", "grid")
 
 
@@ -36,9 +36,9 @@ class Compressed:
 
     Args:
         variant: its name.
-        model: in evaluation mode; a copy, the model it came from is untouched.
-        numerics: the number format that export has to give it, one of ``NUMERICS``.
-        provenance: the recipe and what it did to each tensor.
+        model: in evaluation mode; a copy, the model it was made of is unchanged.
+        numerics: the number format for its export, one of ``NUMERICS``.
+        provenance: the recipe and its effect on each tensor.
     """
 
     variant: str
@@ -47,8 +47,8 @@ class Compressed:
     provenance: Mapping[str, object]
 
 
-def _keep(model: nn.Module, _variant: Variant, _finetune: Finetune, _shape: tuple[int, ...]) -> Any:
-    # Number formats are the exporter's work: the quantizers live beside the kernels that they quantize for.
+def _unchanged(model: nn.Module, _variant: Variant, _finetune: Finetune, _shape: tuple[int, ...]) -> Any:
+    # The exporter applies number formats: each runtime has its own quantizer.
     return model, {}
 
 
@@ -71,9 +71,9 @@ def _cluster(model: nn.Module, variant: Variant, finetune: Finetune, shape: tupl
 
 
 def _grid(model: nn.Module, variant: Variant, _finetune: Finetune, shape: tuple[int, ...]) -> Any:
-    from harness.compression._grid import on_grid
+    from harness.compression._grid import round_to_grid
 
-    return on_grid(model, grid=variant.name, sample_shape=shape)
+    return round_to_grid(model, grid=variant.name, sample_shape=shape)
 
 
 def _qat(model: nn.Module, _variant: Variant, finetune: Finetune, shape: tuple[int, ...]) -> Any:
@@ -83,14 +83,14 @@ def _qat(model: nn.Module, _variant: Variant, finetune: Finetune, shape: tuple[i
 
 
 _FAMILIES: dict[str, Family] = {
-    "original": _keep,
+    "original": _unchanged,
     "finetuned": _finetuned,
     "prune": _prune,
     "prune-global": _prune,
     "cluster": _cluster,
     "grid": _grid,
     "qat": _qat,
-    "quantize": _keep,
+    "quantize": _unchanged,
 }
 
 
@@ -108,15 +108,15 @@ def compress(
     threads: int = 1,
     should_stop: Callable[[], bool] | None = None,
 ) -> Compressed:
-    """Make one variant of a trained model; the model itself is left as it is.
+    """Make one variant of a trained model; the model itself is unchanged.
 
-    ``finetuned`` is the control: the same extra epochs on the same records, uncompressed, so that what fine-tuning
-    leaks is told apart from what compression leaks.
+    ``finetuned`` is the control: the same extra epochs on the same records, uncompressed. It separates the leakage of
+    fine-tuning from that of compression.
 
     Args:
         model: the original, trained; maps records to logits.
         variant: see ``FORMS``.
-        inputs: the records it was trained on, ``[n, ...]``; fine-tuning sees these and no others.
+        inputs: the records it was trained on, ``[n, ...]``; fine-tuning uses these and no others.
         labels: int64 ``[n]``.
         finetune_epochs: epochs after pruning, clustering or for ``finetuned``; quantized variants and grids use none.
         finetune_learning_rate: at the first step; clustered models take a hundredth of it with SGD.
@@ -124,18 +124,18 @@ def compress(
         seed: seed of the fine-tuning.
         optimizer: of the fine-tuning, ``adam`` or ``sgd``.
         threads: torch's threads.
-        should_stop: asked before each epoch.
+        should_stop: called before each epoch; True stops the fine-tuning.
 
     Raises:
-        ConfigError: the variant's name is not known, or a number is impossible.
+        ConfigError: the variant's name is not known, or a number is out of range.
         DependencyError: torch is not installed.
     """
-    wanted = parse(variant)
+    parsed = parse(variant)
     require("torch")
     from harness.training import finetune
 
     rate = finetune_learning_rate
-    if wanted.family == "cluster":
+    if parsed.family == "cluster":
         rate *= CLUSTER_RATE.get(optimizer, 1.0)
     tune = partial(
         finetune,
@@ -149,19 +149,19 @@ def compress(
         threads=threads,
         should_stop=should_stop,
     )
-    made, details = _FAMILIES[wanted.family](copy.deepcopy(model), wanted, tune, inputs.shape[1:])
-    recipe: Provenance = {"variant": variant, "family": wanted.family, "level": wanted.level, "seed": seed}
-    if wanted.finetunes:
+    compressed, details = _FAMILIES[parsed.family](copy.deepcopy(model), parsed, tune, inputs.shape[1:])
+    recipe: Provenance = {"variant": variant, "family": parsed.family, "level": parsed.level, "seed": seed}
+    if parsed.finetunes:
         recipe |= {"finetune_epochs": finetune_epochs, "finetune_learning_rate": rate}
-    return Compressed(variant, made.eval(), wanted.numerics, recipe | details)
+    return Compressed(variant, compressed.eval(), parsed.numerics, recipe | details)
 
 
 def quantize(model: nn.Module, quantizer: str, *, sample_shape: Sequence[int]) -> Compressed:
-    """Apply a quantizer to trained weights and nothing else: no variant is fine-tuned here.
+    """Apply a quantizer to trained weights, without fine-tuning.
 
     Args:
         model: maps records to logits; unchanged.
-        quantizer: see ``QUANTIZERS``; the number formats leave the work to the exporter.
+        quantizer: see ``QUANTIZERS``; the exporter applies the number formats.
         sample_shape: shape of one record.
 
     Raises:
@@ -169,22 +169,22 @@ def quantize(model: nn.Module, quantizer: str, *, sample_shape: Sequence[int]) -
         ArtifactError: batch norm has to be folded and cannot be.
         DependencyError: torch is not installed.
     """
-    wanted = parse_quantizer(quantizer)
+    parsed = parse_quantizer(quantizer)
     require("torch")
 
-    def leave(_model: nn.Module, **_held: object) -> None:
-        """In the place of fine-tuning."""
+    def no_finetuning(_model: nn.Module, **_constraints: object) -> None:
+        """Leave the model as it is."""
 
-    made, details = _FAMILIES[wanted.family](copy.deepcopy(model), wanted, leave, tuple(sample_shape))
-    recipe: Provenance = {"variant": quantizer, "family": wanted.family, "level": wanted.level}
-    return Compressed(quantizer, made.eval(), wanted.numerics, recipe | details)
+    compressed, details = _FAMILIES[parsed.family](copy.deepcopy(model), parsed, no_finetuning, tuple(sample_shape))
+    recipe: Provenance = {"variant": quantizer, "family": parsed.family, "level": parsed.level}
+    return Compressed(quantizer, compressed.eval(), parsed.numerics, recipe | details)
 
 
 def fuse(model: nn.Module, *, sample_shape: Sequence[int]) -> tuple[nn.Module, float]:
-    """A copy with batch norm folded into the layers before it, and the largest relative change of its logits on noise.
+    """Fold batch norm into the layers before it; return the copy and the largest relative change of logits on noise.
 
     Raises:
-        ArtifactError: the model cannot be traced, or folding changed its answers.
+        ArtifactError: the model cannot be traced, or folding changed its logits.
         DependencyError: torch is not installed.
     """
     require("torch")
@@ -194,7 +194,7 @@ def fuse(model: nn.Module, *, sample_shape: Sequence[int]) -> tuple[nn.Module, f
 
 
 def architecture(model: nn.Module, variant: str, *, sample_shape: Sequence[int]) -> nn.Module:
-    """The network that a variant's weights belong to, so that saved ones can be loaded: some are folded.
+    """The network for a variant's saved weights, with batch norm folded where the variant folds it.
 
     Args:
         model: the original's architecture, with any weights.

@@ -1,4 +1,4 @@
-"""Names of variants: what a name asks for. No torch here, so a configuration can be checked anywhere."""
+"""Names of variants and quantizers, parsed without torch, so that a configuration can be checked anywhere."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from harness.errors import ConfigError
 
 __all__ = ["FORMS", "MAX_CLUSTERS", "NUMERICS", "QUANTIZERS", "Variant", "parse", "parse_quantizer"]
 
-# Number formats that export knows; a variant is a torch model plus one of these.
+# Number formats of export; a variant is a torch model plus one of these.
 NUMERICS = ("fp32", "fp16", "int8", "int8-dynamic", "int4", "int8-weights", "int16x8")
 _LEVELLED = (
     "prune-<share of zeros, e.g. 0.8>",
     "prune-global-<share of zeros>",
     "cluster-<number of shared values, e.g. 16>",
 )
-# What a user may write. The grids are weights of one to eight bits in a file that stores them as float32: no runtime
-# here has kernels for one to three bits, so they show what such weights would leak and not what they would save.
+# Forms of a variant's name. Grids are weights of one to eight bits in a file that stores them as float32: no runtime
+# here has kernels for one to three bits, so a grid shows what such weights leak and not how small they would be.
 FORMS = (
     *("original", "finetuned", *_LEVELLED, *NUMERICS[1:], "int8-qat", *grids.FORMS),
     "<one of prune, cluster and finetuned>+<number format, e.g. int8>",
 )
-# What may stand for a quantizer: everything that is made of trained weights alone, without training again.
+# Forms of a quantizer's name: everything that is made of trained weights alone, without training again.
 QUANTIZERS = (*NUMERICS, *grids.FORMS, *_LEVELLED)
-# One byte of index a weight; more shared values than that is no compression worth the name.
+# One byte of index per weight; more shared values would hardly compress.
 MAX_CLUSTERS = 256
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A variant's name, taken apart.
+    """A parsed variant name.
 
     Args:
-        name: as the user wrote it, the artifact's variant.
+        name: as the user wrote it; the artifact's variant.
         family: ``original``, ``finetuned``, ``prune``, ``prune-global``, ``cluster``, ``grid``, ``qat`` or
             ``quantize``.
         numerics: one of :data:`NUMERICS`, for export.
@@ -48,17 +48,17 @@ class Variant:
 
     @property
     def weights(self) -> str:
-        """The variant whose float weights it is made of, before export gives them its number format."""
+        """The variant whose float weights it uses; export gives them its number format."""
         return "original" if self.family == "quantize" else self.name.partition("+")[0]
 
     @property
     def finetunes(self) -> bool:
-        """Whether making it trains on the members a second time."""
+        """Whether it is fine-tuned on the members."""
         return self.family not in ("original", "grid", "quantize")
 
 
 def parse(name: str) -> Variant:
-    """Take a variant's name apart.
+    """Parse a variant's name.
 
     Raises:
         ConfigError: no family has this form, or its number is out of range.
@@ -79,17 +79,18 @@ def parse(name: str) -> Variant:
         raise ConfigError(f"variant {name!r} is not known", hint=f"one of: {', '.join(FORMS)}")
     family, level = match[1], float(match[2])
     if family != "cluster" and not 0 < level < 1:
-        raise ConfigError(f"variant {name!r}: the share of zeros must lie between 0 and 1")
+        raise ConfigError(f"variant {name!r}: the share of zeros must lie between 0 and 1", hint="e.g. 0.8")
     if family == "cluster" and not (level.is_integer() and 2 <= level <= MAX_CLUSTERS):
         raise ConfigError(f"variant {name!r}: the number of values must be a whole number from 2 to {MAX_CLUSTERS}")
     return Variant(name, family, "fp32", level)
 
 
 def _combined(name: str, base: Variant, numerics: str) -> Variant:
-    """Compressed float weights in another number format."""
+    """The variant of compressed float weights in another number format."""
     if base.family not in ("finetuned", "prune", "prune-global", "cluster") or base.numerics != "fp32":
         raise ConfigError(
-            f"variant {name!r}: {base.name!r} has nothing left to combine", hint="e.g. prune-0.8+int8, cluster-16+int8"
+            f"variant {name!r}: {base.name!r} cannot be combined with a number format",
+            hint="e.g. prune-0.8+int8, cluster-16+int8",
         )
     if numerics not in NUMERICS[1:]:
         raise ConfigError(
@@ -99,7 +100,7 @@ def _combined(name: str, base: Variant, numerics: str) -> Variant:
 
 
 def parse_quantizer(name: str) -> Variant:
-    """Take a quantizer's name apart: a variant that needs no training, or ``fp32``, which changes nothing.
+    """Parse a quantizer's name: a variant that needs no training, or ``fp32``, which changes nothing.
 
     Raises:
         ConfigError: no quantizer has this form, or its number is out of range.
@@ -107,9 +108,9 @@ def parse_quantizer(name: str) -> Variant:
     if name == NUMERICS[0]:
         return Variant(name, "quantize", name)
     try:
-        found = parse(name)
+        variant = parse(name)
     except ConfigError as error:
         raise ConfigError(error.message, hint=f"one of: {', '.join(QUANTIZERS)}") from None
-    if found.family in ("original", "finetuned", "qat"):
+    if variant.family in ("original", "finetuned", "qat"):
         raise ConfigError(f"{name!r} is no quantizer", hint=f"one of: {', '.join(QUANTIZERS)}")
-    return found
+    return variant

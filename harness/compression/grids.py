@@ -1,7 +1,7 @@
 """Low-bit grids for weights: sign, ternary and uniform. Arrays in, arrays out; no torch.
 
-A grid is fitted once (its levels are what a deployment calibrates) and then maps any weights to codes, so that
-candidates of one quantizer can share their levels and differ in codes alone.
+A grid is fitted once, as a deployment calibrates its levels, and then maps any weights to codes, so that candidates of
+one quantizer can share their levels and differ in codes alone.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Grid:
 
     Args:
         name: as in :data:`FORMS`.
-        cuts: ascending boundaries between the levels, ``[groups, levels - 1]``; a weight on one belongs above.
-        values: the levels, ascending, ``[groups, levels]``. One group for the tensor, or one an output channel.
+        cuts: ascending boundaries between the levels, ``[groups, levels - 1]``; a weight on one has the level above.
+        values: the levels, ascending, ``[groups, levels]``. One group for the tensor, or one per output channel.
     """
 
     name: str
@@ -40,28 +40,28 @@ class Grid:
 
     @property
     def levels(self) -> int:
-        """Levels a weight can take."""
+        """Number of levels per group."""
         return int(self.values.shape[1])
 
     def codes(self, weights: FloatArray) -> Codes:
-        """Number of each weight's level, of the weights' shape ``[channels, ...]``."""
+        """Index of each weight's level, of the weights' shape ``[channels, ...]``."""
         rows = weights.reshape(len(self.cuts), -1)
-        found = [np.searchsorted(cuts, row, side="right") for cuts, row in zip(self.cuts, rows, strict=True)]
-        return np.stack(found).astype(np.int16).reshape(weights.shape)
+        codes = [np.searchsorted(cuts, row, side="right") for cuts, row in zip(self.cuts, rows, strict=True)]
+        return np.stack(codes).astype(np.int16).reshape(weights.shape)
 
     def decode(self, codes: Codes) -> FloatArray:
-        """The weights that codes stand for."""
+        """The weights of these codes."""
         rows = codes.reshape(len(self.values), -1)
         weights: FloatArray = np.take_along_axis(self.values, rows.astype(np.int64), axis=1).reshape(codes.shape)
         return weights
 
     def quantize(self, weights: FloatArray) -> FloatArray:
-        """The weights on the grid."""
+        """The weights rounded to the grid."""
         return self.decode(self.codes(weights))
 
 
 def is_grid(name: str) -> bool:
-    """Whether a name asks for a grid."""
+    """Whether a name is that of a grid."""
     match = _PATTERN.fullmatch(name)
     if match is None:
         return False
@@ -87,7 +87,7 @@ def fit(weights: FloatArray, name: str) -> Grid:
     if match is None or not is_grid(name):
         raise ConfigError(f"grid {name!r} is not known", hint=f"one of: {', '.join(FORMS)}")
     if weights.size == 0 or not np.isfinite(weights).all():
-        raise InputError(f"grid {name}: the weights are empty or not finite")
+        raise InputError(f"grid {name}: the weights are empty or not finite", hint="check the trained model")
     rows = weights.reshape(len(weights) if match[3] else 1, -1).astype(np.float64)
     if match[2]:
         return _uniform(rows, name, levels=2 ** int(match[2]))
@@ -97,7 +97,7 @@ def fit(weights: FloatArray, name: str) -> Grid:
         return Grid(name, np.zeros((1, 1)), np.array([[-size, size]]))
     ordered = np.sort(sizes, axis=None)
     zeros = min(int(float(match[1]) * ordered.size), ordered.size - 1)
-    # Halfway to the first weight that is kept, so that refitted or neighbouring weights do not sit on the cut.
+    # Halfway to the first weight that stays, so that refitted or neighbouring weights do not lie on the cut.
     cut = 0.5 * (ordered[max(zeros - 1, 0)] + ordered[zeros]) if zeros else 0.0
     size = float(ordered[zeros:].mean())
     return Grid(name, np.array([[-cut, cut]]), np.array([[-size, 0.0, size]]))

@@ -1,7 +1,7 @@
-"""Candidates of a quantizer: the weights that it might have been given instead (for the MIS indicator).
+"""Candidates of a quantizer: weights that training on other records might have given it (for the MIS indicator).
 
 One generator a file, each a function of the trained model and the records it was trained on. Candidate 0 is the
-deployed model itself, so none of them makes it. Equal exported bytes are one candidate, which only the files can tell.
+deployed model itself, so no generator makes it. Candidates with equal exported bytes are one; the export detects them.
 """
 
 from harness.compression.candidates._flips import can_flip, flips

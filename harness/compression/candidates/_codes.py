@@ -1,4 +1,4 @@
-"""The codes that a quantizer gives a network's weights, and the levels next to them."""
+"""The codes of a quantized network's weights, and the neighbouring levels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["SIDES", "Codes", "codes_of"]
 
 # (runtime, number format) -> levels on either side of zero, where the exporter's weights are known to have one scale
-# an output channel, the largest weight over this. What is not listed here lays its codes out in some other way.
+# per output channel: the largest weight divided by this. Other pairs have other codes.
 SIDES = {
     ("litert", "int8"): 127,
     ("litert", "int8-dynamic"): 127,
@@ -27,7 +27,7 @@ SIDES = {
     ("litert", "int4"): 7,
     ("executorch", "int8"): 127,
 }
-# ExecuTorch's quantizer gives no channel a smaller scale.
+# The smallest scale of a channel in ExecuTorch's quantizer.
 LEAST_SCALE = {"executorch": 2.0**-12}
 
 
@@ -37,8 +37,8 @@ class Codes:
 
     Args:
         grid: the levels.
-        codes: number of each weight's level, of the weights' shape.
-        fixed: weights that must not move, because the levels hang on them.
+        codes: index of each weight's level, of the weights' shape.
+        fixed: weights that must not change, because the levels depend on them.
     """
 
     grid: Grid
@@ -47,42 +47,42 @@ class Codes:
 
     @property
     def values(self) -> FloatArray:
-        """The weights that the codes stand for."""
+        """The weights of the codes."""
         return self.grid.decode(self.codes)
 
     def neighbours(self) -> tuple[FloatArray, FloatArray]:
         """The weights one level down and one level up; NaN where there is no such level or the weight is fixed."""
-        return self._moved(-1), self._moved(1)
+        return self._shifted(-1), self._shifted(1)
 
-    def _moved(self, by: int) -> FloatArray:
+    def _shifted(self, by: int) -> FloatArray:
         codes = self.codes + np.int16(by)
         valid = (codes >= 0) & (codes < self.grid.levels) & ~self.fixed
         return np.where(valid, self.grid.decode(np.where(valid, codes, self.codes)), np.nan)
 
 
 def codes_of(model: nn.Module, quantizer: Variant, *, runtime: str) -> dict[str, Codes]:
-    """Codes of every weight that a quantizer gives some.
+    """Codes of every weight that the quantizer quantizes.
 
     Args:
         model: batch norm folded.
         quantizer: a grid, or a number format with integer weights.
-        runtime: whose number format it is.
+        runtime: the runtime of the number format.
 
     Returns:
         Parameter name -> codes.
     """
     from harness.compression._layers import weights_of
 
-    found = {}
+    codes = {}
     for name, parameter in weights_of(model).items():
         weights = parameter.detach().numpy().astype(np.float64)
         if quantizer.family == "grid":
             grid = fit(weights, quantizer.name)
-            found[name] = Codes(grid, grid.codes(weights), np.zeros(weights.shape, dtype=bool))
+            codes[name] = Codes(grid, grid.codes(weights), np.zeros(weights.shape, dtype=bool))
         elif not (quantizer.numerics == "int4" and _stays_float(model, name)):
             side, least = SIDES[runtime, quantizer.numerics], LEAST_SCALE.get(runtime, 0.0)
-            found[name] = _symmetric(weights, quantizer.name, side=side, least=least)
-    return found
+            codes[name] = _symmetric(weights, quantizer.name, side=side, least=least)
+    return codes
 
 
 def _symmetric(weights: FloatArray, name: str, *, side: int, least: float) -> Codes:
@@ -94,7 +94,7 @@ def _symmetric(weights: FloatArray, name: str, *, side: int, least: float) -> Co
 
 
 def _stays_float(model: nn.Module, name: str) -> bool:
-    """Whether a layer becomes a depthwise convolution, which LiteRT has no 4-bit weights for."""
+    """Whether a layer becomes a depthwise convolution, for which LiteRT has no 4-bit weights."""
     layer: Any = model.get_submodule(name.rpartition(".")[0])
     groups = getattr(layer, "groups", None)
     return groups is not None and (int(groups) > 1 or layer.in_channels == 1)

@@ -1,4 +1,4 @@
-"""Mean and variance of the loss gradient over records: what a quadratic picture of the loss is made of."""
+"""Mean and variance of the loss gradient over records, for a quadratic approximation of the loss."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BATCH = 8
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """Gradients of the cross-entropy of one record, by parameter that is trained.
+    """Moments of the gradient of one record's cross-entropy, by trained parameter.
 
     Args:
         mean: parameter name -> mean over the records, float64.
@@ -39,7 +39,7 @@ def gradients(model: nn.Module, inputs: Inputs, labels: IntArray, *, seed: int) 
     """Estimate mean and variance of a record's gradient from the mean gradients of small random batches.
 
     The mean of b records varies b times less than one record, so the variance between batches, times b, estimates it
-    without a pass for each record. The model is taken in evaluation mode and left unchanged.
+    without a pass for each record. The model runs in evaluation mode and is unchanged.
 
     Raises:
         InputError: there are fewer than two batches of records.
@@ -48,7 +48,9 @@ def gradients(model: nn.Module, inputs: Inputs, labels: IntArray, *, seed: int) 
     from torch.nn import functional
 
     if len(inputs) < 2 * BATCH:
-        raise InputError(f"gradients: {len(inputs)} records, at least {2 * BATCH} are needed")
+        raise InputError(
+            f"gradients: {len(inputs)} records, at least {2 * BATCH} are needed", hint="train on more records"
+        )
     x, y = (torch.from_numpy(np.ascontiguousarray(values)) for values in (inputs, labels))
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     total = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in parameters.items()}
@@ -59,8 +61,10 @@ def gradients(model: nn.Module, inputs: Inputs, labels: IntArray, *, seed: int) 
     with reproducible(seed=seed, threads=1):
         for rows in torch.randperm(len(x)).tensor_split(batches):
             loss = functional.cross_entropy(model(x[rows]), y[rows])
-            found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True, materialize_grads=True)
-            for name, gradient in zip(parameters, found, strict=True):
+            batch_gradients = torch.autograd.grad(
+                loss, list(parameters.values()), allow_unused=True, materialize_grads=True
+            )
+            for name, gradient in zip(parameters, batch_gradients, strict=True):
                 total[name] += gradient
                 squares[name] += gradient.double() ** 2
     model.train(was_training)

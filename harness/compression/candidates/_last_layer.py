@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 __all__ = ["refit_last_layer"]
 
-# Of the mean loss, towards the trained layer. Networks separate their training records, and logistic regression of
-# separated records has no minimum.
+# Weight of the ridge towards the trained layer, relative to the mean loss. Networks often separate their training
+# records, and logistic regression of separated records has no minimum.
 RIDGE = 1e-3
-# The problem is convex and starts near its minimum: a few dozen steps settle it, the bound only ends a stall.
+# The problem is convex and starts near its minimum: a few dozen steps converge; the bound only ends a stall.
 MAX_STEPS = 200
-# Two passes over the same records differ by rounding alone.
+# Two passes over the same records differ by rounding only, which stays below this.
 TOLERANCE = 1e-3
 
 
 def refit_last_layer(
     model: nn.Module, inputs: Inputs, labels: IntArray, *, count: int, seed: int
 ) -> Iterator[dict[str, Tensor]]:
-    """Weights of the model with its last linear layer fitted again, each time to another bootstrap sample.
+    """Weights of the model with its last linear layer refitted, each time to another bootstrap sample.
 
-    Multinomial logistic regression on the features that the layer reads, from the trained layer on, with a small ridge
-    that pulls back to it. What a candidate takes over is the difference between the fit to its sample and the fit to
-    all records: the spread of the sampling, without the step from where training stopped to the regression's minimum,
-    which would set every candidate apart from the deployed model. Candidate k sees bootstrap sample k, for every
-    quantizer the same.
+    Multinomial logistic regression on the layer's inputs, started at the trained layer, with a small ridge towards it.
+    A candidate is the trained layer plus the difference between the fit to its sample and the fit to all records. So
+    it holds the spread of the sampling, and not the step from the end of training to the regression's minimum, which
+    would separate every candidate from the deployed model. Candidate k uses bootstrap sample k, the same for every
+    quantizer.
 
     Args:
         model: its last ``nn.Linear`` makes the logits; unchanged.
@@ -45,7 +45,7 @@ def refit_last_layer(
         seed: of the bootstrap samples.
 
     Yields:
-        A state dict a candidate.
+        One state dict per candidate.
 
     Raises:
         ConfigError: the last linear layer does not make the logits.
@@ -63,14 +63,14 @@ def refit_last_layer(
         rows = bootstrap_rows(len(labels), seed=seed, number=number)
         counts = np.bincount(rows, minlength=len(labels))
         weights = {key: value.detach().clone() for key, value in model.state_dict().items()}
-        moved = _fitted(trained, features, labels, counts)
-        for (key, _), start, other, full in zip(layer.named_parameters(), trained, moved, whole, strict=True):
+        refitted = _fitted(trained, features, labels, counts)
+        for (key, _), start, other, full in zip(layer.named_parameters(), trained, refitted, whole, strict=True):
             weights[f"{name}.{key}"] = (start + (other - full)).float()
         yield weights
 
 
 def _fitted(trained: list[Tensor], features: Tensor, labels: IntArray, counts: IntArray) -> list[Tensor]:
-    """The layer's parameters for a sample that holds each record so many times, float64."""
+    """The layer's parameters for a sample that holds each record ``counts`` times, float64."""
     import torch
     from torch.nn import functional
 
@@ -93,17 +93,17 @@ def _fitted(trained: list[Tensor], features: Tensor, labels: IntArray, counts: I
 
 
 def _features(model: nn.Module, layer: nn.Linear, inputs: Inputs, *, name: str) -> Tensor:
-    """What the layer reads, float64 ``[n, features]``."""
+    """The layer's inputs, float64 ``[n, features]``."""
     import torch
     from torch.nn import functional
 
-    seen: list[Tensor] = []
-    handle = layer.register_forward_pre_hook(lambda _layer, read: seen.append(read[0].double()))
+    features: list[Tensor] = []
+    handle = layer.register_forward_pre_hook(lambda _layer, read: features.append(read[0].double()))
     try:
         logits = torch.from_numpy(predict(model, inputs)).double()
     finally:
         handle.remove()
-    made = functional.linear(torch.cat(seen), *(p.detach().double() for p in layer.parameters()))
-    if made.shape != logits.shape or not torch.allclose(made, logits, rtol=TOLERANCE, atol=TOLERANCE):
+    recomputed = functional.linear(torch.cat(features), *(p.detach().double() for p in layer.parameters()))
+    if recomputed.shape != logits.shape or not torch.allclose(recomputed, logits, rtol=TOLERANCE, atol=TOLERANCE):
         raise ConfigError(f"bootstrap-last: the logits are not what {name!r} makes", hint='use "bootstrap"')
-    return torch.cat(seen)
+    return torch.cat(features)

@@ -1,4 +1,4 @@
-"""Candidates by noise: where training on other records might have ended, in the Gaussian picture of it."""
+"""Candidates by noise: a Gaussian approximation of training on other records."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EPSILONS", "perturb"]
 
-# Sizes of the noise, in turn.
+# Sizes of the noise, used in turn.
 EPSILONS = (0.5, 1.0, 2.0)
-# The factor is halved at most so often; 2^-40 is below the rounding of float32.
+# The factor is halved at most this many times; 2^-40 is below the rounding of float32.
 MAX_HALVINGS = 40
 
 
@@ -31,50 +31,50 @@ def perturb(
     """Weights of the model plus ``eps * c * N(0, V / n)``, eps going through 0.5, 1, 2.
 
     V is the inverse of the diagonal Fisher information, damped by its mean: ``1 / (F + mean F)``. With more parameters
-    than records that picture puts most of the noise where no record speaks, and the network would be destroyed. So c
-    is the first of 1, 1/2, 1/4, ... at which noise with eps = 1 raises the mean training loss by no more than one
-    standard error of it: candidates that another sample could have preferred. It stays 1 for small models.
+    than records, most of that noise falls on weights that no record determines, and would destroy the network. So c is
+    the first of 1, 1/2, 1/4, ... at which noise with eps = 1 raises the mean training loss by no more than one
+    standard error of it: such candidates could be preferred by another sample. It stays 1 for small models.
 
     Args:
-        model: unchanged; buffers (the statistics of batch norm) are kept.
+        model: unchanged; buffers (the statistics of batch norm) stay as they are.
         inputs: the training records, ``[n, ...]``, at least 16.
         labels: int64 ``[n]``.
         count: candidates to make, numbers 1 to ``count``.
-        seed: of the noise; candidate k gets noise k, for every quantizer the same.
+        seed: of the noise; candidate k gets noise k, the same for every quantizer.
 
     Yields:
-        A state dict a candidate.
+        One state dict per candidate.
 
     Raises:
         InputError: there are too few records, or their loss does not depend on the weights.
     """
-    found = gradients(model, inputs, labels, seed=seed)
-    diagonal = {name: variance.numpy() for name, variance in found.variance.items()}
+    moments = gradients(model, inputs, labels, seed=seed)
+    diagonal = {name: variance.numpy() for name, variance in moments.variance.items()}
     size = sum(values.size for values in diagonal.values())
     damping = sum(float(values.sum()) for values in diagonal.values()) / size
     if not damping > 0:
         raise InputError("perturbation: no weight changes the loss of any record", hint="choose another mis.generator")
     scale = {name: ((values + damping) * len(inputs)) ** -0.5 for name, values in diagonal.items()}
 
-    def moved(number: int, epsilon: float) -> dict[str, Tensor]:
-        return _moved(model, scale, np.random.default_rng([seed, number]), epsilon)
+    def perturbed(number: int, epsilon: float) -> dict[str, Tensor]:
+        return _perturbed(model, scale, np.random.default_rng([seed, number]), epsilon)
 
     probe = copy.deepcopy(model).eval()
     before = _losses(probe, inputs, labels)
     allowed = float(before.std(ddof=1)) / len(before) ** 0.5
     factor = 1.0
     for _ in range(MAX_HALVINGS):
-        probe.load_state_dict(moved(1, factor))
+        probe.load_state_dict(perturbed(1, factor))
         with np.errstate(invalid="ignore"):
             rise = float((_losses(probe, inputs, labels) - before).mean())
-        if rise <= allowed:  # never so where a loss overflowed
+        if rise <= allowed:  # false where a loss overflowed
             break
         factor /= 2
     for number in range(1, count + 1):
-        yield moved(number, factor * EPSILONS[(number - 1) % len(EPSILONS)])
+        yield perturbed(number, factor * EPSILONS[(number - 1) % len(EPSILONS)])
 
 
-def _moved(
+def _perturbed(
     model: nn.Module, scale: Mapping[str, FloatArray], rng: np.random.Generator, epsilon: float
 ) -> dict[str, Tensor]:
     import torch
@@ -90,5 +90,5 @@ def _losses(model: nn.Module, inputs: Inputs, labels: IntArray) -> FloatArray:
     """Cross-entropy of each record, float64 ``[n]``."""
     logits = predict(model, inputs).astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        found: FloatArray = -log_softmax(logits, axis=1)[np.arange(len(labels)), labels]
-    return found
+        losses: FloatArray = -log_softmax(logits, axis=1)[np.arange(len(labels)), labels]
+    return losses

@@ -1,4 +1,4 @@
-"""Records drawn again: for retraining (bootstrap) and for calibrating again (halves)."""
+"""Resampled records: bootstrap samples for retraining, random halves for calibration."""
 
 from __future__ import annotations
 
