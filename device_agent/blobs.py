@@ -14,15 +14,14 @@ from pathlib import Path
 
 from device_agent.errors import AgentError
 from device_agent.private import PrivateFolder
-from device_agent.runtimes import SUFFIXES
 from protos import CHUNK_BYTES
+from protos.runtimes import RUNTIMES, by_suffix
 
 __all__ = ["Blob", "BlobStore"]
 
 # Lower-case hexadecimal SHA-256: nothing else becomes part of a path.
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PARTIAL = ".part"
-_RUNTIME_OF_SUFFIX = {suffix: runtime for runtime, suffix in SUFFIXES.items()}
 # The disk, the user's quota, or a limit on the size of files.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -169,7 +168,7 @@ class BlobStore:
             partial.unlink()
             message = f"artifact {sha256[:12]}: the bytes received have another digest; upload it from the start"
             raise AgentError("DATA_LOSS", message)
-        path = self._folder / f"{sha256}{SUFFIXES[runtime]}"
+        path = self._folder / f"{sha256}{RUNTIMES[runtime].suffix}"
         partial.replace(path)
         blob = Blob(sha256, runtime, path, path.stat().st_size)
         self._blobs[sha256] = blob
@@ -202,11 +201,11 @@ class BlobStore:
 
     def _adopt(self, path: Path) -> None:
         """Take over a file of an earlier agent in the same folder, if it still is what its name says."""
-        runtime = _RUNTIME_OF_SUFFIX.get(path.suffix)
+        runtime = by_suffix(path.suffix)
         if runtime is None or not _DIGEST.fullmatch(path.stem):
             return
         if _digest(path) == path.stem:
-            self._blobs[path.stem] = Blob(path.stem, runtime, path, path.stat().st_size)
+            self._blobs[path.stem] = Blob(path.stem, runtime.name, path, path.stat().st_size)
         else:
             path.unlink()
 

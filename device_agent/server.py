@@ -25,17 +25,11 @@ from device_agent.runtimes import check_magic, providers
 from device_agent.supervisor import Supervisor
 from protos import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2
+from protos.runtimes import RUNTIMES, by_number
 
 __all__ = ["AgentService", "agent_version", "start"]
 
 _SERVICE = agent_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
-_RUNTIMES = {
-    "litert": agent_pb2.RUNTIME_LITERT,
-    "executorch": agent_pb2.RUNTIME_EXECUTORCH,
-    "pytorch-mobile": agent_pb2.RUNTIME_PYTORCH_MOBILE,
-    "onnx": agent_pb2.RUNTIME_ONNX,
-}
-_RUNTIME_NAMES = {number: name for name, number in _RUNTIMES.items()}
 # Calls that may be open at once: a few hosts with a stream and a question each. Batches run one at a time anyway.
 _CALLS_MAX = 16
 # The size of a number of threads or runs beyond which the request is a mistake, not a measurement.
@@ -78,7 +72,7 @@ class AgentService:
                 cpu_model=telemetry.cpu_model(),
                 cpu_count=os.cpu_count() or 1,
                 memory_total_bytes=telemetry.memory_total_bytes(),
-                runtimes=[agent_pb2.RuntimeInfo(runtime=_RUNTIMES[r], provider=p) for r, p in providers().items()],
+                runtimes=[agent_pb2.RuntimeInfo(runtime=RUNTIMES[r].wire, provider=p) for r, p in providers().items()],
                 emulated=telemetry.emulated(),
                 telemetry=telemetry.read(self._worker.pid),
                 max_message_bytes=MAX_MESSAGE_BYTES,
@@ -102,16 +96,16 @@ class AgentService:
             if first is None or first.WhichOneof("part") != "header":
                 raise AgentError("INVALID_ARGUMENT", "an upload starts with its header")
             header = first.header
-            runtime = _RUNTIME_NAMES.get(header.runtime)
+            runtime = by_number(header.runtime)
             if runtime is None:
                 raise AgentError("INVALID_ARGUMENT", f"runtime {header.runtime} is none that this agent knows")
-            if runtime not in providers():
-                hint = f'install "edgeleak[{runtime}]" where the agent runs'
-                raise AgentError("FAILED_PRECONDITION", f"this agent has no {runtime}; {hint}")
+            if runtime.name not in providers():
+                hint = f'install "edgeleak[{runtime.agent_extra}]" where the agent runs'
+                raise AgentError("FAILED_PRECONDITION", f"this agent has no {runtime.name}; {hint}")
             if not self._store.held(header.sha256)[1]:
                 blob = self._store.receive(
                     header.sha256,
-                    runtime=runtime,
+                    runtime=runtime.name,
                     size_bytes=header.size_bytes,
                     offset_bytes=header.offset_bytes,
                     chunks=_chunks(request_iterator),
@@ -129,7 +123,7 @@ class AgentService:
         with _statuses(context):
             return agent_pb2.ListArtifactsResponse(
                 artifacts=[
-                    agent_pb2.StoredArtifact(sha256=b.sha256, size_bytes=b.size_bytes, runtime=_RUNTIMES[b.runtime])
+                    agent_pb2.StoredArtifact(sha256=b.sha256, size_bytes=b.size_bytes, runtime=RUNTIMES[b.runtime].wire)
                     for b in self._store.list()
                 ]
             )

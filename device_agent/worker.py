@@ -23,7 +23,7 @@ from google.protobuf.message import DecodeError
 
 from device_agent.errors import AgentError
 from device_agent.frames import OK, FrameSocket
-from device_agent.runtimes import RUNTIMES, Array, InputSpec, Model, Runtime, arrange
+from device_agent.runtimes import Array, InputSpec, Model, arrange, library
 from protos.edgeleak.v1 import agent_pb2
 from protos.tensors import fill_tensor, from_tensor
 
@@ -48,7 +48,6 @@ class Worker:
 
     def __init__(self, frames: FrameSocket) -> None:
         self._frames = frames
-        self._runtimes: dict[str, Runtime] = {}
         self._models: dict[tuple[str, int], tuple[str, Model]] = {}
         self._by_header: dict[bytes, _Named] = {}
         self._operations: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -147,14 +146,14 @@ class Worker:
         ]
 
     def _model(self, sha256: str, runtime: str, path: Path, threads: int) -> Model:
-        found = self._models.get((sha256, threads))
-        if found is not None:
-            return found[1]
-        library = self._runtimes.setdefault(runtime, RUNTIMES[runtime]())
-        if library.shares_threads:
+        loaded = self._models.get((sha256, threads))
+        if loaded is not None:
+            return loaded[1]
+        loader = library(runtime)
+        if loader.SHARES_THREADS:
             self._drop(lambda key, name: name == runtime and key[1] != threads)
         try:
-            model = library.load(path, threads=threads)
+            model = loader.load(path, threads=threads)
         except AgentError as error:
             raise AgentError(error.code, f"artifact {sha256[:12]}: {error.message}") from error
         self._models[sha256, threads] = (runtime, model)

@@ -13,21 +13,10 @@ from rich.table import Table
 
 from harness.devices import open_device
 from harness.errors import EdgeleakError
+from protos.runtimes import RUNTIMES
 
 __all__ = ["Check", "examine", "table"]
 
-# Package -> the extra that brings it.
-OPTIONAL_PACKAGES = {
-    "ai-edge-litert": "litert",
-    "torch": "train",
-    "executorch": "executorch",
-    "torchao": "executorch",
-    "onnxruntime": "onnx",
-    "onnx": "onnx-export",
-    "onnxscript": "onnx-export",
-    "litert-torch": "export",
-    "ai-edge-quantizer": "export",
-}
 # Known to break the export path while merely installed.
 HARMFUL_PACKAGES = {"torchvision": "breaks imports beside the CPU build of torch", "tflite-runtime": "needs numpy < 2"}
 # A run of the bundled example takes a few megabytes; the export stack's temporary files take more.
@@ -82,14 +71,27 @@ def _interpreter() -> Check:
 
 def _packages() -> list[Check]:
     checks = []
-    for name, extra in OPTIONAL_PACKAGES.items():
-        found = _version(name)
-        advice = "" if found else f'pip install "edgeleak[{extra}]" -c constraints.txt'
-        checks.append(Check(name, found is not None, found or "not installed", advice))
+    for name, extra in _optional_packages().items():
+        installed = _version(name)
+        advice = "" if installed else f'pip install "edgeleak[{extra}]" -c constraints.txt'
+        checks.append(Check(name, installed is not None, installed or "not installed", advice))
     for name, harm in HARMFUL_PACKAGES.items():
-        if found := _version(name):
-            checks.append(Check(name, False, found, f"pip uninstall {name}: it {harm}"))
+        if installed := _version(name):
+            checks.append(Check(name, False, installed, f"pip uninstall {name}: it {harm}"))
     return checks
+
+
+def _optional_packages() -> dict[str, str]:
+    """Package -> the extra that brings it: training, then what runs files, then what converts to them."""
+    from harness.export import exporter  # here, because it brings numpy and every command would wait for it
+
+    extras = {"torch": "train"}
+    for row in RUNTIMES.values():
+        extras.setdefault(row.packages[0], row.agent_extra)
+    for row in RUNTIMES.values():
+        for package in exporter(row.name).PACKAGES:
+            extras.setdefault(package, row.host_extra)
+    return extras
 
 
 def _agent(url: str) -> Check:

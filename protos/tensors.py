@@ -12,7 +12,7 @@ from protos.edgeleak.v1 import agent_pb2
 __all__ = ["fill_tensor", "from_tensor"]
 
 # The wire is little-endian whatever the machine is.
-_DTYPES: dict[int, np.dtype[np.generic]] = {
+_DTYPES: dict[agent_pb2.DataType, np.dtype[np.generic]] = {
     agent_pb2.DATA_TYPE_FLOAT32: np.dtype("<f4"),
     agent_pb2.DATA_TYPE_INT32: np.dtype("<i4"),
     agent_pb2.DATA_TYPE_INT64: np.dtype("<i8"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from device_agent.errors import AgentError
 
-__all__ = ["Array", "InputSpec", "Model", "Quantization", "Runtime", "arrange"]
+__all__ = ["Array", "InputSpec", "Library", "Model", "Quantization", "arrange"]
 
 Array = NDArray[np.generic]
 
@@ -117,18 +117,14 @@ class Model(Protocol):
         ...
 
 
-class Runtime(Protocol):
-    """One library that executes artifacts."""
+class Library(Protocol):
+    """One library that executes artifacts: the face of each module of a runtime.
 
-    @property
-    def name(self) -> str:
-        """How the harness calls it."""
-        ...
+    Args:
+        SHARES_THREADS: all loaded models use one thread pool: another number of threads means to load them anew.
+    """
 
-    @property
-    def shares_threads(self) -> bool:
-        """Whether all loaded models use one thread pool, so that another thread count means to load them anew."""
-        ...
+    SHARES_THREADS: bool
 
     def load(self, path: Path, *, threads: int) -> Model:
         """Load one file.

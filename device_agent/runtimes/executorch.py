@@ -15,7 +15,7 @@ from device_agent.errors import AgentError
 from device_agent.runtimes._batching import Batcher, BatchSizeError
 from device_agent.runtimes._model import Array, InputSpec
 
-__all__ = ["ExecuTorchRuntime"]
+__all__ = ["SHARES_THREADS", "load"]
 
 # The method that every export of a plain module has.
 _METHOD = "forward"
@@ -31,36 +31,29 @@ _SCALAR_TYPES = {
     7: "float64",
     11: "bool",
 }
+# All programs of a process share one thread pool, and a program keeps the pool that it was loaded with: changing the
+# number of threads under a loaded program is a use after free. So the pool is set before a load, and the worker drops
+# every loaded program before another number is asked for.
+SHARES_THREADS = True
 
 
-class ExecuTorchRuntime:
-    """Loads `.pte` programs.
+def load(path: Path, *, threads: int) -> ExecuTorchModel:
+    """Load one program's ``forward``.
 
-    All programs of a process share one thread pool, and a program keeps the pool that it was loaded with: changing
-    the number of threads under a loaded program is a use after free. So the pool is set before a load, and the worker
-    drops every loaded program before another number is asked for (``shares_threads``).
+    Raises:
+        AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
     """
-
-    name = "executorch"
-    shares_threads = True
-
-    def load(self, path: Path, *, threads: int) -> ExecuTorchModel:
-        """Load one program's ``forward``.
-
-        Raises:
-            AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
-        """
-        runtime, bindings, torch = _libraries()
-        if bindings._threadpool_get_thread_count() != threads:
-            bindings._unsafe_reset_threadpool(threads)
-        try:
-            method = runtime.load_program(path).load_method(_METHOD)
-        except KeyError as error:
-            raise AgentError("INVALID_ARGUMENT", f"the program has no method {_METHOD!r}") from error
-        except (RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise AgentError("INVALID_ARGUMENT", f"the ExecuTorch loader refused the file: {reason}") from error
-        return ExecuTorchModel(method, torch)
+    runtime, bindings, torch = _libraries()
+    if bindings._threadpool_get_thread_count() != threads:
+        bindings._unsafe_reset_threadpool(threads)
+    try:
+        method = runtime.load_program(path).load_method(_METHOD)
+    except KeyError as error:
+        raise AgentError("INVALID_ARGUMENT", f"the program has no method {_METHOD!r}") from error
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise AgentError("INVALID_ARGUMENT", f"the ExecuTorch loader refused the file: {reason}") from error
+    return ExecuTorchModel(method, torch)
 
 
 class ExecuTorchModel:

@@ -13,22 +13,18 @@ from device_agent.errors import AgentError
 from device_agent.runtimes._batching import Batcher, BatchSizeError
 from device_agent.runtimes._model import Array, InputSpec, Quantization
 
-__all__ = ["LiteRtRuntime"]
+__all__ = ["SHARES_THREADS", "load"]
+
+SHARES_THREADS = False
 
 
-class LiteRtRuntime:
-    """Loads `.tflite` files with ai-edge-litert, or with tflite-runtime on older boards."""
+def load(path: Path, *, threads: int) -> LiteRtModel:
+    """Load and allocate one file, with ai-edge-litert, or with tflite-runtime on older boards.
 
-    name = "litert"
-    shares_threads = False
-
-    def load(self, path: Path, *, threads: int) -> LiteRtModel:
-        """Load and allocate one file.
-
-        Raises:
-            AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
-        """
-        return LiteRtModel(path, threads=threads, interpreter_class=_interpreter_class())
+    Raises:
+        AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
+    """
+    return LiteRtModel(path, threads=threads, interpreter_class=_interpreter_class())
 
 
 class LiteRtModel:

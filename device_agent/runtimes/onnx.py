@@ -14,7 +14,7 @@ from device_agent.errors import AgentError
 from device_agent.runtimes._batching import Batcher, BatchSizeError
 from device_agent.runtimes._model import Array, InputSpec
 
-__all__ = ["OnnxRuntime"]
+__all__ = ["SHARES_THREADS", "load"]
 
 _PROVIDERS = ["CPUExecutionProvider"]
 # The runtime's names of element types -> numpy's.
@@ -35,33 +35,28 @@ _PREAMBLE = re.compile(
 )
 # Fatal errors only: what a file is refused for comes back as an exception, and need not be printed, too.
 _FATAL = 4
+SHARES_THREADS = False
 
 
-class OnnxRuntime:
-    """Loads `.onnx` files."""
+def load(path: Path, *, threads: int) -> OnnxModel:
+    """Load one file.
 
-    name = "onnx"
-    shares_threads = False
-
-    def load(self, path: Path, *, threads: int) -> OnnxModel:
-        """Load one file.
-
-        Raises:
-            AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
-        """
-        library = _library()
-        options = library.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _FATAL
-        try:
-            # By path: the library then refuses weights that the file looks for outside its own folder, the store.
-            session = library.InferenceSession(str(path), options, providers=_PROVIDERS)
-        except MemoryError:
-            raise
-        except Exception as error:  # the library's exceptions have no base of their own
-            raise AgentError("INVALID_ARGUMENT", f"the ONNX loader refused the file: {_reason(error)}") from error
-        return OnnxModel(session)
+    Raises:
+        AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
+    """
+    library = _library()
+    options = library.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    try:
+        # By path: the library then refuses weights that the file looks for outside its own folder, the store.
+        session = library.InferenceSession(str(path), options, providers=_PROVIDERS)
+    except MemoryError:
+        raise
+    except Exception as error:  # the library's exceptions have no base of their own
+        raise AgentError("INVALID_ARGUMENT", f"the ONNX loader refused the file: {_reason(error)}") from error
+    return OnnxModel(session)
 
 
 class OnnxModel:

@@ -16,7 +16,7 @@ from device_agent.errors import AgentError
 from device_agent.runtimes._batching import Batcher, BatchSizeError
 from device_agent.runtimes._model import Array, InputSpec
 
-__all__ = ["PyTorchMobileRuntime"]
+__all__ = ["SHARES_THREADS", "load"]
 
 # The engine of phones; a packed weight is unpacked by the engine that is set while it is loaded.
 _ENGINE = "qnnpack"
@@ -27,32 +27,24 @@ _INPUTS_BYTES_MAX = 1 << 16
 # torch stores weights as they are and deflates source code, which shrinks to a fifth; a bomb shrinks to a thousandth.
 _EXPANSION_MAX = 20
 _DTYPES = ("float32", "int64", "int32", "int8", "uint8", "bool")
+# torch has one thread pool, so the worker drops every loaded model before another number of threads is asked for.
+SHARES_THREADS = True
 
 
-class PyTorchMobileRuntime:
-    """Loads `.ptl` files.
+def load(path: Path, *, threads: int) -> PyTorchMobileModel:
+    """Load one file.
 
-    torch has one thread pool, so the worker drops every loaded model before another number of threads is asked for
-    (``shares_threads``).
+    Raises:
+        AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
     """
-
-    name = "pytorch-mobile"
-    shares_threads = True
-
-    def load(self, path: Path, *, threads: int) -> PyTorchMobileModel:
-        """Load one file.
-
-        Raises:
-            AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
-        """
-        inputs = _declared(path)
-        torch, loader = _libraries()
-        torch.set_num_threads(threads)
-        try:
-            module = loader(str(path))
-        except (RuntimeError, ValueError) as error:
-            raise AgentError("INVALID_ARGUMENT", f"the lite interpreter refused the file: {_reason(error)}") from error
-        return PyTorchMobileModel(module, inputs, torch)
+    inputs = _declared(path)
+    torch, loader = _libraries()
+    torch.set_num_threads(threads)
+    try:
+        module = loader(str(path))
+    except (RuntimeError, ValueError) as error:
+        raise AgentError("INVALID_ARGUMENT", f"the lite interpreter refused the file: {_reason(error)}") from error
+    return PyTorchMobileModel(module, inputs, torch)
 
 
 class PyTorchMobileModel:

@@ -14,11 +14,12 @@ from harness.devices._answers import checked_answer
 from harness.devices._statuses import code_of, lost, translate, unavailable
 from harness.devices._stream import Sender, Watch
 from harness.devices._types import BatchAnswer, BenchmarkResult, DeviceInfo, Telemetry, Timeouts
-from harness.devices._upload import RUNTIMES, upload, verify_file
+from harness.devices._upload import upload, verify_file
 from harness.errors import ArtifactError, DeviceError, EdgeleakError, InputError, ProtocolError
 from harness.types import Artifact, Records
 from protos import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
+from protos.runtimes import RUNTIMES, by_number, names
 from protos.tensors import fill_tensor
 
 __all__ = ["GrpcDevice"]
@@ -37,7 +38,6 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", _PING_MS),
     ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
 ]
-_RUNTIME_NAMES = {number: name for name, number in RUNTIMES.items()}
 _OPTIONAL_TELEMETRY = (
     "temperature_celsius",
     "cpu_frequency_hz",
@@ -108,7 +108,7 @@ class GrpcDevice:
     def deploy(self, artifact: Artifact) -> None:
         """Put an artifact on the device, or find it there; see `Device.deploy`."""
         if artifact.runtime not in RUNTIMES:
-            raise ArtifactError(f"{artifact.path}: runtime {artifact.runtime!r} is none of {', '.join(RUNTIMES)}")
+            raise ArtifactError(f"{artifact.path}: runtime {artifact.runtime!r} is none of {names()}")
         verify_file(artifact)
         if upload(self._stub, artifact, device=self._url, seconds=self._timeouts.upload):
             self._deployed[artifact.sha256] = artifact
@@ -254,7 +254,8 @@ class GrpcDevice:
             cpu_model=said.cpu_model,
             cpu_count=said.cpu_count,
             memory_total_bytes=said.memory_total_bytes,
-            runtimes={_RUNTIME_NAMES[r.runtime]: r.provider for r in said.runtimes if r.runtime in _RUNTIME_NAMES},
+            # A newer agent may have runtimes that this host cannot name.
+            runtimes={row.name: one.provider for one in said.runtimes if (row := by_number(one.runtime))},
             emulated=said.emulated,
             telemetry=_telemetry(said.telemetry),
             max_message_bytes=said.max_message_bytes,

@@ -13,15 +13,10 @@ from harness.errors import ArtifactError, EdgeleakError
 from harness.types import Artifact
 from protos import CHUNK_BYTES
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
+from protos.runtimes import RUNTIMES
 
-__all__ = ["RUNTIMES", "upload", "verify_file"]
+__all__ = ["upload", "verify_file"]
 
-RUNTIMES = {
-    "litert": agent_pb2.RUNTIME_LITERT,
-    "executorch": agent_pb2.RUNTIME_EXECUTORCH,
-    "pytorch-mobile": agent_pb2.RUNTIME_PYTORCH_MOBILE,
-    "onnx": agent_pb2.RUNTIME_ONNX,
-}
 _EXPORT_HINT = "export it again with: edgeleak export"
 # The slowest link that is still one: adb through an emulator reached 7.9 MiB/s.
 _MIN_BYTES_PER_SECOND = 1024 * 1024
@@ -91,7 +86,7 @@ def _requests(artifact: Artifact, path: Path, offset: int) -> Iterator[agent_pb2
         header=agent_pb2.UploadHeader(
             sha256=artifact.sha256,
             size_bytes=artifact.size_bytes,
-            runtime=RUNTIMES[artifact.runtime],
+            runtime=RUNTIMES[artifact.runtime].wire,
             offset_bytes=offset,
         )
     )

@@ -4,17 +4,16 @@ The face is :func:`export`, or :func:`export_many` where several number formats 
 """
 
 from harness.export._export import Target, export, export_many
-from harness.export._support import RUNTIMES, SUFFIXES, supports
+from harness.export._support import exporter, supports
 from harness.export.inspect import Sizes, WeightSummary, read_weights, sizes, weight_summary
 
 __all__ = [
-    "RUNTIMES",
-    "SUFFIXES",
     "Sizes",
     "Target",
     "WeightSummary",
     "export",
     "export_many",
+    "exporter",
     "read_weights",
     "sizes",
     "supports",

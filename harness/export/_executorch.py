@@ -7,14 +7,29 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.export._source import Source
+from harness.export._support import Limits
 from harness.models import require
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["PACKAGES", "convert"]
+__all__ = ["LIMITS", "PACKAGES", "convert"]
 
 PACKAGES = ("torch", "executorch", "torchao")
+# Torchao's 4-bit weights exist for linear layers alone: a convolutional network would stay in float32 under a quantized
+# name. XNNPACK's quantizer of ExecuTorch 1.4 annotates linear layers alone for dynamic activations.
+LIMITS = Limits(
+    always={
+        "int4": "ExecuTorch's 4-bit weights exist for linear layers only, in groups of 32 with activations in 8 bits, "
+        "which is another scheme; convolutions would stay float32",
+        "int8-weights": "ExecuTorch's XNNPACK quantizer has no weight-only scheme",
+        "int16x8": "ExecuTorch's XNNPACK backend has no 16-bit activations",
+    },
+    convolutions={
+        "int8-dynamic": "ExecuTorch's XNNPACK quantizer has dynamic activations for linear layers only; "
+        "convolutions would stay float32",
+    },
+)
 
 
 def convert(source: Source, numerics: Sequence[str]) -> Iterator[bytes]:

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from harness.compression import fuse
 from harness.errors import ConfigError, InputError
 from harness.export._blame import layer_at_fault
 from harness.export._source import INPUT_NAME, OUTPUT_NAME, Source
-from harness.export._support import STATIC, require_support
+from harness.export._support import STATIC, exporter, require_support
 from harness.export.inspect import sizes, weight_summary
 from harness.files import write
 from harness.silence import converting
@@ -30,8 +29,6 @@ __all__ = ["Target", "export", "export_many"]
 
 # Largest batch a file declares: ExecuTorch plans its memory for it, so it is not free.
 MAX_BATCH = 256
-# Runtime -> the module that converts for it, imported where it is wanted: each brings its own heavy library.
-CONVERTERS = {"litert": "_litert", "executorch": "_executorch", "pytorch-mobile": "_pytorch_mobile", "onnx": "_onnx"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ def export_many(
 
     Args:
         model: maps ``[b, *sample_shape]`` to ``[b, n_classes]``; unchanged.
-        runtime: one of :data:`RUNTIMES`.
+        runtime: a key of `protos.runtimes.RUNTIMES`.
         targets: the files to write.
         sample_shape: shape of one record.
         sample_dtype: numpy name of what the model is fed: ``float32``, or ``int64`` for token ids.
@@ -129,7 +126,7 @@ def export_many(
         require_support(runtime, target.numerics, variant=target.variant, convolutions=convolutions)
     statics = [t.variant for t in targets if t.numerics in STATIC]
     ranges = _calibration(calibration, shape, sample_dtype, max_batch=max_batch, variants=statics)
-    converter = _converter(runtime)
+    converter = exporter(runtime)
     folded, difference = fuse(model, sample_shape=shape)
     source = Source(folded, shape, sample_dtype, ranges, max_batch, cache)
     shared = {
@@ -183,10 +180,6 @@ def _converted(
             produced = produced or converter.convert(source, numerics)
             content: bytes = next(produced)
         yield target, content
-
-
-def _converter(runtime: str) -> Any:
-    return import_module(f"harness.export.{CONVERTERS[runtime]}")
 
 
 def _calibration(

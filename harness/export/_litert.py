@@ -10,12 +10,14 @@ import numpy as np
 
 from harness.export import _free_batch, _template
 from harness.export._source import INPUT_NAME, Source
+from harness.export._support import Limits
 from harness.models import require
 from harness.types import Array
 
-__all__ = ["PACKAGES", "convert"]
+__all__ = ["LIMITS", "PACKAGES", "convert"]
 
 PACKAGES = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert")
+LIMITS = Limits()
 # The one signature that litert-torch writes.
 SIGNATURE = "serving_default"
 

@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from harness.export._source import INPUT_NAME, OUTPUT_NAME, Source
+from harness.export._support import Limits
 from harness.models import require
 from harness.types import Array
 
-__all__ = ["PACKAGES", "convert"]
+__all__ = ["LIMITS", "PACKAGES", "convert"]
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript")
+# ONNX Runtime 1.31's weight-only kernel (MatMulNBits) is of matrix products: a convolutional network would stay in
+# float32 under a quantized name.
+LIMITS = Limits(
+    always={
+        "int4": "ONNX Runtime's 4-bit weights exist for matrix products only; convolutions would stay float32",
+        "int8-weights": "ONNX Runtime's weight-only quantization exists for matrix products only; "
+        "convolutions would stay float32",
+    }
+)
 # Quantized activations of 16 bits came with this version of the operators.
 OPSET = 21
 

@@ -13,11 +13,27 @@ from typing import Any, cast
 
 from harness.export._pickled import renumbered
 from harness.export._source import INPUT_NAME, Source
+from harness.export._support import Limits
 from harness.models import require
 
-__all__ = ["PACKAGES", "convert"]
+__all__ = ["LIMITS", "PACKAGES", "convert"]
 
 PACKAGES = ("torch",)
+# torch.ao's dynamic convolutions exist, and answer wrongly: on a 3 x 3 layer, with either engine, by up to the whole
+# range of the output.
+LIMITS = Limits(
+    always={
+        "fp16": "PyTorch Mobile's convolution and linear kernels on the CPU have no half precision",
+        "int4": "QNNPACK's convolutions have no 4-bit weights",
+        "int8-weights": "QNNPACK has no kernels for int8 weights with float activations",
+        "int16x8": "QNNPACK has no 16-bit activations",
+    },
+    convolutions={
+        "int8-dynamic": "PyTorch Mobile's dynamic activations are sound for linear layers only; "
+        "convolutions would stay float32",
+    },
+    text={"int8": "PyTorch Mobile's static quantization goes through torch.fx, which cannot trace transformers"},
+)
 # The quantized kernels of phones. Packed weights belong to the engine that is set while they are made.
 ENGINE = "qnnpack"
 # The format does not say what a model takes: this member of the archive does, for whoever has to feed it.

@@ -6,14 +6,16 @@ import struct
 import subprocess
 import zipfile
 from dataclasses import dataclass
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from harness.errors import ArtifactError, ConfigError
+from harness.errors import ArtifactError
 from harness.export._stored import Stored
-from harness.export._support import RUNTIMES
+from harness.export._support import require_runtime
 from harness.types import Array
 
 __all__ = ["Sizes", "WeightSummary", "read_weights", "sizes", "weight_summary"]
@@ -77,7 +79,7 @@ def read_weights(path: Path, runtime: str, *, dequantize: bool = False) -> dict[
 
     Args:
         path: the file.
-        runtime: one of :data:`RUNTIMES`.
+        runtime: a key of `protos.runtimes.RUNTIMES`.
         dequantize: apply scales and zero points, giving float32; otherwise the numbers as stored (4-bit as int8).
 
     Raises:
@@ -115,19 +117,11 @@ def sizes(path: Path) -> Sizes:
 
 
 def _stored(path: Path, runtime: str) -> list[Stored]:
-    if runtime not in RUNTIMES:
-        raise ConfigError(f"runtime {runtime!r} is not known", hint=f"one of: {', '.join(RUNTIMES)}")
-    if runtime == "litert":
-        from harness.export._read_tflite import read
-    elif runtime == "executorch":
-        from harness.export._read_pte import read
-    elif runtime == "pytorch-mobile":
-        from harness.export._read_ptl import read
-    else:
-        from harness.export._read_onnx import read
+    reader: Any = import_module(require_runtime(runtime).weight_reader)
     try:
-        return read(path.read_bytes())
+        stored: list[Stored] = reader.read(path.read_bytes())
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror}", hint="export it again") from error
     except DAMAGE as error:
         raise ArtifactError(f"{path}: is not a whole {runtime} file: {error}", hint="export it again") from error
+    return stored

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.export import RUNTIMES
 from harness.files import write
+from protos.runtimes import RUNTIMES
 from studies.export_matrix._cells import ARCHITECTURES, VARIANTS, cells
 from studies.export_matrix._page import page, sentences
 

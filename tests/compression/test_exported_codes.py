@@ -10,6 +10,7 @@ from torch import nn
 
 from harness import compression, export, models, training
 from harness.compression import candidates
+from protos.runtimes import RUNTIMES
 from tests.architectures import LABELS, PIXELS
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,7 @@ def model() -> nn.Module:
 
 def _export(model: nn.Module, numerics: list[str], runtime: str, folder: Path) -> dict[str, Path]:
     folder.mkdir()
-    targets = [export.Target(n, n, folder / f"{n}{export.SUFFIXES[runtime]}") for n in numerics]
+    targets = [export.Target(n, n, folder / f"{n}{RUNTIMES[runtime].suffix}") for n in numerics]
     artifacts = export.export_many(
         model, runtime=runtime, targets=targets, sample_shape=SHAPE, calibration=PIXELS[200:264]
     )

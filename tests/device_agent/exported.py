@@ -21,15 +21,9 @@ from numpy.typing import NDArray
 from harness.types import Artifact, Records, TensorSpec
 from protos import MAX_MESSAGE_BYTES
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
+from protos.runtimes import RUNTIMES, Runtime, by_suffix
 from protos.tensors import fill_tensor
 
-RUNTIMES = {".tflite": "litert", ".pte": "executorch", ".ptl": "pytorch-mobile", ".onnx": "onnx"}
-NUMBERS = {
-    "litert": agent_pb2.RUNTIME_LITERT,
-    "executorch": agent_pb2.RUNTIME_EXECUTORCH,
-    "pytorch-mobile": agent_pb2.RUNTIME_PYTORCH_MOBILE,
-    "onnx": agent_pb2.RUNTIME_ONNX,
-}
 IMAGE = (TensorSpec("args_0", "float32", (1, 8, 8)),)
 TEXT = (TensorSpec("args_0", "int64", (6,)), TensorSpec("args_1", "int64", (6,)))
 
@@ -55,7 +49,7 @@ class Exported:
         return Artifact(
             model="target",
             variant=path.stem,
-            runtime=RUNTIMES[path.suffix],
+            runtime=runtime_of(path).name,
             path=path,
             sha256=hashlib.sha256(data).hexdigest(),
             size_bytes=len(data),
@@ -71,6 +65,12 @@ class Exported:
     def text_records(self, n: int = 64) -> Records:
         inputs = {"args_0": self.ids[:n], "args_1": self.mask[:n]}
         return Records(inputs, np.zeros(n, dtype=np.int64), np.arange(n))
+
+
+def runtime_of(path: Path) -> Runtime:
+    row = by_suffix(path.suffix)
+    assert row is not None
+    return row
 
 
 @pytest.fixture(scope="session")
@@ -104,11 +104,12 @@ class Agent:
 
     def upload(self, path: Path, *, sha256: str | None = None, runtime: str | None = None, offset: int = 0) -> str:
         data = path.read_bytes()
+        row = RUNTIMES[runtime] if runtime else runtime_of(path)
         digest = sha256 or hashlib.sha256(data).hexdigest()
         header = agent_pb2.UploadHeader(
             sha256=digest,
             size_bytes=len(data),
-            runtime=NUMBERS[runtime or RUNTIMES[path.suffix]],
+            runtime=row.wire,
             offset_bytes=offset,
         )
         parts = [agent_pb2.UploadArtifactRequest(header=header)]

@@ -14,6 +14,7 @@ from torch import nn
 
 from harness import compression, export, models, training
 from harness.types import Artifact
+from protos.runtimes import RUNTIMES
 from tests.architectures import LABELS, PIXELS
 from tests.export.fixture_types import Exported, Runners
 
@@ -93,9 +94,9 @@ def formats(
     """The network in every number format that each runtime takes, by (runtime, number format)."""
     folder = tmp_path_factory.mktemp("formats")
     by_format: dict[tuple[str, str], Artifact] = {}
-    for runtime in export.RUNTIMES:
+    for runtime in RUNTIMES:
         numerics = [n for n in compression.NUMERICS if export.supports(runtime, n) is None]
-        targets = [export.Target(n, n, folder / f"{n}{export.SUFFIXES[runtime]}", {"note": n}) for n in numerics]
+        targets = [export.Target(n, n, folder / f"{n}{RUNTIMES[runtime].suffix}", {"note": n}) for n in numerics]
         artifacts = export.export_many(
             network, runtime=runtime, targets=targets, sample_shape=SHAPE, calibration=calibration
         )
@@ -118,9 +119,9 @@ def variants(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> di
             {
                 runtime: export.export(
                     small.model, runtime=runtime, numerics=small.numerics, sample_shape=SHAPE, variant=name,
-                    path=folder / f"{name}{export.SUFFIXES[runtime]}", recipe=small.provenance,
+                    path=folder / f"{name}{RUNTIMES[runtime].suffix}", recipe=small.provenance,
                 )
-                for runtime in export.RUNTIMES
+                for runtime in RUNTIMES
             },
         )  # fmt: skip
     return exported

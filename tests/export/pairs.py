@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness import compression, export
+from protos.runtimes import RUNTIMES
 
 # Largest difference of a logit from torch's, as a share of the largest logit. Float kernels differ by the order of
 # sums only; the others by the width of their steps, and static int8 also by activations outside the calibration.
@@ -17,7 +18,7 @@ TOLERANCES = {
 }
 PAIRS = [
     (runtime, numerics)
-    for runtime in export.RUNTIMES
+    for runtime in RUNTIMES
     for numerics in compression.NUMERICS
     if export.supports(runtime, numerics) is None
 ]

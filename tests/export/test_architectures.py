@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from device_agent.runtimes import RUNTIMES, arrange
+from device_agent.runtimes import arrange, library
 from harness import compression, export, models, training
 from harness.errors import ArtifactError
 from harness.export import _free_batch
 from harness.export._source import Source
 from harness.silence import converting
+from protos.runtimes import RUNTIMES
 from tests.architectures import build, digits
 
 # The other two are exported in `test_export.py`.
@@ -38,7 +39,7 @@ def test_files_answer_as_the_network_does(name: str, runtime: str, tmp_path: Pat
     model, inputs = _trained(name)
     # LiteRT's number formats share one conversion; ExecuTorch pays for each.
     numerics = [n for n in AGREEMENT if export.supports(runtime, n) is None and (runtime == "litert" or n == "fp32")]
-    targets = [export.Target(n, n, tmp_path / f"{n}{export.SUFFIXES[runtime]}") for n in numerics]
+    targets = [export.Target(n, n, tmp_path / f"{n}{RUNTIMES[runtime].suffix}") for n in numerics]
     artifacts = export.export_many(
         model,
         runtime=runtime,
@@ -72,7 +73,7 @@ def _trained(name: str) -> tuple[nn.Module, np.ndarray]:
 
 def _answers(runtime: str, path: Path, batches: list[np.ndarray]) -> list[np.ndarray]:
     """The agent's own way, which casts token ids to what the file takes."""
-    model = RUNTIMES[runtime]().load(path, threads=1)
+    model = library(runtime).load(path, threads=1)
     return [model.run(arrange(model.inputs, [("args_0", batch)]))[0][0] for batch in batches]
 
 
@@ -140,7 +141,7 @@ class _Shared(nn.Module):
         return logits
 
 
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_batch_norm_is_not_folded_into_a_layer_that_others_read(runtime: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = _Shared().eval()

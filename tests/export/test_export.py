@@ -17,6 +17,7 @@ from torch import nn
 
 from harness import export, models, training
 from harness.errors import ArtifactError, ConfigError, InputError, StorageError
+from protos.runtimes import RUNTIMES
 from tests.architectures import PIXELS
 from tests.export.fixture_types import Exported, Formats, Runners
 from tests.export.pairs import PAIRS, TOLERANCES
@@ -44,7 +45,7 @@ def test_answers_are_the_networks_for_every_batch_size(
 
 
 @pytest.mark.parametrize("variant", ["prune-0.6", "prune-0.9", "cluster-16"])
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_files_of_compressed_networks_answer_as_the_networks_do(
     variants: Mapping[str, Exported], run: Runners, runtime: str, variant: str
 ) -> None:
@@ -86,7 +87,7 @@ def test_litert_files_declare_a_dynamic_batch(formats: Formats) -> None:
             assert source["shape_signature"].tolist() == [-1, *SHAPE]
 
 
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_rerun_gives_the_same_bytes_and_prints_nothing(
     network: nn.Module,
     calibration: NDArray[np.float32],
@@ -122,7 +123,7 @@ def _export_elsewhere(network: nn.Module, path: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_files_of_a_residual_network_answer_as_the_network_does(run: Runners, runtime: str, tmp_path: Path) -> None:
     shape = (3, 16, 16)
     model = models.build("resnet18", n_classes=5, in_shape=shape, width=4)
@@ -198,7 +199,7 @@ class _Unconvertible(nn.Module):
         return torch.fft.fft(x.flatten(1)).real[:, :3] if float(x.sum()) > 0 else x.flatten(1)[:, :3]
 
 
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_failed_conversion_is_one_line_with_the_converters_words_as_a_note(
     runtime: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,7 +238,7 @@ def test_an_operation_that_a_converter_lacks_names_its_layer_and_line(runtime: s
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_branch_that_depends_on_the_records_names_its_line(runtime: str, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"test_export\.py line \d+") as caught:
         export.export(_Branching(), runtime=runtime, numerics="fp32", sample_shape=SHAPE, path=tmp_path / "f")

@@ -14,6 +14,7 @@ from harness import export
 from harness.compression import fuse
 from harness.errors import ArtifactError, ConfigError
 from harness.export._stored import Stored, unpack_int4
+from protos.runtimes import RUNTIMES
 from tests.export.fixture_types import Exported, Formats
 
 WEIGHTS = ("features.0.weight", "features.3.weight", "features.6.weight", "head.weight")
@@ -24,7 +25,7 @@ def _float_weights(network: nn.Module) -> dict[str, np.ndarray]:
     return {n: p.detach().numpy() for n, p in folded.named_parameters() if n in WEIGHTS}
 
 
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_float_files_hold_the_folded_weights_number_for_number(
     network: nn.Module, formats: Formats, runtime: str
 ) -> None:
@@ -35,7 +36,7 @@ def test_float_files_hold_the_folded_weights_number_for_number(
         np.testing.assert_array_equal(np.sort(theirs, axis=None), np.sort(ours, axis=None))
 
 
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("sparsity", [0.6, 0.9])
 def test_pruned_files_hold_the_stated_share_of_zeros(
     variants: Mapping[str, Exported], runtime: str, sparsity: float
@@ -46,7 +47,7 @@ def test_pruned_files_hold_the_stated_share_of_zeros(
         assert abs(summary.share_zeros - sparsity) <= 1 / np.prod(summary.shape)
 
 
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_clustered_files_hold_exactly_the_stated_number_of_values(
     variants: Mapping[str, Exported], runtime: str
 ) -> None:
@@ -94,7 +95,7 @@ def test_four_bit_files_hold_four_bits_but_in_the_first_layer(formats: Formats) 
     assert codes.max() <= 7
 
 
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize(("numerics", "bits"), [("fp32", 32), ("int8", 8)])
 def test_the_width_of_a_weight_is_read_from_the_file(formats: Formats, runtime: str, numerics: str, bits: int) -> None:
     summaries = export.weight_summary(formats[runtime, numerics].path, runtime)
@@ -103,13 +104,13 @@ def test_the_width_of_a_weight_is_read_from_the_file(formats: Formats, runtime: 
     assert [w["bits"] for w in recorded] == [bits] * 4
 
 
-@pytest.mark.parametrize("runtime", [r for r in export.RUNTIMES if export.supports(r, "fp16") is None])
+@pytest.mark.parametrize("runtime", [r for r in RUNTIMES if export.supports(r, "fp16") is None])
 def test_half_precision_files_hold_half_precision_numbers(formats: Formats, runtime: str) -> None:
     for values in export.read_weights(formats[runtime, "fp16"].path, runtime).values():
         np.testing.assert_array_equal(values, values.astype(np.float16).astype(values.dtype))
 
 
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_sparsity_and_sharing_reduce_the_zipped_size_alone(
     formats: Formats, variants: Mapping[str, Exported], runtime: str
 ) -> None:
@@ -121,7 +122,7 @@ def test_sparsity_and_sharing_reduce_the_zipped_size_alone(
         assert small.zipped < 0.4 * plain.zipped
 
 
-@pytest.mark.parametrize("runtime", export.RUNTIMES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("damage", ["empty", "garbage", "truncated", "other runtime"])
 def test_damaged_and_foreign_files_are_refused_with_their_name(
     formats: Formats, tmp_path: Path, runtime: str, damage: str
