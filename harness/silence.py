@@ -1,4 +1,4 @@
-"""Converters that talk: silenced down to the file descriptors, and quoted when they fail."""
+"""Silences converters down to the file descriptors, and attaches their output to the error when they fail."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from harness.errors import ArtifactError, EdgeleakError
 
 __all__ = ["converting", "silence"]
 
-# The descriptors belong to the whole process, so only one conversion may hold them.
+# The descriptors belong to the whole process, so only one conversion may redirect them.
 _DESCRIPTORS = threading.Lock()
-# What of the converter's own words goes into a failure's note.
+# Length of the converter's output in a failure's note.
 TAIL_CHARACTERS = 4000
 # Converters colour their messages for terminals.
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -28,14 +28,14 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @contextlib.contextmanager
 def converting(what: str, *, place: Callable[[Exception], str] | None = None) -> Iterator[None]:
-    """Run a conversion in silence; a failure becomes one line, with the converter's words as the error's note.
+    """Run a conversion in silence; a failure becomes one line, with the converter's output as the error's note.
 
-    Standard output and error of the whole process are held meanwhile, also for other threads: exports that run beside
-    a progress display belong into a process of their own.
+    Standard output and error of the whole process are redirected meanwhile, also for other threads: exports beside a
+    progress display belong into a process of their own.
 
     Args:
-        what: begins the message, e.g. ``target/int8 to litert``.
-        place: asked where in the model a failure lies; "" where that is not known.
+        what: first part of the message, e.g. ``target/int8 to litert``.
+        place: returns where in the model a failure lies; "" where that is not known.
 
     Raises:
         ArtifactError: the conversion failed.
@@ -51,7 +51,7 @@ def converting(what: str, *, place: Callable[[Exception], str] | None = None) ->
                 where = place(error) if place is not None else ""
             failure = ArtifactError(
                 f"{what}: the conversion failed: {_reason(error)}" + (f"; at {where}" if where else ""),
-                hint="the converter may not know an operation, or not follow a branch that depends on the records",
+                hint="the converter may not support an operation, or a branch that depends on the records",
             )
             transcript.seek(0)
             failure.add_note(transcript.read().decode(errors="replace")[-TAIL_CHARACTERS:])
@@ -59,7 +59,7 @@ def converting(what: str, *, place: Callable[[Exception], str] | None = None) ->
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of the innermost cause: what wraps it tells which step failed, and not why."""
+    """The first line of the innermost cause: the errors around it say which step failed, and not why."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = (COLOURS.sub("", line).strip() for line in str(error).splitlines())
@@ -68,11 +68,11 @@ def _reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def silence(transcript: IO[bytes] | None = None) -> Iterator[None]:
-    """Hold everything that the process prints, warns and logs; into ``transcript`` where one is given."""
+    """Redirect everything that the process prints, warns and logs, into ``transcript`` where one is given."""
     with contextlib.ExitStack() as undo:
         undo.enter_context(_DESCRIPTORS)
-        held = transcript if transcript is not None else undo.enter_context(tempfile.TemporaryFile())
-        undo.enter_context(_held(held))
+        target = transcript if transcript is not None else undo.enter_context(tempfile.TemporaryFile())
+        undo.enter_context(_redirected(target))
         undo.enter_context(warnings.catch_warnings())
         undo.enter_context(_logging_off())
         warnings.simplefilter("ignore")
@@ -81,7 +81,7 @@ def silence(transcript: IO[bytes] | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _held(transcript: IO[bytes]) -> Iterator[None]:
+def _redirected(transcript: IO[bytes]) -> Iterator[None]:
     """Point descriptors 1 and 2, and the Python streams, at a file."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(ValueError, OSError):
@@ -91,7 +91,7 @@ def _held(transcript: IO[bytes]) -> Iterator[None]:
             try:
                 saved = os.dup(descriptor)
             except OSError:
-                continue  # closed in this process, as in a daemon: nothing to silence
+                continue  # closed in this process, as in a daemon: there is nothing to silence
             undo.callback(os.close, saved)
             undo.callback(os.dup2, saved, descriptor)
             os.dup2(transcript.fileno(), descriptor)
@@ -102,7 +102,7 @@ def _held(transcript: IO[bytes]) -> Iterator[None]:
 
 @functools.cache
 def _lock_progress_bars() -> None:
-    """Give tqdm a lock between threads: its own, between processes, outlives a worker that is stopped."""
+    """Give tqdm a lock for threads only: its own is shared by processes and outlives a worker that is stopped."""
     with contextlib.suppress(ImportError):
         from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""The architectures; the face is :func:`build`. Torch is imported when a model is built."""
+"""The architectures; :func:`build` makes a model by name. Torch is imported when a model is built."""
 
 from harness.models._registry import build, check, names
 from harness.models._require import require

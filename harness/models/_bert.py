@@ -13,18 +13,19 @@ __all__ = ["Bert"]
 class Bert(nn.Module):
     """Bidirectional encoder (Devlin et al. 2019) that classifies by its first token; one segment, post-norm, GELU.
 
-    The layers are the transformers library's. Between them the way is our own: the mask is made of the token ids, and
-    positions and segments are slices of their tables, so that the network has one input and lowers everywhere.
+    The layers are the transformers library's; the forward pass around them is written here. It computes the mask from
+    the token ids and slices positions and segments from their tables, so that the network has one input and every
+    converter can lower it.
 
     Args:
         n_classes: number of logits.
         in_shape: shape of a record, ``(sequence,)``.
         width: size of a token's vector, a multiple of ``heads``.
         vocabulary: number of token ids; 0 is padding.
-        layers: how many.
-        heads: of attention in each layer.
-        pretrained: folder whose weights to start from; it determines width, layers and heads then.
-        shift: by how much the token ids lie above the folder's.
+        layers: number of layers.
+        heads: attention heads of each layer.
+        pretrained: folder of the initial weights; its width, layers and heads then apply.
+        shift: difference between a data set's token id and the folder's id of the same token.
 
     Raises:
         ConfigError: see :func:`network_of`.
@@ -72,8 +73,8 @@ class Bert(nn.Module):
             tables.position_embeddings.weight[: self.sequence] + tables.token_type_embeddings.weight[0]
         )
         x = tables.dropout(tables.LayerNorm(x))
-        hidden = padding_scores(ids, x.dtype)
+        mask = padding_scores(ids, x.dtype)
         for layer in bert.encoder.layer:
-            x = layer(x, hidden)
+            x = layer(x, mask)
         logits: Tensor = self.network.classifier(self.network.dropout(bert.pooler(x)))
         return logits

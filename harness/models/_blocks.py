@@ -1,4 +1,4 @@
-"""What the networks for images share."""
+"""Building blocks that the networks for images share."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from torch import Tensor, nn
 
 __all__ = ["Residual", "conv_norm", "mean_over_image", "stem_stride"]
 
-# Images of this side or more are halved by the stem, so that 64 x 64 ones meet the later stages as 32 x 32 ones do.
+# The stem halves images of this side or more, so that the later stages receive 64 x 64 images at 32 x 32.
 LARGE_SIDE = 64
 
 
 def conv_norm(
     source: int, target: int, side: int, *, stride: int = 1, groups: int = 1, act: type[nn.Module] | None = nn.ReLU
 ) -> nn.Sequential:
-    """A convolution that keeps the image's size, but for its stride, with batch norm and an activation.
+    """A convolution with "same" padding, batch norm and an activation.
 
-    Batch norm has its own offset, so the convolution has none: it would be a parameter without effect.
+    Batch norm has its own offset, so the convolution has no bias: it would have no effect.
 
     Args:
-        source: channels that come in.
-        target: channels that go out.
-        side: of the kernel, odd.
-        stride: of the kernel.
-        groups: of channels that do not mix.
+        source: input channels.
+        target: output channels.
+        side: side of the kernel, odd.
+        stride: stride of the kernel.
+        groups: groups of channels, as in ``nn.Conv2d``.
         act: the activation, None for none.
     """
     conv = nn.Conv2d(source, target, side, stride=stride, padding=side // 2, groups=groups, bias=False)
@@ -37,20 +37,20 @@ def stem_stride(in_shape: tuple[int, ...]) -> int:
 def mean_over_image(x: Tensor) -> Tensor:
     """Map ``[b, C, H, W]`` to ``[b, C]``.
 
-    Kept dimensions let XNNPACK take the mean as its pooling, in int8 where the rest is; squeezed, not flattened,
-    because LiteRT's converter cannot lower a reshape of a dynamic batch.
+    With ``keepdim`` XNNPACK computes the mean as its pooling, in int8 where the rest is int8. The result is squeezed,
+    not flattened, because LiteRT's converter cannot lower a reshape of a dynamic batch.
     """
     return x.mean((2, 3), keepdim=True).squeeze(3).squeeze(2)
 
 
 class Residual(nn.Module):
-    """What layers answer, added to what they were given (He et al. 2016), then ReLU.
+    """The output of some layers added to their input (He et al. 2016), then ReLU.
 
     Args:
         main: the layers.
-        source: channels that come in.
-        target: channels that go out; where they, or the size, change, the way past the layers is a 1 x 1 convolution.
-        stride: of the layers in all.
+        source: input channels.
+        target: output channels; where they or the size change, the skip connection is a 1 x 1 convolution.
+        stride: total stride of the layers.
     """
 
     def __init__(self, main: nn.Module, source: int, target: int, *, stride: int) -> None:

@@ -1,4 +1,4 @@
-"""A small convolutional network, enough for 8 x 8 digits and light on a phone."""
+"""A small convolutional network, for 8 x 8 digits and for phones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SmallCnn(nn.Module):
     Args:
         n_classes: number of logits.
         in_shape: shape of a record, ``(C, H, W)``.
-        width: channels after the first convolution; the other two have twice as many.
+        width: channels of the first convolution; the other two have twice as many.
     """
 
     def __init__(self, *, n_classes: int, in_shape: tuple[int, ...], width: int) -> None:

@@ -14,22 +14,22 @@ from harness.errors import ConfigError
 
 __all__ = ["custom"]
 
-# Records that a network is tried on.
-TRIED = 2
+# Records of the test that a network has to pass.
+N_TEST = 2
 
 
 def custom(name: str, *, n_classes: int, in_shape: tuple[int, ...], vocabulary: int, folder: str | None) -> nn.Module:
-    """Call the user's factory, and try what it made on two records of noise.
+    """Call the user's factory, and test its network on two records of noise.
 
     Args:
         name: ``package.module:factory``; called as ``factory(n_classes=..., in_shape=...)``.
         n_classes: number of classes.
         in_shape: shape of one record.
         vocabulary: number of token ids; 0 where records are float32.
-        folder: where modules are looked for behind everything that Python looks through; the current folder comes next.
+        folder: searched for modules after Python's own search path; the current folder comes after it.
 
     Raises:
-        ConfigError: it cannot be imported or called, or what it returns does not map records to finite logits.
+        ConfigError: the factory cannot be imported or called, or its network does not map records to finite logits.
     """
     call = f"model.name: {name}(n_classes={n_classes}, in_shape={in_shape})"
     factory = _imported(name, folder)
@@ -37,11 +37,11 @@ def custom(name: str, *, n_classes: int, in_shape: tuple[int, ...], vocabulary: 
         model = factory(n_classes=n_classes, in_shape=in_shape)
     except (Exception, SystemExit) as error:
         raise ConfigError(
-            f"{call} raised {_told(error)}", hint="the factory is called with these two keywords and no others"
+            f"{call} raised {_one_line(error)}", hint="the factory is called with these two keywords and no others"
         ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{call} returned {type(model).__name__}, not a torch.nn.Module")
-    records = torch.randint(1, vocabulary, (TRIED, *in_shape)) if vocabulary else torch.randn(TRIED, *in_shape)
+    records = torch.randint(1, vocabulary, (N_TEST, *in_shape)) if vocabulary else torch.randn(N_TEST, *in_shape)
     training = model.training
     try:
         with torch.no_grad():
@@ -49,16 +49,16 @@ def custom(name: str, *, n_classes: int, in_shape: tuple[int, ...], vocabulary: 
     except Exception as error:
         raise ConfigError(
             f"{call}: the model, asked about {str(records.dtype).removeprefix('torch.')} {list(records.shape)}, raised "
-            f"{_told(error)}"
+            f"{_one_line(error)}"
         ) from error
     model.train(training)
-    if not isinstance(logits, Tensor) or tuple(logits.shape) != (TRIED, n_classes):
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != (N_TEST, n_classes):
         shown = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ConfigError(
-            f"{call}: the model answers {TRIED} records with {shown}, not with logits {[TRIED, n_classes]}"
+            f"{call}: the model answers {N_TEST} records with {shown}, not with logits {[N_TEST, n_classes]}"
         )
     if not bool(torch.isfinite(logits).all()):
-        raise ConfigError(f"{call}: the model answers noise with NaN or infinity")
+        raise ConfigError(f"{call}: the model answers noise with NaN or infinity", hint="check the initial weights")
     return model
 
 
@@ -66,26 +66,26 @@ def _imported(name: str, folder: str | None) -> Callable[..., object]:
     module, _, attribute = name.partition(":")
     if not attribute or not all(part.isidentifier() for part in [*module.split("."), attribute]):
         raise ConfigError(f"model.name: {name!r} is not of the form package.module:factory")
-    # Behind the installed packages, so that a file of the user's named like one of them breaks nothing; for good,
+    # After the installed packages, so that a user's file with the name of one of them breaks nothing. The entries stay,
     # because a factory may import more when it is called.
-    for place in (folder, str(Path.cwd())):
-        if place is not None and place not in sys.path:
-            sys.path.append(place)
+    for entry in (folder, str(Path.cwd())):
+        if entry is not None and entry not in sys.path:
+            sys.path.append(entry)
     importlib.invalidate_caches()
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except (Exception, SystemExit) as error:
         raise ConfigError(
-            f"model.name: {name}: {module} cannot be imported: {_told(error)}",
-            hint="it is looked for in PYTHONPATH, in the folder of the configuration and in the current folder",
+            f"model.name: {name}: {module} cannot be imported: {_one_line(error)}",
+            hint="the search path is PYTHONPATH, the folder of the configuration and the current folder",
         ) from error
-    factory = getattr(found, attribute, None)
+    factory = getattr(imported, attribute, None)
     if not callable(factory):
-        raise ConfigError(f"model.name: {name}: {found.__file__} has no function {attribute}")
-    made: Callable[..., object] = factory
-    return made
+        raise ConfigError(f"model.name: {name}: {imported.__file__} has no function {attribute}")
+    function: Callable[..., object] = factory
+    return function
 
 
-def _told(error: BaseException) -> str:
-    """An error on one line."""
+def _one_line(error: BaseException) -> str:
+    """The error's type and message on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")

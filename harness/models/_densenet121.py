@@ -11,16 +11,16 @@ __all__ = ["DenseNet121"]
 
 # Layers of the four dense blocks.
 DEPTHS = (6, 12, 24, 16)
-# A layer first narrows its input to this many times the growth.
+# A layer first reduces its input to this many times the growth.
 BOTTLENECK = 4
 
 
 class DenseNet121(nn.Module):
     """Densely connected network of 121 layers, DenseNet-BC (Huang et al. 2017), with a plain 3 x 3 stem.
 
-    Batch norm comes before the convolution here. Where it reads what several layers wrote, it cannot be folded into
-    any of them, and stays a layer of its own in every exported file. A pooling that would leave nothing of a smaller
-    image is left out.
+    Batch norm comes before the convolution here. Where its input comes from several layers, it cannot be folded into
+    any of them, and is a layer of its own in every exported file. Poolings that a small image has no size for are
+    left out.
 
     Args:
         n_classes: number of logits.
@@ -52,7 +52,7 @@ class DenseNet121(nn.Module):
 
 
 class _Layer(nn.Module):
-    """Adds ``growth`` channels to those that came in."""
+    """Appends ``growth`` channels to the input's."""
 
     def __init__(self, source: int, growth: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class _Layer(nn.Module):
 
 
 class _Transition(nn.Sequential):
-    """Halves the channels and the image."""
+    """Halves the channels and the image's sides."""
 
     def __init__(self, source: int, target: int, *, pools: bool) -> None:
         narrow = nn.BatchNorm2d(source), nn.ReLU(), nn.Conv2d(source, target, 1, bias=False)

@@ -18,19 +18,20 @@ class Gpt2(nn.Module):
     """Causal decoder (Radford et al. 2019) that classifies by the last token before the padding; pre-norm, GELU.
 
     The layers are the transformers library's, with two changes. Its ``Conv1D``, a linear layer with a transposed
-    weight, becomes ``nn.Linear``, so that pruning, clustering and every quantizer find the weights. And queries, keys
-    and values, there one product that is split, are three layers, as in BERT: ExecuTorch 1.4 takes the batch size of a
-    split for fixed. Between the layers the way is our own, see :class:`~harness.models._bert.Bert`.
+    weight, becomes ``nn.Linear``, so that pruning, clustering and every quantizer recognise the weights. Queries, keys
+    and values, which the library computes as one product and splits, are three layers, as in BERT: ExecuTorch 1.4
+    fixes the batch size of a split. The forward pass around the layers is written here, as in
+    :class:`~harness.models._bert.Bert`.
 
     Args:
         n_classes: number of logits.
         in_shape: shape of a record, ``(sequence,)``; a record holds one token at least.
         width: size of a token's vector, a multiple of ``heads``.
         vocabulary: number of token ids; 0 is padding.
-        layers: how many.
-        heads: of attention in each layer.
-        pretrained: folder whose weights to start from; it determines width, layers and heads then.
-        shift: by how much the token ids lie above the folder's.
+        layers: number of layers.
+        heads: attention heads of each layer.
+        pretrained: folder of the initial weights; its width, layers and heads then apply.
+        shift: difference between a data set's token id and the folder's id of the same token.
 
     Raises:
         ConfigError: see :func:`network_of`.
@@ -72,7 +73,7 @@ class Gpt2(nn.Module):
         for block in self.network.transformer.h:
             block.attn = _Attention(block.attn)
             block.mlp.c_fc, block.mlp.c_proj = _linear(block.mlp.c_fc), _linear(block.mlp.c_proj)
-        # Constants, not weights: they are no part of what is saved.
+        # Constants, not weights: they are not saved.
         self.later: Tensor
         self.places: Tensor
         later = torch.ones(self.sequence, self.sequence).triu(1) * -HIDDEN
@@ -83,22 +84,22 @@ class Gpt2(nn.Module):
         """Map token ids ``[b, sequence]`` to logits ``[b, n_classes]``."""
         decoder = self.network.transformer
         x = decoder.drop(decoder.wte(ids) + decoder.wpe.weight[: self.sequence])
-        hidden = padding_scores(ids, x.dtype) + self.later
+        mask = padding_scores(ids, x.dtype) + self.later
         for block in decoder.h:
-            x = block(x, attention_mask=hidden)
-        # Which token is the last: in integers, which no number format rounds, and without an index, which not every
-        # converter can lower for a batch of any size.
-        places = (ids != 0).to(ids.dtype) * self.places
-        last = (places == places.amax(1, keepdim=True)).to(x.dtype)
+            x = block(x, attention_mask=mask)
+        # The position of the last token, in integers, which no number format rounds, and without indexing, which not
+        # every converter can lower for a batch of any size.
+        positions = (ids != 0).to(ids.dtype) * self.places
+        last = (positions == positions.amax(1, keepdim=True)).to(x.dtype)
         logits: Tensor = self.network.score((last[:, None, :] @ decoder.ln_f(x)).squeeze(1))
         return logits
 
 
 class _Attention(nn.Module):
-    """The library's attention over its own weights, with a layer each for queries, keys and values.
+    """The library's attention with the same weights, as separate layers for queries, keys and values.
 
     Args:
-        attention: the library's.
+        attention: the library's module.
     """
 
     def __init__(self, attention: Any) -> None:
@@ -117,12 +118,12 @@ class _Attention(nn.Module):
             layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value)
         )
         scores = query @ key.transpose(2, 3) * self.scaling + attention_mask
-        seen = self.attn_dropout(scores.softmax(-1)) @ value
-        return self.resid_dropout(self.c_proj(seen.transpose(1, 2).flatten(2))), None
+        context = self.attn_dropout(scores.softmax(-1)) @ value
+        return self.resid_dropout(self.c_proj(context.transpose(1, 2).flatten(2))), None
 
 
 def _linear(conv: Conv1D, columns: slice = slice(None)) -> nn.Linear:
-    """Some outputs of the library's layer as a layer of ours."""
+    """Columns of the library's layer as an ``nn.Linear``."""
     weight, bias = conv.weight.detach()[:, columns].T, conv.bias.detach()[columns]
     linear = nn.Linear(weight.shape[1], weight.shape[0])
     linear.load_state_dict({"weight": weight, "bias": bias})

@@ -8,8 +8,8 @@ from harness.models._blocks import conv_norm, mean_over_image, stem_stride
 
 __all__ = ["MobileNetV2"]
 
-# Expansion, channels, repeats and stride of the paper's stages. The second one strides in the paper, where images are
-# 224 x 224; with it and the stem at stride 1, 32 x 32 images end as 4 x 4.
+# Expansion, channels, repeats and stride of the paper's stages. The second stage has stride 2 in the paper, for images
+# of 224 x 224; with stride 1 there and in the stem, 32 x 32 images end as 4 x 4.
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 # Channels of the paper's first and last convolution.
 FIRST, LAST = 32, 1280
@@ -21,7 +21,7 @@ class MobileNetV2(nn.Module):
     Args:
         n_classes: number of logits.
         in_shape: shape of a record, ``(C, H, W)``.
-        width: channels of the first convolution; 32 is the paper's, and all others are scaled alike.
+        width: channels of the first convolution; 32 is the paper's, and all others scale with it.
     """
 
     def __init__(self, *, n_classes: int, in_shape: tuple[int, ...], width: int) -> None:
@@ -50,7 +50,7 @@ class MobileNetV2(nn.Module):
 
 
 class _InvertedResidual(nn.Module):
-    """Widen, filter each channel by itself, narrow without an activation; added to its input where shapes allow."""
+    """Expand, filter each channel separately, project without an activation; add the input where shapes allow."""
 
     def __init__(self, source: int, target: int, *, expansion: int, stride: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The architectures by name."""
+"""The table of architectures by name."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["build", "check", "names"]
 
 @dataclass(frozen=True)
 class _Architecture:
-    """One of our own networks, imported when it is built.
+    """One of this package's networks, imported when it is built.
 
     Args:
-        kind: of record that it takes: ``image``, ``table`` or ``text``.
-        module: in this package.
-        name: of the class; called with ``n_classes``, ``in_shape``, ``width``, for text also with ``vocabulary``,
+        kind: kind of record that it takes: ``image``, ``table`` or ``text``.
+        module: module of this package.
+        name: its class; called with ``n_classes``, ``in_shape``, ``width``, for text also with ``vocabulary``,
             ``layers``, ``heads`` and ``pretrained``.
     """
 
@@ -48,7 +48,7 @@ _ARCHITECTURES = {
 
 
 def names() -> tuple[str, ...]:
-    """The names of our own architectures, sorted."""
+    """The names of this package's architectures, sorted."""
     return tuple(sorted(_ARCHITECTURES))
 
 
@@ -61,20 +61,20 @@ def check(
     vocabulary: int = 0,
     heads: int = 2,
 ) -> None:
-    """Raise for what can be known to be wrong without building anything; imports nothing heavy.
+    """Check a model's configuration without building the model or importing torch.
 
     Args:
         name: see :func:`build`, as the other arguments.
 
     Raises:
-        ConfigError: the name is not known, a number is impossible, or the network takes another kind of record.
+        ConfigError: the name is not known, a number is out of range, or the network takes another kind of record.
     """
     if name not in _ARCHITECTURES and ":" not in name:
         raise ConfigError(
             f"model.name: {name!r} is not known", hint=f"one of: {', '.join(names())}; or package.module:factory"
         )
     if width < 1:
-        raise ConfigError(f"model {name}: width {width} must be at least 1")
+        raise ConfigError(f"model {name}: width {width} is too small; it must be at least 1")
     if n_classes < 2:
         raise ConfigError(f"model {name}: {n_classes} classes; at least 2 are needed")
     kind = _kind(name, tuple(in_shape), vocabulary)
@@ -112,16 +112,16 @@ def build(
         n_classes: number of classes, at least 2.
         in_shape: shape of one record: ``(C, H, W)`` for images, ``(d,)`` for tables, ``(sequence,)`` for text.
         width: channels of the first layer, units of a hidden layer, or the size of a token's vector.
-        seed: seed of the initial weights; equal arguments give equal weights, and torch's own generator is left alone.
+        seed: seed of the initial weights; equal arguments give equal weights; torch's global generator is unchanged.
         vocabulary: number of token ids where records are text (int64, 0 is padding); 0 where they are float32.
-        layers: of a network for text.
-        heads: of attention in each of them; ``width`` is a multiple.
-        pretrained: folder whose weights a network for text starts from; it has its own width, layers and heads.
-        shift: by how much the data set's token ids lie above that folder's; what is below is padding.
-        folder: where the user's own factory is imported from, besides PYTHONPATH and the current folder.
+        layers: layers of a network for text.
+        heads: attention heads of each of them; ``width`` is a multiple.
+        pretrained: folder of a text network's initial weights; its width, layers and heads then apply.
+        shift: difference between a data set's token id and that folder's id of the same token; lower ids are padding.
+        folder: folder to import the user's own factory from, besides PYTHONPATH and the current folder.
 
     Raises:
-        ConfigError: as :func:`check`; also the user's factory or folder is not what it has to be.
+        ConfigError: as :func:`check`; also where the user's factory or folder cannot be used.
         DependencyError: torch, or transformers for a network for text, is not installed.
     """
     check(name, n_classes=n_classes, in_shape=in_shape, width=width, vocabulary=vocabulary, heads=heads)
@@ -129,7 +129,9 @@ def build(
     architecture = _ARCHITECTURES.get(name)
     of_text = architecture is not None and architecture.kind == "text"
     if pretrained is not None and not of_text:
-        raise ConfigError(f"model.pretrained: {name} does not start from a folder's weights", hint="bert and gpt2 do")
+        raise ConfigError(
+            f"model.pretrained: {name} does not start from a folder's weights", hint="leave it out, or use bert or gpt2"
+        )
     require("torch")
     import torch
 
@@ -139,20 +141,20 @@ def build(
             from harness.models._custom import custom
 
             return custom(name, n_classes=n_classes, in_shape=shape, vocabulary=vocabulary, folder=folder)
-        asked: dict[str, object] = {"n_classes": n_classes, "in_shape": shape, "width": width}
+        options: dict[str, object] = {"n_classes": n_classes, "in_shape": shape, "width": width}
         if of_text:
             require("transformers", extra="text")
-            asked |= {"vocabulary": vocabulary, "layers": layers, "heads": heads}
-            asked |= {"pretrained": pretrained, "shift": shift}
-        made: nn.Module = getattr(_imported(architecture.module), architecture.name)(**asked)
-        return made
+            options |= {"vocabulary": vocabulary, "layers": layers, "heads": heads}
+            options |= {"pretrained": pretrained, "shift": shift}
+        network: nn.Module = getattr(_imported(architecture.module), architecture.name)(**options)
+        return network
 
 
 def _kind(name: str, shape: tuple[int, ...], vocabulary: int) -> str:
-    """What records of this shape are."""
+    """The kind of records of this shape."""
     if min(shape, default=0) < 1 or len(shape) not in (1, 3):
         raise ConfigError(
-            f"model {name}: records of shape {shape}; (channels, height, width) is expected for images, (values,) for "
+            f"model {name}: records of shape {shape}; expected (channels, height, width) for images, (values,) for "
             f"tables, (tokens,) for text"
         )
     if len(shape) == 3:
@@ -161,7 +163,7 @@ def _kind(name: str, shape: tuple[int, ...], vocabulary: int) -> str:
 
 
 def _imported(module: str) -> ModuleType:
-    """A module of this package; the transformers library looks for its friends meanwhile, and logs what it finds."""
+    """Import a module of this package without the messages that the transformers library logs on import."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

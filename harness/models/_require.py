@@ -1,4 +1,4 @@
-"""Optional packages, asked for by name where they are first needed."""
+"""Checks that optional packages are installed, where they are first needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["require"]
 
 
 def require(*packages: str, extra: str = "export") -> None:
-    """Make sure that optional packages are there before anything of theirs is used.
+    """Check that optional packages are installed before they are used.
 
     Args:
         packages: import names, e.g. ``torch``.

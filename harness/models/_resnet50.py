@@ -10,19 +10,19 @@ __all__ = ["ResNet50"]
 
 # Blocks of the four stages.
 DEPTHS = (3, 4, 6, 3)
-# A block answers in four times as many channels as it computes in.
+# A block's output has four times as many channels as its inner convolutions.
 EXPANSION = 4
 
 
 class ResNet50(nn.Module):
     """Residual network of 50 layers in bottlenecks (He et al. 2016): a 3 x 3 stem and no pooling before the blocks.
 
-    As in the common implementations since, it is a block's 3 x 3 convolution that strides, not its first.
+    As in common later implementations, a block's 3 x 3 convolution has the stride, not its first one.
 
     Args:
         n_classes: number of logits.
         in_shape: shape of a record, ``(C, H, W)``.
-        width: channels that the first stage computes in; 64 is the paper's, each later stage doubles it.
+        width: inner channels of the first stage; 64 is the paper's, each later stage doubles it.
     """
 
     def __init__(self, *, n_classes: int, in_shape: tuple[int, ...], width: int) -> None:

@@ -8,15 +8,15 @@ from harness.models._blocks import conv_norm, mean_over_image, stem_stride
 
 __all__ = ["Vgg16"]
 
-# Convolutions of the five stages, and how many times the width their channels are.
+# Convolutions of the five stages, and their channels as a multiple of the width.
 STAGES = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
 
 
 class Vgg16(nn.Module):
     """Thirteen 3 x 3 convolutions in five stages that end in max pooling (Simonyan and Zisserman 2015).
 
-    With batch norm behind every convolution (Ioffe and Szegedy 2015), and one linear layer in the place of the paper's
-    three, as is usual for 32 x 32 images. A pooling that would leave nothing of a smaller image is left out.
+    With batch norm after every convolution (Ioffe and Szegedy 2015), and one linear layer instead of the paper's
+    three, as is usual for 32 x 32 images. Poolings that a small image has no size for are left out.
 
     Args:
         n_classes: number of logits.

@@ -1,7 +1,7 @@
 """Training and fine-tuning: fixed epochs, no selection, and the same weights for the same seed.
 
-Nothing here looks at a record that is audited: choosing the best epoch on the non-members, as common code does, would
-itself move the attack. Torch is imported when a function is called.
+Training uses no audited non-member: choosing the best epoch on them, as common code does, would change the result of
+the attack. Torch is imported when a function is called.
 """
 
 from harness.training._augment import augment

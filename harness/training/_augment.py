@@ -1,4 +1,4 @@
-"""Random flips and shifts of images: the only transform that training knows."""
+"""Random flips and shifts of images, the only transform of training."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ SHIFT_SHARE = 8
 
 
 def augment(images: NDArray[np.float32], *, seed: int) -> NDArray[np.float32]:
-    """Images ``[n, C, H, W]`` as one epoch of augmented training would have shown them: flipped and shifted at random.
+    """Flip and shift images ``[n, C, H, W]`` at random, as one epoch of augmented training does.
 
-    For the study of what this transform does to an audit when one pool alone goes through it; no audit calls it.
+    For the study of an audit in which only one pool goes through this transform; no audit calls it.
 
     Raises:
-        ConfigError: the records are no images.
+        ConfigError: the records are not images.
     """
     check_images(images)
     require("torch")
     import torch
 
     with reproducible(seed=seed, threads=1):
-        shown: NDArray[np.float32] = augmented(torch.from_numpy(np.ascontiguousarray(images))).numpy()
-    return shown
+        transformed: NDArray[np.float32] = augmented(torch.from_numpy(np.ascontiguousarray(images))).numpy()
+    return transformed
 
 
 def augmented(images: Tensor) -> Tensor:
-    """Flip each image with probability 1/2 and shift it by up to an eighth of its side, zeros moving in."""
+    """Flip each image with probability 1/2 and shift it by up to an eighth of its side, filling with zeros."""
     import torch
     from torch.nn import functional
 
@@ -55,9 +55,9 @@ def augmented(images: Tensor) -> Tensor:
 
 
 def check_images(inputs: Inputs) -> None:
-    """Refuse what cannot be flipped and shifted."""
+    """Raise ConfigError for records that are not float32 images."""
     if inputs.ndim != 4 or inputs.dtype != np.float32:
         raise ConfigError(
             f"training: augmentation flips and shifts images; these records are {inputs.dtype} {inputs.shape[1:]}",
-            hint="training.augment = false",
+            hint="set training.augment = false",
         )

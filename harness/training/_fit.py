@@ -1,4 +1,4 @@
-"""Gradient descent on cross-entropy: from the start, or holding what a compression fixed."""
+"""Gradient descent on cross-entropy: training, and fine-tuning that preserves a compression."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["Clusters", "Trained", "finetune", "train"]
 Progress = Callable[[int, int, float], None]
 
 OPTIMIZERS = ("adam", "sgd")
-# Momentum of the sgd option, as in the papers' recipes.
+# Momentum of the sgd option, as in the papers.
 SGD_MOMENTUM = 0.9
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training leaves behind.
+    """The result of training.
 
     Args:
         state_dict: the weights after the last epoch.
@@ -46,11 +46,11 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Weight sharing of one tensor: which codebook entry each weight is.
+    """Weight sharing of one tensor: the codebook entry of each weight.
 
     Args:
         ids: int64, the tensor's shape, values ``0..k - 1``.
-        codebook: float32 ``[k]``, the shared values to start from.
+        codebook: float32 ``[k]``, the initial shared values.
     """
 
     ids: Tensor
@@ -83,29 +83,29 @@ def train(
         inputs: float32 ``[n, ...]``, or token ids, int64 ``[n, sequence]``.
         labels: int64 ``[n]``.
         epochs: passes over the records.
-        batch_size: records a step; the last batches are evened out, so none is tiny.
+        batch_size: records a step; the batches are of nearly equal size, so none is tiny.
         learning_rate: at the first step; it falls to zero along a half cosine.
         seed: seed of the order of the records, of augmentation and of dropout.
         threads: torch's threads while training.
         optimizer: ``adam`` or ``sgd`` (momentum 0.9).
-        weight_decay: as the optimizer has it.
-        augment: flip and shift images while training (never elsewhere: a transform on one pool only fakes an attack).
-        checkpoints: how many of the last epochs' weights to keep.
+        weight_decay: passed to the optimizer.
+        augment: flip and shift images in training (only there: a transform on one pool alone fakes an attack).
+        checkpoints: number of last epochs whose weights are returned.
         progress: called with (epoch from 1, epochs, mean loss) after each epoch.
-        should_stop: asked before each epoch.
+        should_stop: called before each epoch; True stops the training.
 
     Raises:
-        ConfigError: a number is impossible or the optimizer is not known.
+        ConfigError: a number is out of range or the optimizer is not known.
         InputError: the arrays do not fit each other, or training diverged.
-        InterruptedRunError: ``should_stop`` said so.
+        InterruptedRunError: ``should_stop`` returned True.
     """
-    kept: list[StateDict] = []
+    last_weights: list[StateDict] = []
     losses: list[float] = []
 
     def after_epoch(epoch: int, loss: float) -> None:
         losses.append(loss)
         if epoch > epochs - checkpoints:
-            kept.append(_copy_weights(model))
+            last_weights.append(_copy_weights(model))
         if progress is not None:
             progress(epoch, epochs, loss)
 
@@ -124,7 +124,7 @@ def train(
         after_epoch=after_epoch,
         should_stop=should_stop,
     )
-    return Trained(_copy_weights(model), tuple(kept), tuple(losses))
+    return Trained(_copy_weights(model), tuple(last_weights), tuple(losses))
 
 
 def finetune(
@@ -142,11 +142,11 @@ def finetune(
     clusters: Mapping[str, Clusters] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> None:
-    """Fine-tune a model in place, holding its compression.
+    """Fine-tune a model in place, preserving its compression.
 
     Args:
         mask: parameter name -> 0/1 tensor; the parameter is multiplied by it before the first and after every step.
-        clusters: parameter name -> sharing; the codebook is trained in the parameter's place. Its gradient is the
+        clusters: parameter name -> sharing; the codebook is trained instead of the parameter. Its gradient is the
             sum of its weights' gradients, so shared weights stay bit-equal.
         model: see :func:`train`, as the other arguments.
 
@@ -156,16 +156,18 @@ def finetune(
     parameters = dict(model.named_parameters())
     unknown = sorted({*(mask or ()), *(clusters or ())} - parameters.keys())
     if unknown:
-        raise ConfigError(f"fine-tuning: the model has no parameter {unknown[0]!r}")
+        raise ConfigError(
+            f"fine-tuning: the model has no parameter {unknown[0]!r}", hint="name parameters of this model"
+        )
     ties = _Ties({parameters[name]: shared for name, shared in (clusters or {}).items()})
     masked = [(parameters[name], keep) for name, keep in (mask or {}).items()]
 
-    def hold() -> None:
+    def restore() -> None:
         for parameter, keep in masked:
             parameter.data.mul_(keep)
         ties.spread()
 
-    hold()
+    restore()
     _fit(
         model,
         inputs,
@@ -177,7 +179,7 @@ def finetune(
         threads=threads,
         optimizer=optimizer,
         ties=ties,
-        after_step=hold,
+        after_step=restore,
         should_stop=should_stop,
     )
 
@@ -219,7 +221,7 @@ def _fit(
             if should_stop is not None and should_stop():
                 raise InterruptedRunError("training was stopped", hint="the same command resumes")
             total = torch.zeros(())
-            # Evened-out slices of tensors: no loader processes, and no last batch of one record to upset batch norm.
+            # Slices of nearly equal size: no loader processes, and no last batch of one record (bad for batch norm).
             for rows in torch.randperm(len(x)).tensor_split(steps):
                 batch = augmented(x[rows]) if augment else x[rows]
                 model.zero_grad(set_to_none=True)
@@ -240,7 +242,7 @@ def _fit(
 
 
 class _Ties:
-    """Codebooks trained in the place of the tensors that share them."""
+    """Codebooks that are trained instead of the tensors that share their values."""
 
     def __init__(self, shared: Mapping[nn.Parameter, Clusters]) -> None:
         self._shared = [(p, c.ids.reshape(-1), c.codebook.clone().requires_grad_()) for p, c in shared.items()]
@@ -286,8 +288,11 @@ def _check(
     optimizer: str,
 ) -> None:
     if len(inputs) == 0 or len(inputs) != len(labels):
-        raise InputError(f"training: {len(inputs)} inputs and {len(labels)} labels")
+        raise InputError(f"training: {len(inputs)} inputs and {len(labels)} labels; give one label per record")
     if epochs < 0 or batch_size < 1 or not learning_rate > 0:
-        raise ConfigError(f"training: epochs {epochs}, batch_size {batch_size}, learning_rate {learning_rate}")
+        raise ConfigError(
+            f"training: epochs {epochs}, batch_size {batch_size}, learning_rate {learning_rate}",
+            hint="epochs must be 0 or more, batch_size 1 or more, learning_rate above 0",
+        )
     if optimizer not in OPTIMIZERS:
         raise ConfigError(f"training: optimizer {optimizer!r} is not known", hint=f"one of: {', '.join(OPTIMIZERS)}")

@@ -1,4 +1,4 @@
-"""What a model answers, and the conditions under which torch answers the same twice."""
+"""Logits of a model, and the conditions under which torch reproduces them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Inputs", "predict", "reproducible"]
 
-# What a model is fed: images and tables in float32, token ids in int64.
+# Inputs of a model: images and tables in float32, token ids in int64.
 Inputs = NDArray[np.float32] | NDArray[np.int64]
 
-# Records a prediction pass takes at once; bounds memory, does not change the answers beyond rounding.
+# Records of one forward pass; bounds memory and changes the logits by rounding only.
 PREDICT_BATCH = 256
 
 
 def predict(model: nn.Module, inputs: Inputs, *, threads: int = 1) -> NDArray[np.float32]:
-    """Logits of a model in evaluation mode, float32 ``[n, n_classes]``; the mode is put back afterwards."""
+    """Logits of a model in evaluation mode, float32 ``[n, n_classes]``; the mode is restored afterwards."""
     require("torch")
     import torch
 
@@ -33,15 +33,15 @@ def predict(model: nn.Module, inputs: Inputs, *, threads: int = 1) -> NDArray[np
     try:
         with torch.inference_mode(), reproducible(seed=0, threads=threads):
             batches = torch.split(torch.from_numpy(np.ascontiguousarray(inputs)), PREDICT_BATCH)
-            answers: NDArray[np.float32] = torch.cat([model(batch) for batch in batches]).numpy()
-            return answers
+            logits: NDArray[np.float32] = torch.cat([model(batch) for batch in batches]).numpy()
+            return logits
     finally:
         model.train(was_training)
 
 
 @contextmanager
 def reproducible(*, seed: int, threads: int) -> Iterator[None]:
-    """A seeded generator, a fixed number of threads and deterministic kernels; all put back afterwards."""
+    """Set a seeded generator, a fixed number of threads and deterministic kernels; restore all afterwards."""
     import torch
 
     threads_before = torch.get_num_threads()

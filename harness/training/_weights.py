@@ -1,4 +1,4 @@
-"""Weights on disk."""
+"""Reads and writes weights as safetensors."""
 
 from __future__ import annotations
 
