@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from harness.devices import Device
 from harness.results import Parity
-from harness.stats import Estimate, clopper_pearson
-from harness.types import Artifact, IntArray, Records
+from harness.types import Artifact, Records
 
-__all__ = ["AnswerSink", "CollectionTimes", "accuracy", "collect", "parity"]
+__all__ = ["AnswerSink", "CollectionTimes", "collect", "parity"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -106,13 +105,6 @@ def parity(answers: NDArray[np.float32], reference: NDArray[np.float32], *, name
         n=len(answers),
         reference=name,
     )
-
-
-def accuracy(answers: NDArray[np.float32], labels: IntArray, *, level: float = 0.95) -> Estimate:
-    """Top-1 task accuracy with its exact interval."""
-    right, n = int((answers.argmax(axis=1) == labels).sum()), len(labels)
-    low, high = clopper_pearson(right, n, level=level)
-    return Estimate(right / n, low, high, n, "clopper-pearson", level)
 
 
 def _batches(records: Records, size: int, first: int, total: int) -> Iterator[tuple[int, Records]]:

@@ -7,16 +7,20 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import ConfigError
+from protos.runtimes import RUNTIMES, names
 
 __all__ = [
     "ADVERSARIES",
     "VOLATILE_SECTIONS",
+    "AnswersConfig",
+    "ArtifactConfig",
     "AttackConfig",
     "AuditConfig",
     "BenchConfig",
@@ -27,9 +31,12 @@ __all__ = [
     "ExportConfig",
     "GateConfig",
     "GateRule",
+    "Kind",
     "MisConfig",
     "ModelConfig",
+    "RecordsConfig",
     "RuleKind",
+    "ShadowConfig",
     "StudyConfig",
     "TrainingConfig",
     "load",
@@ -44,13 +51,27 @@ Rate = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
-Runtime = Literal["litert", "executorch", "pytorch-mobile", "onnx"]
 Optimizer = Literal["adam", "sgd"]
 Adversary = Literal["NR", "SR", "MR"]
 ADVERSARIES: tuple[Adversary, ...] = get_args(Adversary)
 # A kind of rule is named after the key that holds its limit; `harness.policy.rules` says how each is judged.
 RuleKind = Literal["max", "max_increase", "max_flip_share"]
+# What may name a variant: it becomes part of paths and of the keys of results.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+Kind = Literal["trained", "supplied", "answers"]
+# Sections that describe how models are made: an audit of files or of answers has none of them.
+TRAINED_SECTIONS = ("data", "model", "training", "compression", "export", "mis")
+SUPPLIED_SECTIONS = ("artifact", "records", "shadow")
 Generator = Literal["trajectory", "bootstrap-last", "bootstrap", "perturbation", "flips", "calibration"]
+
+
+def _known_runtime(name: str) -> str:
+    if name not in RUNTIMES:
+        raise ValueError(f"not a known runtime; known are {names()}")
+    return name
+
+
+Runtime = Annotated[str, AfterValidator(_known_runtime)]
 
 
 class _Section(BaseModel):
@@ -158,11 +179,6 @@ class AttackConfig(_Section):
     samia_draws: Annotated[int, Field(ge=1, le=100)] = 10
     samia_epsilon: Annotated[float, Field(gt=0)] | None = None
 
-    @property
-    def needs_noise(self) -> bool:
-        """Whether an attack needs answers to noisy copies of the records."""
-        return "samia" in (self.names or ())
-
 
 class MisConfig(_Section):
     """The MIS indicator: as many candidates for every quantizer, from the same seeds, run on the device.
@@ -194,6 +210,57 @@ class BenchConfig(_Section):
     runs: Count = 100
     threads: Count = 1
     cooldown_s: Annotated[float, Field(ge=0)] = 0.0
+
+
+class ArtifactConfig(_Section):
+    """One model file that ships. `[[artifact]]` tables make an audit of supplied files; nothing is trained.
+
+    `file` ends in a runtime's suffix, which says who runs it. `outputs` says what its answers are, where the answers
+    themselves should not decide it. A control is compared with and not shipped: `control = true`.
+    """
+
+    variant: Annotated[str, Field(pattern=NAME)]
+    file: str
+    outputs: Literal["confidences", "logits"] | None = None
+    control: bool = False
+
+
+class RecordsConfig(_Section):
+    """The records of an audit of supplied files: who was in the training set, and who was not.
+
+    Files are .npz (arrays `inputs`, or `inputs/NAME` each, and `labels`), .csv or .parquet; `label` names the column of
+    classes in a table. `file` holds both kinds, with an array `membership`, in place of `members` and `nonmembers`.
+    `population` holds records outside every model's training set, which some attacks compare with.
+    """
+
+    members: str | None = None
+    nonmembers: str | None = None
+    file: str | None = None
+    population: str | None = None
+    label: str | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.file is not None and (self.members or self.nonmembers):
+            raise ValueError("'file' holds members and non-members: give it, or 'members' and 'nonmembers'")
+        if self.file is None and (self.members is None or self.nonmembers is None):
+            raise ValueError("needs 'members' and 'nonmembers', or a 'file' with an array of membership")
+        return self
+
+
+class ShadowConfig(_Section):
+    """One shadow model of an audit of supplied files: the same variants as the target, with its own records."""
+
+    members: str
+    nonmembers: str
+    artifact: Annotated[tuple[ArtifactConfig, ...], Field(min_length=1)]
+
+
+class AnswersConfig(_Section):
+    """Confidence arrays from anywhere: an .npz whose keys `harness.data.answers` describes; no device."""
+
+    file: str
+    controls: tuple[str, ...] = ("finetuned",)
 
 
 class StudyConfig(_Section):
@@ -334,6 +401,10 @@ class AuditConfig(_Section):
     seed: Annotated[int, Field(ge=0)] = 0
     null: bool = False
     jobs: Annotated[int, Field(ge=1)] | None = None
+    artifact: tuple[ArtifactConfig, ...] = ()
+    records: RecordsConfig | None = None
+    shadow: tuple[ShadowConfig, ...] = ()
+    answers: AnswersConfig | None = None
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
@@ -347,9 +418,52 @@ class AuditConfig(_Section):
     study: StudyConfig = StudyConfig()
     gate: GateConfig = GateConfig()
 
+    @property
+    def kind(self) -> Kind:
+        """What is audited: a network trained here, files that were supplied, or answers that exist already."""
+        if self.answers is not None:
+            return "answers"
+        return "supplied" if self.artifact or self.records is not None or self.shadow else "trained"
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants in the order of the configuration; of answers, only their file knows."""
+        if self.kind == "trained":
+            return self.compression.variants
+        return tuple(one.variant for one in self.artifact)
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        given = self.model_fields_set
+        if self.kind == "trained":
+            return self
+        foreign = [name for name in TRAINED_SECTIONS if name in given]
+        if self.kind == "answers":
+            foreign += [name for name in (*SUPPLIED_SECTIONS, "bench", "collect") if name in given]
+        if foreign:
+            raise ValueError(f"{foreign[0]}: does not go with [{'answers' if self.answers else '[artifact]'}]")
+        if self.null:
+            raise ValueError("null: only an audit that trains its models has a null twin")
+        if self.kind == "supplied":
+            self._check_artifacts()
+        return self
+
+    def _check_artifacts(self) -> None:
+        if self.records is None:
+            raise ValueError("records: missing; [[artifact]] needs [records] with members and nonmembers")
+        if not self.artifact:
+            raise ValueError("artifact: missing; [records] needs at least one [[artifact]]")
+        variants = [one.variant for one in self.artifact]
+        twice = [name for name in variants if variants.count(name) > 1]
+        if twice:
+            raise ValueError(f"artifact: two are called {twice[0]!r}; give each variant a name of its own")
+        for number, shadow in enumerate(self.shadow):
+            if sorted(one.variant for one in shadow.artifact) != sorted(variants):
+                raise ValueError(f"shadow.{number}.artifact: needs the target's variants: {', '.join(variants)}")
+
     @model_validator(mode="after")
     def _has_candidates(self) -> Self:
-        if not self.mis.enabled:
+        if not self.mis.enabled or self.kind != "trained":
             return self
         if self.mis.generator == "trajectory" and self.mis.candidates > self.training.epochs:
             raise ValueError(
@@ -371,12 +485,21 @@ class AuditConfig(_Section):
         return self
 
     def to_json(self) -> dict[str, object]:
-        """The resolved configuration as JSON types."""
-        return self.model_dump(mode="json")
+        """The resolved configuration as JSON types, without the sections of other kinds of subject."""
+        foreign = {
+            "trained": (*SUPPLIED_SECTIONS, "answers"),
+            "supplied": (*TRAINED_SECTIONS, "answers", "null"),
+            "answers": (*TRAINED_SECTIONS, *SUPPLIED_SECTIONS, "bench", "collect", "device", "null"),
+        }[self.kind]
+        return self.model_dump(mode="json", exclude=set(foreign))
 
     def digest(self) -> str:
         """SHA-256 over everything that determines the results: all but the gate, the device's address and the jobs."""
-        kept = {key: value for key, value in self.to_json().items() if key not in VOLATILE_SECTIONS}
+        kept = {
+            key: _without_folders(value) if key in (*SUPPLIED_SECTIONS, "answers") else value
+            for key, value in self.to_json().items()
+            if key not in VOLATILE_SECTIONS
+        }
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
     def with_changes(self, **changes: object) -> AuditConfig:
@@ -411,6 +534,8 @@ def load(path: Path) -> AuditConfig:
     def absolute(folder: str | None) -> str | None:
         return None if folder is None else str((path.parent / Path(folder).expanduser()).resolve())
 
+    if config.kind != "trained":
+        return config.with_changes(**_absolute_files(config, absolute))
     model = config.model
     imports = "." if model.folder is None and ":" in model.name else model.folder
     folders = {"pretrained": absolute(model.pretrained), "folder": absolute(imports)}
@@ -418,6 +543,35 @@ def load(path: Path) -> AuditConfig:
         data=config.data.model_copy(update={"data_dir": absolute(config.data.data_dir)}),
         model=model.model_copy(update=folders),
     )
+
+
+def _absolute_files(config: AuditConfig, absolute: Callable[[str | None], str | None]) -> dict[str, object]:
+    """The sections that name supplied files, with their paths made absolute."""
+
+    def moved(section: BaseModel, *names: str) -> BaseModel:
+        return section.model_copy(update={name: absolute(getattr(section, name)) for name in names})
+
+    def artifacts(items: tuple[ArtifactConfig, ...]) -> tuple[BaseModel, ...]:
+        return tuple(moved(item, "file") for item in items)
+
+    return {
+        "artifact": artifacts(config.artifact),
+        "records": config.records and moved(config.records, "members", "nonmembers", "file", "population"),
+        "shadow": tuple(
+            moved(one, "members", "nonmembers").model_copy(update={"artifact": artifacts(one.artifact)})
+            for one in config.shadow
+        ),
+        "answers": config.answers and moved(config.answers, "file"),
+    }
+
+
+def _without_folders(value: object) -> object:
+    """Paths as file names: what a run is bound to is the content of its inputs, wherever they lie."""
+    if isinstance(value, dict):
+        return {key: _without_folders(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
+    return Path(value).name if isinstance(value, str) and "/" in value else value
 
 
 def parse(table: dict[str, object], *, source: str = "configuration") -> AuditConfig:

@@ -1,9 +1,7 @@
-"""The door for models that exist already: files and records in, the answers of a device out, as `attack` reads them."""
+"""Asks model files about records on a device, and writes the answers as `edgeleak attack` reads them."""
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,21 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import collection
-from harness.data import output_kind as outputs
+from harness import collection, files
+from harness.audit.accuracy import accuracy
+from harness.config import ArtifactConfig
+from harness.data import output_kind
 from harness.data.records import read as read_records
 from harness.devices import Device, DeviceInfo, open_device
-from harness.errors import (
-    ArtifactError,
-    ConfigError,
-    DeviceLostError,
-    EdgeleakError,
-    InputError,
-    InterruptedRunError,
-    StorageError,
-)
-from harness.export import SUFFIXES
-from harness.types import Array, Artifact, IntArray, Records, TensorSpec
+from harness.errors import ConfigError, DeviceLostError, InterruptedRunError
+from harness.subject._fitting import check_classes, deploy, fitted
+from harness.subject.supplied import artifact_of
+from harness.types import Array, Artifact, IntArray, Records
 
 __all__ = ["query", "sentences"]
 
@@ -35,15 +28,6 @@ SCHEMA = "edgeleak.query/1"
 # Records a batch, fewer where so many would take more than this share of the largest message.
 BATCH = 64
 SHARE_OF_MESSAGE = 4
-RUNTIMES = {suffix: runtime for runtime, suffix in SUFFIXES.items()}
-# One vector a record; how many classes, the first answer tells.
-ANSWER = TensorSpec("", "float32", (-1,))
-# What images are moved by, and how one calls it.
-TRANSPOSES = {
-    "numpy.moveaxis(inputs, 1, -1), NCHW to NHWC": (1, -1),
-    "numpy.moveaxis(inputs, -1, 1), NHWC to NCHW": (-1, 1),
-}
-FILE_HINT = "give the file as it ships; its suffix says which runtime reads it"
 
 Progress = Callable[[str, int, int], None]
 
@@ -91,14 +75,16 @@ def query(
         InterruptedRunError: Ctrl-C; nothing was written.
     """
     _require_place(out, path)
-    artifacts = [_artifact(*named) for named in _named(models)]
+    # Errors name an artifact by its key, so the file's name stands where an audit says whose weights these are.
+    artifacts = [artifact_of(file.name, ArtifactConfig(variant=name, file=str(file))) for name, file in _named(models)]
     records, membership = read_records(path)
     try:
         with open_device(device) as opened:
             info = opened.info()
             for artifact in artifacts:
-                _deploy(opened, artifact)
-            _probe(opened, artifacts, records, path)
+                deploy(opened, artifact)
+            artifacts = [fitted(opened, artifact, records, str(path))[0] for artifact in artifacts]
+            check_classes(artifacts, {str(path): records.labels})
             answers, times = _collected(opened, info, artifacts, records, progress)
     except DeviceLostError as error:
         error.hint = "start the agent again and run the same command again: nothing was written"
@@ -110,7 +96,7 @@ def query(
         table["target/membership"] = membership
     rows = []
     for artifact in artifacts:
-        reading = outputs.read(answers[artifact.key], name=str(artifact.path))
+        reading = output_kind.read(answers[artifact.key], name=str(artifact.path))
         table[f"target/{reading.kind}/{artifact.variant}"] = reading.values
         rows.append(_row(artifact, reading, records.labels, membership))
     _write(out, table)
@@ -173,69 +159,6 @@ def _named(models: Sequence[str]) -> list[tuple[str, Path]]:
     return list(named.items())
 
 
-def _artifact(variant: str, path: Path) -> Artifact:
-    runtime = RUNTIMES.get(path.suffix)
-    if runtime is None:
-        raise ConfigError(f"{path}: suffix {path.suffix or 'none'} is none of {', '.join(RUNTIMES)}", hint=FILE_HINT)
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = path.stat().st_size
-    except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}", hint=FILE_HINT) from None
-    if size == 0:
-        raise ArtifactError(f"{path}: the file is empty", hint=FILE_HINT)
-    # The device room's errors name an artifact by its key, so the file's name stands where an audit says whose weights
-    # these are.
-    return Artifact(path.name, variant, runtime, path, digest, size, (), ANSWER)
-
-
-def _deploy(device: Device, artifact: Artifact) -> None:
-    try:
-        device.deploy(artifact)
-    except ArtifactError as error:
-        raise ArtifactError(
-            error.message, hint="give the file as it ships, made for a runtime of the agent's version"
-        ) from error
-
-
-def _probe(device: Device, artifacts: Sequence[Artifact], records: Records, path: Path) -> None:
-    """Show every file the first record alone: its layout has to fit, and its classes have to cover the labels."""
-    one = records.take(slice(0, 1))
-    classes: dict[str, int] = {}
-    for artifact in artifacts:
-        try:
-            (answer,) = device.invoke([artifact], [(0, one)])
-        except InputError as error:
-            message = f"{artifact.path}: the records of {path} do not fit: {error.message}"
-            raise ConfigError(message, hint=_fitting(device, artifact, one)) from error
-        # A single number tells two classes apart.
-        classes[artifact.variant] = max(2, answer.outputs[artifact.key].shape[1])
-    first, *others = classes
-    for name in others:
-        if classes[name] != classes[first]:
-            raise ConfigError(f"model {name} has {classes[name]} classes, model {first} has {classes[first]}")
-    row = int(records.labels.argmax())
-    if records.labels[row] >= classes[first]:
-        raise InputError(
-            f"{path}: key labels: record {row} has label {records.labels[row]}, "
-            f"outside 0..{classes[first] - 1}, the classes of {artifacts[0].path}"
-        )
-
-
-def _fitting(device: Device, artifact: Artifact, one: Records) -> str:
-    """What to do with records that do not fit: the transpose that the file takes, if it takes one."""
-    for call, (source, target) in TRANSPOSES.items():
-        moved = {k: np.moveaxis(v, source, target) if v.ndim == 4 else v for k, v in one.inputs.items()}
-        try:
-            list(device.invoke([artifact], [(0, Records(moved, one.labels, one.ids))]))
-        except EdgeleakError:
-            continue
-        if any(moved[k].shape != v.shape for k, v in one.inputs.items()):
-            return f"the file takes them transposed: {call}"
-    return "store them in the layout, type and range that your app feeds the model"
-
-
 def _collected(
     device: Device, info: DeviceInfo, artifacts: Sequence[Artifact], records: Records, progress: Progress | None
 ) -> tuple[dict[str, NDArray[np.float32]], collection.CollectionTimes]:
@@ -256,7 +179,7 @@ def _collected(
 
 
 def _row(
-    artifact: Artifact, reading: outputs.Reading, labels: IntArray, membership: IntArray | None
+    artifact: Artifact, reading: output_kind.Reading, labels: IntArray, membership: IntArray | None
 ) -> dict[str, object]:
     row: dict[str, object] = {
         "variant": artifact.variant,
@@ -267,12 +190,12 @@ def _row(
         "outputs": reading.kind,
         "reason": reading.reason,
         "classes": reading.values.shape[1],
-        "accuracy": collection.accuracy(reading.values, labels).to_json(),
+        "accuracy": accuracy(reading.values, labels).to_json(),
     }
     for name, side in () if membership is None else (("members", 1), ("nonmembers", 0)):
         rows = np.asarray(membership == side)
         if rows.any():
-            row[f"accuracy_{name}"] = collection.accuracy(reading.values[rows], labels[rows]).to_json()
+            row[f"accuracy_{name}"] = accuracy(reading.values[rows], labels[rows]).to_json()
     return row
 
 
@@ -282,17 +205,5 @@ def _range(estimate: Mapping[str, Any]) -> str:
 
 
 def _write(out: Path, table: Mapping[str, Array]) -> None:
-    """Write beside the place and rename: whoever finds the file finds all of it."""
-    draft = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=out.absolute().parent, suffix=".part", delete=False) as file:
-            draft = Path(file.name)
-            np.savez(file, **dict(table))  # type: ignore[arg-type]  # numpy types its own option as a key
-        draft.replace(out)
-    except OSError as error:
-        raise StorageError(
-            f"{out}: cannot be written: {error.strerror}", hint="make room, or name another place"
-        ) from error
-    finally:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
+    with files.replacing(out.absolute()) as stream:
+        np.savez(stream, **dict(table))  # type: ignore[arg-type]  # numpy types its own option as a key

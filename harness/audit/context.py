@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from harness.devices import Device, open_device
+if TYPE_CHECKING:
+    from harness.config import DeviceConfig
+    from harness.devices import Device
 
 __all__ = ["Context", "Progress"]
 
@@ -19,12 +21,12 @@ class Context:
 
     Args:
         progress: called with (label, done, total).
-        url: the device, `local` or `grpc://host:port`.
+        device: which device, and how long to wait for it.
     """
 
-    def __init__(self, progress: Progress, url: str) -> None:
+    def __init__(self, progress: Progress, device: DeviceConfig) -> None:
         self.progress = progress
-        self._url = url
+        self._settings = device
         self._device: Device | None = None
         self._stack = ExitStack()
 
@@ -38,7 +40,7 @@ class Context:
         self._stack.close()
 
     def under(self, label: str) -> Progress:
-        """Progress of work that tells its own steps, shown under one label."""
+        """Progress of work that reports its own steps, shown under one label."""
         return lambda _step, done, total: self.progress(label, done, total)
 
     @property
@@ -49,5 +51,8 @@ class Context:
             DeviceError: it cannot be reached, or speaks another protocol.
         """
         if self._device is None:
-            self._device = self._stack.enter_context(open_device(self._url))
+            # A stage that reads the run alone does not wait for gRPC to load.
+            from harness.devices import open_device
+
+            self._device = self._stack.enter_context(open_device(self._settings.url))
         return self._device

@@ -1,62 +1,76 @@
-"""The audit: load, train, compress, export, deploy, collect, time, attack, estimate, gate, report.
+"""The plan: which stages an audit has, in which order, and what is checked before any is begun.
 
-Each stage is a function of (configuration, run, context). It returns what it found, which is kept as
-`results/<stage>.json`; its mark in `stages/` is written last.
+Each stage is a function of (configuration, run, context). What it found is kept as `results/<stage>.json`; its mark in
+`stages/` is written last.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
 
-from harness.attacks import attack_class
 from harness.audit.context import Context
-from harness.audit.stages.attack import attack
-from harness.audit.stages.bench import bench
-from harness.audit.stages.collect import collect
-from harness.audit.stages.estimate_mis import estimate_mis
-from harness.audit.stages.export import check_jobs, export
-from harness.audit.stages.report import judge, report
-from harness.audit.stages.train import train
-from harness.config import AuditConfig
-from harness.devices import check_url
+from harness.config import AuditConfig, Kind
+from harness.errors import UsageError
 from harness.policy import Verdict
 from harness.store import Run
-from harness.subject.trained import TrainedSubject
 
-__all__ = ["STAGES", "Context", "Stage", "audit_all", "check", "perform", "run_stage"]
+__all__ = ["STAGES", "Stage", "StageFunction", "audit_all", "perform", "run_stage", "stages_of"]
 
-Stage = Callable[[AuditConfig, Run, Context], dict[str, object]]
+StageFunction = Callable[[AuditConfig, Run, Context], dict[str, Any]]
 
-# Name -> (function, what it does), in the order of an audit.
-STAGES: Mapping[str, tuple[Stage, str]] = {
-    "train": (train, "Train the target and its shadow models, and compress them."),
-    "export": (export, "Export every variant of every model for every runtime."),
-    "collect": (collect, "Deploy the artifacts and collect their confidence vectors through the agent."),
-    "bench": (bench, "Measure the artifacts' latency on the device."),
-    "attack": (attack, "Run the NR, SR and MR attacks on what was collected."),
-    "mis": (estimate_mis, "Estimate the MIS indicator of the quantizers on the device."),
-    "gate": (judge, "Hold the results against the policy; the exit code is the verdict."),
-    "report": (report, "Write report.json and report.html."),
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, named and not imported: a command loads the stages that it runs.
+
+    Args:
+        module: where it is, in `harness.audit.stages`.
+        function: its name there.
+        purpose: what it does, for the command line's help.
+        kinds: the subjects that have it.
+    """
+
+    module: str
+    function: str
+    purpose: str
+    kinds: tuple[Kind, ...] = ("trained", "supplied", "answers")
+
+    def load(self) -> StageFunction:
+        """The function itself."""
+        return cast(StageFunction, getattr(import_module(f"harness.audit.stages.{self.module}"), self.function))
+
+
+# In the order of an audit.
+STAGES: Mapping[str, Stage] = {
+    "train": Stage("train", "train", "Train the target and its shadow models, and compress them.", ("trained",)),
+    "export": Stage("export", "export", "Export every variant of every model for every runtime.", ("trained",)),
+    "collect": Stage(
+        "collect",
+        "collect",
+        "Deploy the files and collect their confidence vectors through the agent.",
+        ("trained", "supplied"),
+    ),
+    "bench": Stage("bench", "bench", "Measure the files' latency on the device.", ("trained", "supplied")),
+    "attack": Stage("attack", "attack", "Run the NR, SR and MR attacks on what was collected."),
+    "mis": Stage(
+        "estimate_mis", "estimate_mis", "Estimate the MIS indicator of the quantizers on the device.", ("trained",)
+    ),
+    "gate": Stage("gate", "judge", "Hold the results against the policy; the exit code is the verdict."),
+    "report": Stage("report", "report", "Write report.json and report.html."),
 }
 # These read results only and cost little: an audit always makes them anew, so that a changed policy takes effect.
 ALWAYS = frozenset({"gate", "report"})
+# Stages that ask a device.
+ON_DEVICE = frozenset({"collect", "bench", "mis"})
 
 
-def check(config: AuditConfig) -> None:
-    """Raise for whatever can be known to be wrong before anything is begun.
-
-    Raises:
-        ConfigError: data set, model, variant, quantizer or attack is not known, or there are too few records.
-        InputError: a file of the data set is missing or malformed.
-        UsageError: the device's address has no known form, or an attack is not known.
-    """
-    check_url(config.device.url)
-    check_jobs(config)
-    for name in config.attack.names or ():
-        attack_class(name)
-    TrainedSubject.load(config).check_model()
+def stages_of(config: AuditConfig) -> tuple[str, ...]:
+    """The stages that an audit of this kind has, in their order."""
+    return tuple(name for name, stage in STAGES.items() if config.kind in stage.kinds)
 
 
 def run_stage(name: str, config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
@@ -72,15 +86,18 @@ def run_stage(name: str, config: AuditConfig, run: Run, context: Context) -> dic
         What the stage found.
 
     Raises:
+        UsageError: this kind of audit has no such stage.
         EdgeleakError: the stage could not be done; what it finished is kept.
     """
-    order = list(STAGES)
+    order = stages_of(config)
+    if name not in order:
+        raise UsageError(f"an audit of {_described(config)} has no stage {name!r}", hint=f"it has {', '.join(order)}")
     for later in order[order.index(name) :]:
         run.forget(later)  # what was built on this stage's last result has to look again
-    return perform(name, STAGES[name][0], config, run, context)
+    return perform(name, STAGES[name].load(), config, run, context)
 
 
-def perform(name: str, stage: Stage, config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
+def perform(name: str, stage: StageFunction, config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
     """Do a stage, keep what it found as `results/<name>.json`, and mark it as whole, in this order."""
     began = time.perf_counter()
     found = stage(config, run, context)
@@ -93,12 +110,17 @@ def audit_all(config: AuditConfig, run: Run, context: Context) -> tuple[dict[str
     """Do every stage that is not done yet, in order.
 
     Returns:
-        The report and the verdict.
+        The report's JSON and the verdict.
     """
-    if not all(run.is_done(stage) for stage in STAGES if stage not in ALWAYS):
+    order = stages_of(config)
+    if any(stage in ON_DEVICE and not run.is_done(stage) for stage in order):
         context.device.info()  # a device that is not there is better known before an hour of training
     found: dict[str, Any] = {}
-    for name in STAGES:
+    for name in order:
         if name in ALWAYS or not run.is_done(name):
             found = run_stage(name, config, run, context)
     return found, Verdict.from_json(found["gate"])
+
+
+def _described(config: AuditConfig) -> str:
+    return {"trained": "a trained model", "supplied": "supplied files", "answers": "answers"}[config.kind]

@@ -12,18 +12,31 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+import typer
 from typer.exceptions import TyperException
 
 # In the order in which help lists their verbs.
 from harness.cli import _audits as _audits
 from harness.cli import _models as _models
-from harness.cli import _studies as _studies
 
+from harness.cli import _init as _init  # isort: skip
 from harness.cli import _machine as _machine  # isort: skip
-from harness.cli._app import app, say
+from harness.cli._app import ConfigArgument, DeviceOption, JobsOption, JsonOption, QuietOption, app, err, out, say
+from harness.cli._console import ProgressView
 from harness.errors import EdgeleakError, InterruptedRunError, StorageError, UsageError
 
-__all__ = ["main"]
+# Beside `main` what other command lines of this project, the studies', are made of.
+__all__ = [
+    "ConfigArgument",
+    "DeviceOption",
+    "JobsOption",
+    "JsonOption",
+    "ProgressView",
+    "QuietOption",
+    "err",
+    "main",
+    "out",
+]
 
 # A disk that is full, over quota, read-only or not ours.
 STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS})
@@ -31,8 +44,13 @@ STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCE
 INTERRUPTED = 130
 
 
-def main() -> NoReturn:
-    """Run the command line; every foreseen failure becomes one message and its documented exit code."""
+def main(command: typer.Typer = app, *, name: str = "edgeleak") -> NoReturn:
+    """Run a command line; every foreseen failure becomes one message and its documented exit code.
+
+    Args:
+        command: what to run.
+        name: how help calls it.
+    """
     interrupts: list[int] = []
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
@@ -44,7 +62,7 @@ def main() -> NoReturn:
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, interrupt)
-        code = app(standalone_mode=False)
+        code = command(prog_name=name, standalone_mode=False)
     except KeyboardInterrupt:  # outside what typer watches over
         code = INTERRUPTED
     except EdgeleakError as error:
@@ -52,17 +70,17 @@ def main() -> NoReturn:
     except Exception as error:
         # An interrupt that comes upon a library's lock leaves it as another error, about the lock.
         if not interrupts:
-            sys.exit(say(_told(error)))
+            sys.exit(say(_as_error(error, name)))
         code = INTERRUPTED
     if code == INTERRUPTED:
         sys.exit(say(InterruptedRunError("interrupted", hint="the same command resumes; finished work is kept")))
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _told(error: Exception) -> EdgeleakError:
-    """The failure as the user is told of it; one that nobody foresaw is raised."""
+def _as_error(error: Exception, name: str) -> EdgeleakError:
+    """A library's failure as an error of ours; one that nobody foresaw is raised."""
     if isinstance(error, TyperException):
-        return UsageError(error.format_message(), hint="see edgeleak -h")
+        return UsageError(error.format_message(), hint=f"see {name} -h")
     if isinstance(error, OSError) and error.errno in STORAGE_ERRORS:
         return StorageError(
             f"{error.filename or 'run folder'}: {error.strerror}",

@@ -1,10 +1,9 @@
-"""The command's root: its options, and how results and failures are told."""
+"""The command's root: its options, and how results and failures are shown."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +11,9 @@ import typer
 from rich.console import Console
 
 from harness import __version__
-from harness.audit.plan import check
 from harness.config import AuditConfig, load
 from harness.errors import EdgeleakError
-from harness.report import Report, findings
+from harness.subject.draft import Draft
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -26,12 +24,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    help="Measure what compressed on-device models tell about their training set, on the files and kernels that ship.",
+    help="Measure what compressed on-device models leak about their training set, on the files and kernels that ship.",
     epilog="Exit codes: 0 pass, 1 gate failed, 2 inconclusive, 3 internal or device error, 4 usage or configuration.",
 )
 
 SourceArgument = Annotated[
-    Path, typer.Argument(metavar="AUDIT.toml|FILE.npz", help="The audit's configuration, or arrays from anywhere.")
+    Path, typer.Argument(metavar="AUDIT.toml|ANSWERS.npz", help="The audit's configuration, or arrays from anywhere.")
 ]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="AUDIT.toml", help="The audit's configuration.")]
 RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder; default runs/NAME.", metavar="DIR")]
@@ -43,8 +41,41 @@ NullOption = Annotated[bool, typer.Option("--null", help="Run the null twin: nob
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Start over: delete the run folder first.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-DEFAULT_CONFIG = Path("audit.toml")
 JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default one a core.", metavar="N")]
+# What describes an audit without a file of its own.
+ArtifactOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--artifact", help="A model file that ships (.tflite, .pte, .ptl, .onnx); repeat.", metavar="NAME=FILE"
+    ),
+]
+MembersOption = Annotated[
+    Path | None, typer.Option("--members", help="Records of the training set: .npz, .csv or .parquet.", metavar="FILE")
+]
+NonmembersOption = Annotated[
+    Path | None, typer.Option("--nonmembers", help="Records that were not in it.", metavar="FILE")
+]
+RecordsOption = Annotated[
+    Path | None, typer.Option("--records", help="One .npz with both, and an array membership.", metavar="FILE")
+]
+PopulationOption = Annotated[
+    Path | None, typer.Option("--population", help="Records in no model's training set.", metavar="FILE")
+]
+LabelOption = Annotated[
+    str | None, typer.Option("--label", help="Column of classes in a table; default label.", metavar="COLUMN")
+]
+AttackOption = Annotated[
+    list[str] | None,
+    typer.Option("--attack", help="An attack to run; repeat. Default: the strongest of each family.", metavar="NAME"),
+]
+MaxAucOption = Annotated[
+    float | None, typer.Option("--max-auc", help="Fail where an attack's AUC is above this.", metavar="X")
+]
+MaxIncreaseOption = Annotated[
+    float | None,
+    typer.Option("--max-increase", help="Fail where it is above the original's by more than this.", metavar="X"),
+]
+DEFAULT_CONFIG = Path("audit.toml")
 
 
 def _version(wanted: bool) -> None:
@@ -63,7 +94,7 @@ def _root(
 
 
 def tell(found: dict[str, Any], sentences: Iterable[str], files: Iterable[Path], *, as_json: bool) -> None:
-    """What a study found, in sentences, and where it wrote the rest."""
+    """Show what a command found, in sentences, and where it wrote the rest."""
     if as_json:
         out.print_json(json.dumps(found))
         return
@@ -72,34 +103,30 @@ def tell(found: dict[str, Any], sentences: Iterable[str], files: Iterable[Path],
     out.print("\nWritten: " + ", ".join(map(str, files)), soft_wrap=True)
 
 
-def show(found: dict[str, Any], *, as_json: bool, shown: dict[str, Any]) -> None:
-    if as_json:
-        out.print_json(json.dumps(found))
-    else:
-        out.print(findings(Report.from_json(shown)))
+def configure(source: Path, *, device: str | None = None, seed: int | None = None, null: bool = False) -> AuditConfig:
+    """The configuration in a file, or that of answers from anywhere, with what the options replace."""
+    config = Draft(artifacts={}, answers=source).config() if source.suffix == ".npz" else load(source)
+    return with_options(config, device=device, seed=seed, null=null)
 
 
-def configure(path: Path, *, device: str | None, seed: int | None, null: bool) -> AuditConfig:
-    config = load(path)
+def with_options(config: AuditConfig, *, device: str | None, seed: int | None, null: bool) -> AuditConfig:
+    """The configuration with what the options replace."""
+    changes: dict[str, object] = {}
     if device is not None:
-        config = config.with_changes(device=config.device.model_copy(update={"url": device}))
+        changes["device"] = config.device.model_copy(update={"url": device})
     if seed is not None:
-        config = config.with_changes(seed=seed)
-    config = config.with_changes(null=True) if null else config
-    check(config)
-    return config
+        changes["seed"] = seed
+    if null:
+        changes["null"] = True
+    return config.with_changes(**changes)
 
 
 def folder_of(chosen: Path | None, config: AuditConfig) -> Path:
+    """The run folder: the chosen one, or one of the audit's name."""
     return chosen or Path("runs") / (config.name + ("-null" if config.null else ""))
 
 
-def example() -> Any:
-    """The bundled example: beside the package in a checkout, inside it when installed."""
-    inside = resources.files("harness") / "examples" / "digits.toml"
-    return inside if inside.is_file() else Path(__file__).parent.parent.parent / "examples" / "digits.toml"
-
-
 def say(error: EdgeleakError) -> int:
+    """Show a failure on one line; the exit code that it stands for."""
     err.print(f"edgeleak: {error}", markup=False, soft_wrap=True)
     return error.exit_code

@@ -1,4 +1,4 @@
-"""Verbs that audit: the whole of it, its stages one by one, and the doors for arrays."""
+"""Verbs that audit: the whole of it, its stages one by one, and a look at arrays without a run."""
 
 from __future__ import annotations
 
@@ -10,38 +10,63 @@ from typing import Annotated
 
 import typer
 
-from harness.arrays import attack_file, mis_file
-from harness.audit.plan import STAGES, Context, audit_all, run_stage
+from harness.audit.context import Context
+from harness.audit.plan import ALWAYS, STAGES, audit_all, run_stage
 from harness.cli._app import (
     DEFAULT_CONFIG,
-    ConfigArgument,
+    ArtifactOption,
+    AttackOption,
     DeviceOption,
     FreshOption,
     JsonOption,
+    LabelOption,
+    MaxAucOption,
+    MaxIncreaseOption,
+    MembersOption,
+    NonmembersOption,
     NullOption,
+    PopulationOption,
     QuietOption,
+    RecordsOption,
     RunOption,
     SeedOption,
     SourceArgument,
     app,
     configure,
     err,
-    example,
     folder_of,
     out,
-    show,
+    with_options,
 )
 from harness.cli._console import ProgressView
+from harness.cli._example import example
 from harness.config import AuditConfig
 from harness.errors import UsageError
 from harness.policy import Verdict, exit_code
-from harness.report import Report, summary
 from harness.store import Run
+from harness.subject.draft import Draft, named_files
+
+AUDIT_EXAMPLES = (
+    "Examples: edgeleak audit audit.toml --device grpc://127.0.0.1:50051; edgeleak audit --artifact original=a.tflite "
+    "--artifact int8=b.tflite --members m.npz --nonmembers n.npz --max-increase 0.05; edgeleak audit answers.npz"
+)
 
 
-@app.command(epilog="Example: edgeleak audit examples/digits.toml --device grpc://127.0.0.1:50051")
+@app.command(epilog=AUDIT_EXAMPLES)
 def audit(
-    config: ConfigArgument = DEFAULT_CONFIG,
+    source: Annotated[
+        Path | None,
+        typer.Argument(metavar="[AUDIT.toml|ANSWERS.npz]", help="Configuration, or arrays; default audit.toml."),
+    ] = None,
+    artifact: ArtifactOption = None,
+    members: MembersOption = None,
+    nonmembers: NonmembersOption = None,
+    records: RecordsOption = None,
+    population: PopulationOption = None,
+    label: LabelOption = None,
+    attack: AttackOption = None,
+    max_auc: MaxAucOption = None,
+    max_increase: MaxIncreaseOption = None,
     run: RunOption = None,
     device: DeviceOption = None,
     seed: SeedOption = None,
@@ -50,8 +75,35 @@ def audit(
     fresh: FreshOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Do the whole audit and judge it: train, export, collect, bench, attack, mis, gate, report."""
-    _audit(configure(config, device=device, seed=seed, null=null), run, as_json=as_json, fresh=fresh, quiet=quiet)
+    """Do a whole audit and judge it: of a network that is trained here, of files that ship, or of answers.
+
+    The stages are train, export, collect, bench, attack, mis, gate and report; files that ship begin with collect,
+    answers with attack. The same command resumes.
+    """
+    draft = Draft(
+        artifacts=named_files(artifact or ()),
+        members=members,
+        nonmembers=nonmembers,
+        records=records,
+        population=population,
+        label=label,
+        answers=source if source is not None and source.suffix == ".npz" else None,
+        attacks=attack or (),
+        max_auc=max_auc,
+        max_increase=max_increase,
+    )
+    if draft.is_empty:
+        if attack or max_auc is not None or max_increase is not None or population or label:
+            raise UsageError(
+                "--attack, --max-auc, --max-increase, --population and --label describe an audit of files or answers",
+                hint=f"write them into {source or DEFAULT_CONFIG}",
+            )
+        config = configure(source or DEFAULT_CONFIG, device=device, seed=seed, null=null)
+    elif source is not None and draft.answers is None:
+        raise UsageError(f"{source}: --artifact and records describe an audit already", hint="leave one of them out")
+    else:
+        config = with_options(draft.config(), device=device, seed=seed, null=null)
+    _audit(config, run, as_json=as_json, fresh=fresh, quiet=quiet)
 
 
 @app.command(epilog="Example: edgeleak demo --json > demo.json")
@@ -66,12 +118,13 @@ def demo(
 ) -> None:
     """Audit the bundled example: `edgeleak audit examples/digits.toml`, and nothing more."""
     with resources.as_file(example()) as path:
-        _audit(configure(path, device=device, seed=seed, null=null), run, as_json=as_json, fresh=fresh, quiet=quiet)
+        config = configure(path, device=device, seed=seed, null=null)
+    _audit(config, run, as_json=as_json, fresh=fresh, quiet=quiet)
 
 
 def _stage_command(stage: str, purpose: str) -> Callable[..., None]:
     def command(
-        config: ConfigArgument = DEFAULT_CONFIG,
+        source: SourceArgument = DEFAULT_CONFIG,
         run: RunOption = None,
         device: DeviceOption = None,
         seed: SeedOption = None,
@@ -79,45 +132,47 @@ def _stage_command(stage: str, purpose: str) -> Callable[..., None]:
         as_json: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
-        _stage(stage, configure(config, device=device, seed=seed, null=null), run, as_json=as_json, quiet=quiet)
+        _stage(stage, configure(source, device=device, seed=seed, null=null), run, as_json=as_json, quiet=quiet)
 
     command.__doc__ = purpose
     return command
 
 
-for _name, (_, _purpose) in STAGES.items():
-    if _name not in ("attack", "mis"):  # these two also take arrays
-        app.command(name=_name, help=_purpose, epilog=f"Example: edgeleak {_name} examples/digits.toml")(
-            _stage_command(_name, _purpose)
+for _name, _row in STAGES.items():
+    if _name not in ("attack", "mis"):  # these two also look at arrays without a run
+        app.command(name=_name, help=_row.purpose, epilog=f"Example: edgeleak {_name} audit.toml")(
+            _stage_command(_name, _row.purpose)
         )
 
 
 @app.command(
-    help=STAGES["attack"][1], epilog="Examples: edgeleak attack audit.toml; edgeleak attack answers.npz --json"
+    help=STAGES["attack"].purpose,
+    epilog="Examples: edgeleak attack audit.toml; edgeleak attack answers.npz --json (a look that keeps nothing)",
 )
 def attack(
     source: SourceArgument = DEFAULT_CONFIG,
     run: RunOption = None,
     seed: SeedOption = None,
     null: NullOption = False,
-    names: Annotated[
-        list[str] | None,
-        typer.Option("--attack", help="For arrays: an attack to run; may be repeated.", metavar="NAME"),
-    ] = None,
+    names: AttackOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Attack a run's answers, or confidence arrays from anywhere."""
-    if source.suffix != ".npz":
-        config = configure(source, device=None, seed=seed, null=null)
+    """Attack a run's answers; or arrays from anywhere, without a run unless --run names one."""
+    if source.suffix != ".npz" or run is not None:
+        config = configure(source, seed=seed, null=null)
+        if names:
+            raise UsageError("--attack is for arrays without a run", hint="name attacks under [attack] in audit.toml")
         return _stage("attack", config, run, as_json=as_json, quiet=quiet)
+    from harness.arrays import attack_file
+
     with ProgressView(err, quiet=quiet) as view:
         found = attack_file(source, names=names, seed=seed or 0, progress=view)
-    show(found, as_json=as_json, shown={"attacks": found, "null_calibration": found["null_calibration"]})
+    _show(found, {"attacks": found, "null_calibration": found["null_calibration"]}, as_json=as_json)
     return None
 
 
-@app.command(help=STAGES["mis"][1], epilog="Examples: edgeleak mis audit.toml; edgeleak mis losses.npz --n 50000")
+@app.command(help=STAGES["mis"].purpose, epilog="Examples: edgeleak mis audit.toml; edgeleak mis losses.npz --n 50000")
 def mis(
     source: SourceArgument = DEFAULT_CONFIG,
     n: Annotated[int | None, typer.Option("--n", help="For arrays: size of the training set.", min=2)] = None,
@@ -134,33 +189,44 @@ def mis(
         return _stage("mis", config, run, as_json=as_json, quiet=quiet)
     if n is None:
         raise UsageError(f"{source}: the size of the training set is missing", hint="add --n, e.g. --n 50000")
+    from harness.arrays import mis_file
+
     found = mis_file(source, n=n, seed=seed or 0)
-    show(found, as_json=as_json, shown={"mis": found})
+    _show(found, {"mis": found}, as_json=as_json)
     return None
 
 
 def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bool, quiet: bool) -> None:
+    from harness.audit.check import check
+
+    check(config)
     place = folder_of(folder, config)
     if fresh:
         Run.delete(place)
     with (
         Run.open(place, config) as run,
         ProgressView(err, quiet=quiet) as view,
-        Context(view, config.device.url) as context,
+        Context(view, config.device) as context,
     ):
         report, verdict = audit_all(config, run, context)
     if as_json:
         out.print_json(json.dumps(report))
     else:
+        from harness.report import Report, summary
+
         out.print(summary(Report.from_json(report), files=(place / "report.json", place / "report.html")))
     raise typer.Exit(exit_code(verdict))
 
 
 def _stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: bool, quiet: bool) -> None:
+    if stage not in ALWAYS:  # judging and reporting read a finished run, and no data set
+        from harness.audit.check import check
+
+        check(config)
     with (
         Run.open(folder_of(folder, config), config) as run,
         ProgressView(err, quiet=quiet) as view,
-        Context(view, config.device.url) as context,
+        Context(view, config.device) as context,
     ):
         result = run_stage(stage, config, run, context)
     if as_json:
@@ -169,3 +235,12 @@ def _stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: boo
         out.print(f"{stage}: done, in {run.folder}", soft_wrap=True)
     if stage == "gate":
         raise typer.Exit(exit_code(Verdict.from_json(result)))
+
+
+def _show(found: dict[str, object], shown: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(json.dumps(found))
+        return
+    from harness.report import Report, findings
+
+    out.print(findings(Report.from_json(shown)))

@@ -1,4 +1,4 @@
-"""Verbs about models and data: files that exist already, Keras, the export matrix, published data sets."""
+"""Verbs about models and data: files that exist already, Keras, published data sets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness import query as own_models
-from harness.cli._app import DeviceOption, JobsOption, JsonOption, QuietOption, app, err, out, tell
+from harness.cli._app import DeviceOption, JsonOption, QuietOption, app, err, out, tell
 from harness.cli._console import ProgressView
 
 
@@ -29,6 +28,8 @@ def query(
     quiet: QuietOption = False,
 ) -> None:
     """Ask models that exist already (.tflite, .pte, .ptl, .onnx) about records, on a device; `attack` comes next."""
+    from harness import query as own_models
+
     with ProgressView(err, quiet=quiet) as view:
         found = own_models.query(records, models, out=to, device=device or "local", progress=view)
     tell(found, own_models.sentences(found), [to], as_json=as_json)
@@ -69,41 +70,6 @@ def keras(
             cluster=cluster or (), sparse=sparse, finetune=finetune, epochs=epochs, progress=view,
         )  # fmt: skip
     tell(found, sentences(found), [to / f"{row['name']}.tflite" for row in found["files"]], as_json=as_json)
-
-
-@app.command(epilog="Example: edgeleak matrix --architecture resnet18 --runtime litert --out matrix.md")
-def matrix(
-    architectures: Annotated[
-        list[str] | None, typer.Option("--architecture", help="Only this network; repeat for more.", metavar="NAME")
-    ] = None,
-    variants: Annotated[
-        list[str] | None, typer.Option("--variant", help="Only this variant; repeat for more.", metavar="NAME")
-    ] = None,
-    runtimes: Annotated[
-        list[str] | None, typer.Option("--runtime", help="Only this runtime; repeat for more.", metavar="NAME")
-    ] = None,
-    run: Annotated[Path, typer.Option("--run", help="Folder of its runs.", metavar="DIR")] = Path("runs/matrix"),
-    to: Annotated[Path, typer.Option("--out", help="The page.", metavar="FILE.md")] = Path("docs/export-matrix.md"),
-    device: DeviceOption = None,
-    jobs: JobsOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Export every architecture in every variant for every runtime, ask each file, and compare it with torch."""
-    from studies import export_matrix as matrices
-
-    with ProgressView(err, quiet=quiet) as view:
-        found, files = matrices.conduct(
-            run,
-            out=to,
-            architectures=architectures or tuple(matrices.ARCHITECTURES),
-            variants=variants or matrices.VARIANTS,
-            runtimes=runtimes or matrices.RUNTIMES,
-            device=device or "local",
-            jobs=jobs,
-            progress=view,
-        )
-    tell(found, matrices.sentences(found), files, as_json=as_json)
 
 
 @app.command(epilog="Example: edgeleak fetch cifar10 --data-dir data/cifar10 --yes")

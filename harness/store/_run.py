@@ -7,8 +7,8 @@
     tokenizer.json, tokenizer.digests.json   text only: the tokenizer, and what it was trained on, by hash
     models/<model>/<variant>.safetensors
     artifacts/<model>/<variant>.<runtime>.<ext> and .json (digest, provenance)
-    answers.zarr/<population>/<model>/<variant>/<runtime>     float32 [n, C], checksummed chunks
-    scores.zarr/<key>                                         float64 [n]
+    answers.zarr, populations.zarr, fits.zarr, scores.zarr      arrays, see `harness.store._arrays`
+    evidence.json                 who was asked about which population
     results/<stage>.json          what a stage found
     stages/<stage>.json           the stage is whole; written last
 """
@@ -17,30 +17,23 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
-import numpy as np
-import zarr
-from numpy.typing import NDArray
-from zarr.codecs import BytesCodec, Crc32cCodec
-
-from harness import __version__
+from harness import __version__, files
 from harness.config import VOLATILE_SECTIONS, AuditConfig, parse
 from harness.errors import ConfigError, RunError
-from harness.types import Artifact
+
+if TYPE_CHECKING:
+    from harness.store._arrays import Arrays
 
 __all__ = ["Run"]
 
-SCHEMA = "edgeleak.run/1"
-# Batches per chunk: few enough that an interruption loses little, enough that a large run is not millions of files.
-CHUNK_BATCHES = 4
+SCHEMA = "edgeleak.run/2"
 
 
 class Run:
@@ -143,6 +136,13 @@ class Run:
         found = sorted((self.folder / "stages").glob("*.json"), key=lambda p: p.stat().st_mtime_ns)
         return {path.stem: float(self.read_json(f"stages/{path.name}")["seconds"]) for path in found}
 
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The run's arrays; loaded when they are first asked for, because judging a finished run needs none."""
+        from harness.store._arrays import Arrays
+
+        return Arrays(self.folder)
+
     # -- files -------------------------------------------------------------------------------------------------------
 
     def path(self, *parts: str) -> Path:
@@ -153,8 +153,7 @@ class Run:
 
     def write_json(self, name: str, value: object) -> None:
         """Write a JSON file whole or not at all."""
-        with _replacing(self.path(name)) as stream:
-            stream.write(json.dumps(value, indent=1, allow_nan=False).encode() + b"\n")
+        files.write(self.path(name), json.dumps(value, indent=1, allow_nan=False).encode() + b"\n")
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the run; each holds one object.
@@ -171,82 +170,6 @@ class Run:
             raise RunError(f"{self.folder / name}: missing", hint="rerun the stage that writes it") from None
         except (ValueError, OSError) as error:
             raise RunError(f"{self.folder / name}: damaged: {error}", hint="start over with --fresh") from None
-
-    # -- arrays ------------------------------------------------------------------------------------------------------
-
-    def answers(self, population: str, artifact: Artifact, *, n: int, batch: int, origin: str) -> AnswerArray:
-        """The array of one artifact's answers to one population: new, or as far as an earlier process came.
-
-        Args:
-            population: name of the set of records.
-            artifact: whose answers; answers of a file with other bytes are dropped.
-            n: records in the population.
-            batch: records per batch.
-            origin: machine and runtime that answer; answers of two kinds of device are never mixed.
-
-        Raises:
-            RunError: the array was begun on a device of another kind.
-        """
-        place = self.path("answers.zarr", population, artifact.key)
-        if (place / "zarr.json").exists():
-            array = zarr.open_array(place, mode="r+")
-            if array.attrs.get("sha256") == artifact.sha256 and array.shape[0] == n:
-                if array.attrs.get("origin") != origin:
-                    raise RunError(
-                        f"{place}: answered by {array.attrs.get('origin')}, this device is {origin}",
-                        hint="audit another device into another run with --run",
-                    )
-                return AnswerArray(array, batch=batch)
-            shutil.rmtree(place)
-        array = zarr.create_array(
-            place,
-            shape=(n, *artifact.output.shape),
-            chunks=(CHUNK_BATCHES * batch, *artifact.output.shape),
-            dtype="float32",
-            fill_value=float("nan"),  # an unwritten row can never pass for an answer
-            serializer=BytesCodec(endian="little"),
-            compressors=[Crc32cCodec()],
-            attributes={"sha256": artifact.sha256, "origin": origin},
-        )
-        return AnswerArray(array, batch=batch)
-
-    def has_answers(self, population: str, key: str) -> bool:
-        """Whether an artifact was asked about a population at all (a runtime may lack a variant)."""
-        return (self.folder / "answers.zarr" / population / key / "zarr.json").exists()
-
-    def read_answers(self, population: str, key: str) -> NDArray[np.float32]:
-        """All answers of one artifact to one population, float32 `[n, C]`.
-
-        Raises:
-            RunError: they are missing, incomplete, or fail their checksum.
-        """
-        return np.asarray(self._read(f"answers.zarr/{population}/{key}"), dtype=np.float32)
-
-    def write_scores(self, key: str, scores: NDArray[np.float64]) -> None:
-        """Keep one attack's membership scores."""
-        place = self.path("scores.zarr", key)
-        shutil.rmtree(place, ignore_errors=True)
-        array = zarr.create_array(
-            place, shape=scores.shape, chunks=scores.shape, dtype="float64", compressors=[Crc32cCodec()]
-        )
-        array[:] = scores
-
-    def read_scores(self, key: str) -> NDArray[np.float64]:
-        """One attack's membership scores, float64 `[n]`."""
-        return np.asarray(self._read(f"scores.zarr/{key}"), dtype=np.float64)
-
-    def _read(self, name: str) -> NDArray[np.generic]:
-        try:
-            values = np.asarray(zarr.open_array(self.folder / name, mode="r")[:])
-        except FileNotFoundError:
-            raise RunError(f"{self.folder / name}: missing", hint="run `edgeleak collect` again") from None
-        except Exception as error:  # zarr and its codecs raise many kinds for damaged bytes
-            raise RunError(
-                f"{self.folder / name}: damaged: {error}", hint="delete it and run the stage again"
-            ) from None
-        if np.isnan(values).any():
-            raise RunError(f"{self.folder / name}: incomplete", hint="run `edgeleak collect` again")
-        return values
 
     # -- opening -----------------------------------------------------------------------------------------------------
 
@@ -284,41 +207,6 @@ class Run:
         self._lock = lock
 
 
-class AnswerArray:
-    """One artifact's answers to one population, written batch by batch, resumable at chunk borders."""
-
-    def __init__(self, array: Any, *, batch: int) -> None:
-        self._array = array
-        self._batch = batch
-        self._pending: list[NDArray[np.float32]] = []
-        self._next = self.batches_done()
-
-    def batches_done(self) -> int:
-        """Number of leading batches that are safely on disk."""
-        rows, chunk = int(self._array.shape[0]), int(self._array.chunks[0])
-        folder = Path(self._array.store.root) / self._array.path / "c"
-        whole = 0
-        while whole * chunk < rows and (folder / str(whole) / "0").exists():
-            whole += 1
-        return -(-min(whole * chunk, rows) // self._batch)
-
-    def rewind(self, number: int) -> None:
-        """Write again from batch `number`, a chunk border: the artifacts of one stream advance together."""
-        self._pending.clear()
-        self._next = number
-
-    def append(self, number: int, answers: NDArray[np.float32]) -> None:
-        """Take the next batch; whole chunks go to disk."""
-        assert number == self._next + len(self._pending), "batches arrive in order"  # noqa: S101
-        self._pending.append(answers)
-        start = self._next * self._batch
-        rows = sum(len(block) for block in self._pending)
-        if rows == self._array.chunks[0] or start + rows == self._array.shape[0]:
-            self._array[start : start + rows] = np.concatenate(self._pending)
-            self._next += len(self._pending)
-            self._pending.clear()
-
-
 def _differences(old: Any, new: Any, prefix: str = "") -> Iterator[str]:
     """Dotted names of the fields in which two configurations differ, with both values."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -327,19 +215,6 @@ def _differences(old: Any, new: Any, prefix: str = "") -> Iterator[str]:
                 yield from _differences(old.get(key), new.get(key), f"{prefix}{key}.")
     elif old != new:
         yield f"{prefix[:-1]}: {old} there, {new} now"
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A stream whose content takes the file's place when the block ends, and leaves nothing when it fails."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _now() -> str:

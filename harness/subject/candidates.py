@@ -17,10 +17,12 @@ from harness.compression import candidates
 from harness.config import AuditConfig
 from harness.errors import ConfigError
 from harness.store import Run
-from harness.subject.trained import ORIGINAL, TARGET, TrainedSubject
+from harness.subject.names import ORIGINAL, TARGET
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from harness.subject.trained import TrainedSubject
 
 __all__ = ["calibration", "deployed", "fit", "groups", "keep_trajectory", "load", "tasks"]
 
@@ -130,7 +132,7 @@ def _retrain(config: AuditConfig, folder: Path, number: int) -> None:
     path = _path(run, number)
     if path.exists():
         return
-    subject = TrainedSubject.load(config, run)
+    subject = _subject(config, run)
     inputs, labels = subject.training_arrays(TARGET)
     rows = candidates.bootstrap_rows(len(labels), seed=config.seed, number=number)
     made = fit(config, subject, TARGET, inputs=inputs[rows], labels=labels[rows])
@@ -143,7 +145,7 @@ def _shift(config: AuditConfig, folder: Path) -> None:
     paths = [_path(run, number) for number in _made(config)]
     if all(path.exists() for path in paths):
         return
-    subject = TrainedSubject.load(config, run)
+    subject = _subject(config, run)
     make = candidates.perturb if config.mis.generator == "perturbation" else candidates.refit_last_layer
     target = subject.load_model(run, TARGET, ORIGINAL)
     found = make(target, *subject.training_arrays(TARGET), count=len(paths), seed=config.seed)
@@ -157,7 +159,7 @@ def _flip(config: AuditConfig, folder: Path, quantizer: str) -> None:
     paths = [_path(run, number, quantizer) for number in _made(config)]
     if all(path.exists() for path in paths):
         return
-    subject = TrainedSubject.load(config, run)
+    subject = _subject(config, run)
     found = candidates.flips(
         subject.load_model(run, TARGET, ORIGINAL),
         quantizer,
@@ -169,3 +171,10 @@ def _flip(config: AuditConfig, folder: Path, quantizer: str) -> None:
     )
     for path, weights in zip(paths, found, strict=True):
         training.save_weights(path, weights)
+
+
+def _subject(config: AuditConfig, run: Run) -> TrainedSubject:
+    # Imported here, in the task's process: the subject lists the candidates' files, so it imports this module.
+    from harness.subject.trained import TrainedSubject
+
+    return TrainedSubject.load(config, run)

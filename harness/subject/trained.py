@@ -1,32 +1,41 @@
-"""What an audit is made of: records and who is a member of what, models and where their weights lie."""
+"""The subject that is trained here: data and an architecture, who is a member of what, and where the weights lie."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness import compression, models, training
+from harness import compression, fields, models, training
+from harness.attacks import attack_class
 from harness.config import AuditConfig
 from harness.data import datasets
 from harness.errors import ConfigError, RunError
+from harness.results import ArtifactResult
 from harness.store import Run
+from harness.subject._files import file_result
+from harness.subject.exported import artifacts_of, jobs_of
+from harness.subject.names import AUDIT, CONTROL, POPULATION, TARGET
+from harness.subject.observations import Asked, Evidence
 from harness.subject.tokens import keep_tokenizer, pretrained_tokenizer, tokenizer_of
-from harness.types import IntArray, Records
+from harness.types import Artifact, IntArray, Records
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["CONTROL", "ORIGINAL", "TARGET", "TrainedSubject", "inputs_of", "weights_of"]
+    from harness.devices import Device
 
-TARGET = "target"
-# The uncompressed variant, which every other is made from and measured against.
-ORIGINAL = "original"
-# The uncompressed copy with the same extra training: what it leaks is not compression's doing.
-CONTROL = "finetuned"
+__all__ = ["TrainedSubject", "inputs_of", "reference_path", "weights_of"]
+
+# The shadows' pool: every shadow is trained on a part of it.
+SHADOW = "shadow"
+# Number formats whose kernels see the input in 8 bits, and how many steps 8 bits make.
+EIGHT_BIT = ("int8", "int8-dynamic")
+STEPS = 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +48,7 @@ class _Text:
 
 @dataclass(frozen=True, eq=False)
 class TrainedSubject:
-    """A configuration's data set with its split, and the populations that models are asked about.
+    """A data set with its split, and the models that are trained on it.
 
     Args:
         config: the audit.
@@ -115,9 +124,19 @@ class TrainedSubject:
         records = self.training_records(model)
         return inputs_of(records), records.labels
 
-    def populations(self, model: str) -> tuple[str, ...]:
-        """Which populations a model is asked about."""
-        return ("audit", "population") if model == TARGET else ("audit", "population", "shadow")
+    def evidence(self) -> Evidence:
+        """Who is asked about which population; see `Subject`."""
+        variants = self.config.compression.variants
+        shadows = self.models[1:]
+        return Evidence(
+            variants=variants,
+            controls=(CONTROL,),
+            runtimes=self.config.export.runtimes,
+            target=Asked(TARGET, AUDIT, shadows, POPULATION),
+            shadows=tuple(
+                Asked(one, SHADOW, tuple(other for other in shadows if other != one), POPULATION) for one in shadows
+            ),
+        )
 
     def population(self, name: str) -> Records:
         """The records of a population, by id: members and non-members mixed, so no batch holds one kind only.
@@ -127,9 +146,9 @@ class TrainedSubject:
         """
         split = self.split
         roles: dict[str, Iterable[IntArray]] = {
-            "audit": (split.members, split.nonmembers),
-            "shadow": (pool for shadow in split.shadows for pool in (shadow.members, shadow.nonmembers)),
-            "population": (split.population,),
+            AUDIT: (split.members, split.nonmembers),
+            SHADOW: (pool for shadow in split.shadows for pool in (shadow.members, shadow.nonmembers)),
+            POPULATION: (split.population,),
             "mis": (split.nonmembers, split.population),
         }
         return self.dataset.take(np.unique(np.concatenate(list(roles[name]))))
@@ -138,6 +157,70 @@ class TrainedSubject:
         """1 where the pool calls a record the model's member, 0 elsewhere, `[n]`."""
         members = self.split.members if model == TARGET else self._shadow(model).members
         return np.isin(ids, members).astype(np.int64)
+
+    def training(self, model: str, ids: IntArray) -> IntArray:
+        """1 where the model was really trained on the record, `[n]`."""
+        return np.isin(ids, self.training_records(model).ids).astype(np.int64)
+
+    def artifacts(self, run: Run) -> list[Artifact]:
+        """The exported files of every model, the target's first; see `Subject`."""
+        return artifacts_of(run, jobs_of(self.config, self))
+
+    def prepare(self, device: Device, artifacts: Sequence[Artifact]) -> list[Artifact]:  # noqa: ARG002
+        """The same files: their exporter made them for these records."""
+        return list(artifacts)
+
+    def file_results(self, artifacts: Sequence[Artifact]) -> list[ArtifactResult]:
+        """What the target's files hold, as their accounts say; see `Subject`."""
+        return [
+            file_result(
+                artifact,
+                is_control=artifact.variant == CONTROL,
+                zip_bytes=int(artifact.provenance["size_zip_bytes"]),  # type: ignore[call-overload]
+                weights=fields.rows(artifact.provenance, "weights"),
+            )
+            for artifact in artifacts
+            if artifact.model == TARGET
+        ]
+
+    def reference(self, run: Run, variant: str) -> tuple[str, NDArray[np.float32]] | None:
+        """Torch's own answers to the audited records; see `Subject`."""
+        answers = np.load(reference_path(run, variant), allow_pickle=False)
+        return "torch eager, the float weights that the file was made from", answers
+
+    def output_form(self, artifact: Artifact, answers: NDArray[np.float32]) -> tuple[str, str]:  # noqa: ARG002
+        """The form that the exporter gave the file; see `Subject`."""
+        return artifact.output_kind, ""
+
+    def input_step(self) -> float:
+        """One step of the input's quantization where a variant computes in 8 bits; see `Subject`.
+
+        That is the range of the calibration records, zero included, in 255 steps, as the exporters' quantizers have
+        it. The step is computed and not read from the file, because the files keep float32 borders, and dynamic
+        quantization fixes no step in advance.
+        """
+        if not any(compression.parse(variant).numerics in EIGHT_BIT for variant in self.config.compression.variants):
+            return 0.0
+        # Dynamic quantization needs no calibration records; the population is as good a sample of the input's range.
+        ids = self.split.calibration if len(self.split.calibration) else self.split.population
+        (values,) = self.dataset.take(ids).inputs.values()
+        return float(max(values.max(), 0.0) - min(values.min(), 0.0)) / STEPS
+
+    def summary(self) -> dict[str, object]:
+        """The split's roles with their sizes; see `Subject`."""
+        split = self.split
+        return {
+            "name": self.config.data.name,
+            "members": len(split.members),
+            "nonmembers": len(split.nonmembers),
+            "training": len(split.training),
+            "population": len(split.population),
+            "calibration": len(split.calibration),
+            "shadows": len(split.shadows),
+            "shadow_members": len(split.shadows[0].members) if split.shadows else 0,
+            "duplicates_removed": split.duplicates_removed,
+            "warnings": list(self.warnings),
+        }
 
     def build(self, *, seed: int) -> nn.Module:
         """The architecture, freshly initialised."""
@@ -205,11 +288,12 @@ class TrainedSubject:
                 f"training.augment: flips and shifts are for images; data set {self.dataset.name} holds {kind} records",
                 hint="leave it out",
             )
-        if self.config.attack.needs_noise and kind == "text":
+        noisy = [name for name in self.config.attack.names or () if "noisy_copies" in attack_class(name).needs]
+        if noisy and kind == "text":
             raise ConfigError(
-                f"attack.names: samia adds noise to the input, and the token ids of data set {self.dataset.name} take "
-                "none",
-                hint="leave samia out",
+                f"attack.names: {noisy[0]} adds noise to the input, and the token ids of data set {self.dataset.name} "
+                "take none",
+                hint=f"leave {noisy[0]} out",
             )
 
     def _shadow(self, model: str) -> datasets.ShadowSplit:
@@ -231,6 +315,11 @@ def inputs_of(records: Records) -> training.Inputs:
     if np.issubdtype(inputs.dtype, np.floating):
         return np.asarray(inputs, dtype=np.float32)
     return np.asarray(inputs, dtype=np.int64)
+
+
+def reference_path(run: Run, variant: str) -> Path:
+    """Torch's own answers to the audited records, for parity, float32 `[n, C]`."""
+    return run.path("models", TARGET, f"{weights_of(variant)}.answers.npy")
 
 
 def weights_of(variant: str) -> str:

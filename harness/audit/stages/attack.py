@@ -2,80 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from harness import attacks
+from harness.audit.accuracy import accuracies
 from harness.audit.context import Context
-from harness.audit.observations import observe
+from harness.audit.curves import strongest_curves
 from harness.config import AuditConfig
+from harness.results import AttackFindings, Result, Skipped
 from harness.stats import null_calibration
 from harness.store import Run
-from harness.subject.trained import CONTROL, TARGET, TrainedSubject
-from harness.types import Observations
+from harness.subject import AUDIT, TARGET, observations
+from harness.subject.answers import AnswersSubject
+from harness.subject.observations import Evidence
+from harness.types import IntArray, Observations
 
-__all__ = ["attack", "evaluate_all", "score_key"]
+__all__ = ["attack", "evaluate_all"]
 
-Observer = Callable[[Run, TrainedSubject, str], tuple[Observations, list[Observations]]]
+# Runtime -> the target's and the shadows' observations.
+Observer = Callable[[str], tuple[Observations, list[Observations]]]
 
 
-def attack(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
-    """Run every attack on what was collected, per runtime.
+def attack(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
+    """Run every attack on what was collected, per runtime; finished fits are kept and taken up again.
 
     Returns:
         The results, the attacks that lacked an input, and how often their intervals miss AUC 0.5 beside what permuted
         labels would do.
     """
+    if config.kind == "answers":
+        return _attack_answers(config, run, context)
     run.require("collect")
-    return evaluate_all(config, run, context, observe, names=config.attack.names)
+    evidence = Evidence.read(run)
+    found = evaluate_all(
+        config,
+        run,
+        context,
+        lambda runtime: observations.read(run, runtime),
+        runtimes=evidence.runtimes,
+        controls=evidence.controls,
+        names=config.attack.names,
+    )
+    _keep_curves(run, found, run.arrays.read_membership())
+    return found.to_json()
+
+
+def _attack_answers(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
+    """The same for answers that exist already: they are one world, with no runtime of its own."""
+    audited = AnswersSubject.load(config, run)
+    target = audited.target
+    assert config.answers is not None  # noqa: S101 - the configuration is of this kind
+    assert target.membership is not None  # noqa: S101 - the reader refuses a target without
+    controls = config.answers.controls
+    run.write_json("data.json", audited.summary())
+    run.arrays.write_population(AUDIT, labels=target.labels, ids=target.ids)
+    run.arrays.write_membership(AUDIT, TARGET, membership=target.membership, training=target.membership)
+    found = evaluate_all(
+        config,
+        run,
+        context,
+        lambda _runtime: (target, list(audited.shadows)),
+        runtimes=("",),
+        controls=controls,
+        names=config.attack.names,
+    )
+    _keep_curves(run, found, target.membership)
+    rows = accuracies(target, runtime="", level=config.attack.level, controls=controls)
+    return found.to_json() | {"artifacts": [row.to_json() for row in rows]}
 
 
 def evaluate_all(
-    config: AuditConfig, run: Run, context: Context, seen: Observer, *, names: Sequence[str] | None, place: str = ""
-) -> dict[str, object]:
-    """Evaluate attacks on what an adversary sees of each runtime, and keep the scores.
+    config: AuditConfig,
+    run: Run,
+    context: Context,
+    observe: Observer,
+    *,
+    runtimes: Sequence[str],
+    controls: Sequence[str],
+    names: Sequence[str] | None,
+    place: str = "",
+) -> AttackFindings:
+    """Evaluate attacks on what an adversary sees of each runtime, and keep their scores.
 
     Args:
         config: the audit.
         run: its open folder.
         context: progress.
-        seen: (run, subject, runtime) -> the target's and the shadows' observations.
+        observe: gives the observations of a runtime.
+        runtimes: where the variants run.
+        controls: variants that are compared with and do not ship.
         names: attacks; None runs the default set.
         place: put before the scores' keys, where these observations are not the audit's own.
     """
-    subject = TrainedSubject.load(config, run)
-    results: list[dict[str, Any]] = []
-    skipped: list[dict[str, Any]] = []
-    scores: dict[str, np.ndarray] = {}
-    for runtime in config.export.runtimes:
-        target, shadows = seen(run, subject, runtime)
-        found = attacks.evaluate(
+    results: list[attacks.AttackResult] = []
+    skipped: list[Skipped] = []
+    membership: IntArray | None = None
+    for runtime in runtimes:
+        target, shadows = observe(runtime)
+        membership = target.membership
+        evaluation = attacks.evaluate(
             target,
             shadows,
             attacks=names,
-            controls=(CONTROL,),
+            controls=controls,
             level=config.attack.level,
             fprs=config.attack.fprs,
-            families=len(config.export.runtimes),
+            families=len(runtimes),
             seed=config.seed,
             n_jobs=config.jobs or -1,
-            progress=context.under(f"attack {place}{runtime}"),
+            runtime=runtime,
+            memory=run.arrays.fits(attacks.digest(target, shadows, seed=config.seed), place=place),
+            progress=context.under(" ".join(filter(None, ("attack", place + runtime)))),
         )
-        for result in found.results:
-            row = {"runtime": runtime, **result.to_json()}
-            scores[score_key(row)] = result.scores
-            run.write_scores(place + score_key(row), result.scores)
-            results.append(row)
-        skipped += [{"runtime": runtime, **item.to_json()} for item in found.skipped]
-    records = subject.population("audit")
-    calibration = null_calibration(
-        scores, subject.membership(TARGET, records.ids), level=config.attack.level, seed=config.seed
-    )
-    return {"results": results, "skipped": skipped, "null_calibration": calibration.to_json()}
+        for result in evaluation.results:
+            run.arrays.write_scores(place + result.view.key, result.scores)
+        results += evaluation.results
+        skipped += evaluation.skipped
+    scores = {result.view.key: result.scores for result in results}
+    null = None
+    if scores and membership is not None:
+        null = null_calibration(scores, membership, level=config.attack.level, seed=config.seed).summary()
+    return AttackFindings(tuple(results), tuple(skipped), null)
 
 
-def score_key(row: dict[str, Any]) -> str:
-    """Where an attack's scores lie in the run."""
-    return f"{row['runtime']}/{row['adversary']}/{row['attack']}/{'+'.join(row['variants'])}"
+def _keep_curves(run: Run, found: AttackFindings, membership: IntArray) -> None:
+    """Draw the curves that the report shows while the scores are at hand: a report then reads no array."""
+    scored: Iterator[Result] = (result for result in found.results if not result.is_control)
+    curves = strongest_curves(scored, lambda view: run.arrays.read_scores(view.key), membership)
+    run.write_json("results/curves.json", {label: curve.to_json() for label, curve in curves.items()})

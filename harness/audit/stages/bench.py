@@ -1,48 +1,50 @@
-"""Stage `bench`: device-side latency of every artifact of the target."""
+"""Stage `bench`: device-side latency of every file of the target."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
+from harness import subject
 from harness.audit.context import Context
-from harness.audit.stages.export import artifacts_of
 from harness.config import AuditConfig
 from harness.latency import summarise
+from harness.results import ArtifactResult
 from harness.store import Run
-from harness.subject.trained import TARGET, TrainedSubject
+from harness.subject import TARGET
 
 __all__ = ["bench"]
 
 
-def bench(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
-    """Time each artifact on the device: warm-up, then raw samples, which are kept.
+def bench(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
+    """Time each file on the device: warm-up, then raw samples, which are kept.
 
     Returns:
-        One row per artifact: percentiles with intervals, telemetry before and after, raw samples in nanoseconds.
+        One row a file: percentiles with intervals, telemetry before and after, raw samples in nanoseconds.
     """
-    run.require("export")
-    wanted = [a for a in artifacts_of(run, config, TrainedSubject.load(config, run)) if a.model == TARGET]
+    if config.kind == "trained":
+        run.require("export")
+    wanted = [a for a in subject.load(config, run).artifacts(run) if a.model == TARGET]
     rows: list[dict[str, object]] = []
+    settings = config.bench
     for done, artifact in enumerate(wanted, start=1):
         context.device.deploy(artifact)
-        result = context.device.benchmark(
+        timed = context.device.benchmark(
             artifact,
-            warmup=config.bench.warmup,
-            runs=config.bench.runs,
-            batch_size=config.bench.batch_size,
-            threads=config.bench.threads,
-            cooldown_s=config.bench.cooldown_s,
+            warmup=settings.warmup,
+            runs=settings.runs,
+            batch_size=settings.batch_size,
+            threads=settings.threads,
+            cooldown_s=settings.cooldown_s,
         )
-        rows.append(
-            {
-                "variant": artifact.variant,
-                "runtime": artifact.runtime,
-                "latency": summarise(result, level=config.attack.level).to_json()
-                | {"batch_size": config.bench.batch_size, "threads": config.bench.threads},
-                "telemetry_before": asdict(result.telemetry_before),
-                "telemetry_after": asdict(result.telemetry_after),
-                "samples_ns": result.samples_ns.tolist(),
-            }
+        row = ArtifactResult(
+            variant=artifact.variant,
+            runtime=artifact.runtime,
+            latency=summarise(
+                timed, level=config.attack.level, batch_size=settings.batch_size, threads=settings.threads
+            ),
+            telemetry={"before": asdict(timed.telemetry_before), "after": asdict(timed.telemetry_after)},
         )
+        rows.append(row.to_json() | {"samples_ns": timed.samples_ns.tolist()})
         context.progress("bench", done, len(wanted))
     return {"artifacts": rows}

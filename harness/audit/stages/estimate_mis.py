@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.special import log_softmax
 
 from harness import mis
 from harness.audit.context import Context
 from harness.audit.stages.collect import gather
-from harness.audit.stages.export import candidates_of
 from harness.config import AuditConfig
+from harness.results import MisFindings
 from harness.store import Run
 from harness.subject import candidates
+from harness.subject.exported import candidates_of
 from harness.subject.trained import TrainedSubject
 from harness.types import Artifact, FloatArray, IntArray
 
@@ -20,18 +23,18 @@ __all__ = ["estimate_mis"]
 POPULATION = "mis"
 
 
-def estimate_mis(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
+def estimate_mis(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
     """Estimate how secure each quantizer is against the best possible membership attack (larger r is safer).
 
     The candidates come of the same generator, seeds and number for every quantizer; each is exported, answers the same
-    held-out records on the device, and its losses are taken from what the device said. Files of equal bytes are one
+    held-out records on the device, and its losses are taken from the device's answers. Files of equal bytes are one
     candidate: they are asked once.
 
     Returns:
         One row per quantizer with r, its interval, the predicted MIS and the ranking's probabilities.
     """
     if not config.mis.enabled:
-        return {"quantizers": []}
+        return MisFindings().to_json()
     run.require("export")
     subject, info = TrainedSubject.load(config, run), context.device.info()
     records = subject.population(POPULATION)
@@ -46,7 +49,7 @@ def estimate_mis(config: AuditConfig, run: Run, context: Context) -> dict[str, o
         gather(config, run, context, asked, POPULATION, records, info=info, label=f"mis {quantizer}")
         of_file = {artifact.sha256: _losses(run, artifact, records.labels) for artifact in asked}
         losses[quantizer] = np.stack([of_file[artifact.sha256] for artifact in mine])
-    found = mis.estimate(
+    estimates = mis.estimate(
         losses,
         n=len(subject.split.training),
         level=config.attack.level,
@@ -54,16 +57,11 @@ def estimate_mis(config: AuditConfig, run: Run, context: Context) -> dict[str, o
         strata=records.labels,
         deployed=dict.fromkeys(config.mis.quantizers, candidates.deployed(config)),
     )
-    generator = config.mis.generator
-    return {
-        "n": len(subject.split.training),
-        "n_eval": len(records),
-        "generator": generator,
-        "runtime": config.mis.runtime,
-        "quantizers": [row.to_json() | {"generator": generator} for row in found],
-    }
+    return MisFindings(
+        tuple(estimates), len(subject.split.training), len(records), config.mis.generator, config.mis.runtime
+    ).to_json()
 
 
 def _losses(run: Run, artifact: Artifact, labels: IntArray) -> FloatArray:
-    answers = run.read_answers(POPULATION, artifact.key).astype(np.float64)
+    answers = run.arrays.read_answers(POPULATION, artifact.key).astype(np.float64)
     return mis.losses_from_confidences(log_softmax(answers, axis=1), labels, log_confidences=True)

@@ -13,13 +13,13 @@ from harness import compression, files, training
 from harness.audit import engine
 from harness.config import AuditConfig
 from harness.store import Run
-from harness.subject import candidates
-from harness.subject.trained import ORIGINAL, TARGET, TrainedSubject, inputs_of, weights_of
+from harness.subject import AUDIT, ORIGINAL, TARGET, candidates
+from harness.subject.trained import TrainedSubject, inputs_of, reference_path, weights_of
 
 if TYPE_CHECKING:
     from harness.audit.context import Context
 
-__all__ = ["reference_path", "train"]
+__all__ = ["train"]
 
 
 def train(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
@@ -28,7 +28,7 @@ def train(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
     Each is a task in a process of its own, with one thread, so that the weights do not depend on how many run at once.
 
     Returns:
-        The split's roles with their sizes.
+        How many models there are.
     """
     subject = TrainedSubject.load(config, run)
     subject.keep(run)
@@ -42,24 +42,8 @@ def train(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
         for _ in engine.run(tasks, jobs=config.jobs):
             done += 1
             context.progress("train", done, total)
-    split = subject.split
-    return {
-        "name": config.data.name,
-        "members": len(split.members),
-        "nonmembers": len(split.nonmembers),
-        "training": len(split.training),
-        "population": len(split.population),
-        "calibration": len(split.calibration),
-        "shadows": len(split.shadows),
-        "shadow_members": len(split.shadows[0].members) if split.shadows else 0,
-        "duplicates_removed": split.duplicates_removed,
-        "warnings": list(subject.warnings),
-    }
-
-
-def reference_path(run: Run, variant: str) -> Path:
-    """Torch's own answers to the audited records, for parity, float32 `[n, C]`."""
-    return run.path("models", TARGET, f"{weights_of(variant)}.answers.npy")
+    run.write_json("data.json", subject.summary())
+    return {"models": len(subject.models)}
 
 
 def _original(config: AuditConfig, folder: Path, model: str) -> None:
@@ -103,7 +87,7 @@ def _keep_answers(run: Run, subject: TrainedSubject, variant: str) -> None:
     path = reference_path(run, variant)
     if path.exists():
         return
-    answers = training.predict(subject.load_model(run, TARGET, variant), inputs_of(subject.population("audit")))
+    answers = training.predict(subject.load_model(run, TARGET, variant), inputs_of(subject.population(AUDIT)))
     content = io.BytesIO()
     np.save(content, answers, allow_pickle=False)
     files.write(path, content.getvalue())

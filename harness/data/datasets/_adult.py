@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.datasets._dataset import Dataset
-from harness.data.datasets._files import ids_by_file, rows_of_csv, sources_by_file
+from harness.data._text_files import ids_by_file, rows_of_csv, sources_by_file
 from harness.data.datasets._registry import Place, register
 from harness.errors import InputError
 from harness.types import IntArray

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.datasets._dataset import Dataset
-from harness.data.datasets._files import read_bytes, sources_by_file
+from harness.data._text_files import read_bytes, sources_by_file
 from harness.data.datasets._images import normalised
 from harness.data.datasets._registry import Place, register
 from harness.errors import InputError

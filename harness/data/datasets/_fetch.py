@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.data.datasets._catalogue import CATALOGUE, Download, Offer
-from harness.data.datasets._files import require
+from harness.data._text_files import require
 from harness.errors import ConfigError, InputError, UsageError
 
 __all__ = ["describe", "fetch"]

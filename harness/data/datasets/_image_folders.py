@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.datasets._files import decode, lines_of, read_bytes
+from harness.data._text_files import decode, lines_of, read_bytes
 from harness.data.datasets._images import IMAGENET, ImageFiles
 from harness.data.datasets._registry import Place, register
 from harness.errors import InputError

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.datasets._dataset import Dataset, Labelled
-from harness.data.datasets._files import read_bytes, require
+from harness.data._text_files import read_bytes, require
 from harness.errors import InputError
 from harness.types import IntArray
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.data.datasets._dataset import TextDataset
-from harness.data.datasets._files import decode, members, read_bytes
+from harness.data._text_files import decode, members, read_bytes
 from harness.data.datasets._registry import Place, register
 from harness.data.datasets._texts import Part, gathered
 from harness.errors import InputError

@@ -5,14 +5,13 @@ Values are fed as they are, as float32: what the deployed model's author scales 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from harness.data import tables
 from harness.data.datasets._dataset import Dataset
-from harness.data.datasets._files import require, rows_of_csv
+from harness.data._text_files import require
 from harness.data.datasets._labels import check_numbers, number_classes
 from harness.data.datasets._registry import Place, register
 from harness.errors import InputError
@@ -21,57 +20,23 @@ from harness.types import Array, IntArray
 
 __all__: list[str] = []
 
-# The column of classes where the configuration names none.
-LABEL = "label"
-
 
 @register("csv", has_label=True)
 def _load_csv(place: Place) -> Dataset:
     path = place.file("a .csv file with a header, a column of classes, and numbers in all others")
-    rows = rows_of_csv(path)
-    _, header = next(rows, (0, []))
-    label = _column(path, header, place.label or LABEL)
-    classes, values = [], []
-    for line, row in rows:
-        if len(row) != len(header):
-            raise InputError(f"{path}: line {line} has {len(row)} cells, the header has {len(header)}")
-        classes.append(row[label])
-        values.append([_number(path, line, header[k], cell) for k, cell in enumerate(row) if k != label])
-    if not values:
-        raise InputError(f"{path}: there are no records below the header")
-    labels, names = number_classes(classes, f"{path}: column {header[label]}")
-    return _made(place, path, np.array(values, dtype=np.float64), labels, names)
+    return _from_table(place, path, tables.read_csv(path, label=place.label))
 
 
 @register("parquet", has_label=True)
 def _load_parquet(place: Place) -> Dataset:
     require("pyarrow", extra="parquet")
-    import pyarrow
-    import pyarrow.parquet
-
     path = place.file("a .parquet file with a column of classes, and numbers in all others")
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: not a readable .parquet file: {reason}") from None
-    label = _column(path, table.column_names, place.label or LABEL)
-    for column in table.column_names:
-        nulls = np.flatnonzero(table[column].is_null().to_numpy())
-        if len(nulls):
-            raise InputError(f"{path}: column {column}: row {int(nulls[0]) + 1} is empty")
-    values = []
-    for k, field in enumerate(table.schema):
-        if k != label:
-            if not (pyarrow.types.is_integer(field.type) or pyarrow.types.is_floating(field.type)):
-                raise InputError(f"{path}: column {field.name} holds {field.type}, not numbers", hint="encode it")
-            values.append(table[k].to_numpy().astype(np.float64))
-    if table.num_rows == 0:
-        raise InputError(f"{path}: there are no records")
-    labels, names = number_classes(
-        [str(value) for value in table[label].to_pylist()], f"{path}: {table.schema[label].name}"
-    )
-    return _made(place, path, np.stack(values, axis=1), labels, names)
+    return _from_table(place, path, tables.read_parquet(path, label=place.label))
+
+
+def _from_table(place: Place, path: Path, table: tables.Table) -> Dataset:
+    labels, names = number_classes(table.classes, f"{path}: column {table.label}")
+    return _made(place, path, table.values, labels, names)
 
 
 @register("npz")
@@ -123,32 +88,3 @@ def _made(place: Place, path: Path, values: Array, labels: IntArray, names: tupl
         raise InputError(f"{path}: inputs: record {int(bad[0]) + 1} holds NaN, infinity or a number beyond float32")
     ids = np.arange(len(labels), dtype=np.int64)
     return Dataset(place.name, np.ascontiguousarray(inputs), labels, ids, int(labels.max()) + 1, names)
-
-
-def _column(path: Path, header: Sequence[str], label: str) -> int:
-    """Where the column of classes is.
-
-    Raises:
-        InputError: it is not there, a name occurs twice, or there is nothing beside it.
-    """
-    twice = [name for name in header if header.count(name) > 1] if len(set(header)) < len(header) else []
-    if twice:
-        raise InputError(f"{path}: two columns are called {twice[0]!r}", hint="rename one")
-    if label not in header:
-        shown = ", ".join(header[:8]) + (", ..." if len(header) > 8 else "")
-        raise InputError(f"{path}: there is no column {label!r}", hint=f"set data.label; columns: {shown or 'none'}")
-    if len(header) < 2:
-        raise InputError(f"{path}: there is no column beside {label!r}")
-    return list(header).index(label)
-
-
-def _number(path: Path, line: int, column: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        raise InputError(
-            f"{path}: line {line}, column {column}: {cell[:40]!r} is not a number", hint="encode categories as numbers"
-        ) from None
-    if not math.isfinite(value):
-        raise InputError(f"{path}: line {line}, column {column}: {cell[:40]!r} is not finite")
-    return value

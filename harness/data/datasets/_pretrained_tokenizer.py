@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.datasets._files import require
+from harness.data._text_files import require
 from harness.data.datasets._tokenizer import SHIFTED_PADDING, Tokenizer
 from harness.errors import InputError
 

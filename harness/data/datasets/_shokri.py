@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.datasets._dataset import Dataset
-from harness.data.datasets._files import members
+from harness.data._text_files import members
 from harness.data.datasets._labels import check_numbers
 from harness.data.datasets._registry import Place, register
 from harness.errors import InputError

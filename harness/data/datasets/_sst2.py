@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.data.datasets._dataset import TextDataset
-from harness.data.datasets._files import lines_of, rows_of_csv
+from harness.data._text_files import lines_of, rows_of_csv
 from harness.data.datasets._registry import Place, register
 from harness.data.datasets._texts import Part, gathered, label_of
 from harness.errors import InputError

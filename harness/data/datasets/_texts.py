@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.data.datasets._dataset import TextDataset
-from harness.data.datasets._files import ids_by_file, sources_by_file
+from harness.data._text_files import ids_by_file, sources_by_file
 from harness.data.datasets._registry import Place
 from harness.errors import InputError
 

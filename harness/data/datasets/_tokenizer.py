@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.datasets._files import require
+from harness.data._text_files import require
 from harness.errors import ConfigError, InputError
 
 __all__ = ["SHIFTED_PADDING", "Tokenizer", "train_tokenizer"]

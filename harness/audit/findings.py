@@ -1,0 +1,39 @@
+"""What the stages of a run found, read back as types."""
+
+from __future__ import annotations
+
+from harness import fields
+from harness.errors import InputError, RunError
+from harness.results import ArtifactResult, AttackFindings
+from harness.store import Run
+
+__all__ = ["artifact_results", "attack_findings"]
+
+# Stages that say something of each variant on each runtime, in the order of an audit.
+OF_ARTIFACTS = ("export", "collect", "bench", "attack")
+
+
+def attack_findings(run: Run) -> AttackFindings:
+    """What the stage `attack` found.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    name = "results/attack.json"
+    try:
+        return AttackFindings.from_json(run.read_json(name))
+    except InputError as error:
+        raise RunError(f"{run.folder / name}: damaged: {error.message}", hint="run `edgeleak attack` again") from None
+
+
+def artifact_results(run: Run) -> tuple[ArtifactResult, ...]:
+    """One row a variant and runtime of the target, with all that the stages found of it: file, answers, latency."""
+    rows: dict[tuple[str, str], ArtifactResult] = {}
+    for stage in OF_ARTIFACTS:
+        if not run.is_done(stage):
+            continue
+        for row in map(ArtifactResult.from_json, fields.rows(run.read_json(f"results/{stage}.json"), "artifacts")):
+            key = (row.variant, row.runtime)
+            rows[key] = rows[key].merged(row) if key in rows else row
+    order = {variant: place for place, variant in enumerate(run.config.variants)}
+    return tuple(sorted(rows.values(), key=lambda row: (row.runtime, order.get(row.variant, len(order)))))

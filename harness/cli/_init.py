@@ -1,0 +1,83 @@
+"""The verb that writes a configuration to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness import files
+from harness.cli._app import (
+    DEFAULT_CONFIG,
+    ArtifactOption,
+    AttackOption,
+    DeviceOption,
+    LabelOption,
+    MaxAucOption,
+    MaxIncreaseOption,
+    MembersOption,
+    NonmembersOption,
+    PopulationOption,
+    RecordsOption,
+    app,
+    out,
+)
+from harness.cli._example import example
+from harness.errors import UsageError
+from harness.subject.draft import Draft, named_files
+
+
+@app.command(
+    epilog="Examples: edgeleak init; edgeleak init --artifact original=a.tflite --artifact int8=b.tflite "
+    "--members m.npz --nonmembers n.npz; edgeleak init --answers answers.npz"
+)
+def init(
+    path: Annotated[Path, typer.Argument(metavar="AUDIT.toml")] = DEFAULT_CONFIG,
+    artifact: ArtifactOption = None,
+    members: MembersOption = None,
+    nonmembers: NonmembersOption = None,
+    records: RecordsOption = None,
+    population: PopulationOption = None,
+    label: LabelOption = None,
+    answers: Annotated[
+        Path | None, typer.Option("--answers", help="Confidence arrays from anywhere.", metavar="ANSWERS.npz")
+    ] = None,
+    attack: AttackOption = None,
+    max_auc: MaxAucOption = None,
+    max_increase: MaxIncreaseOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Write a commented audit.toml: of the files and records that are given, or of the bundled example.
+
+    Files are loaded on the device and shown some records, so that the comments say what each takes and answers.
+    """
+    if path.exists():
+        raise UsageError(f"{path}: exists already", hint="give another name, or delete it")
+    draft = Draft(
+        artifacts=named_files(artifact or ()),
+        members=members,
+        nonmembers=nonmembers,
+        records=records,
+        population=population,
+        label=label,
+        answers=answers,
+        attacks=attack or (),
+        max_auc=max_auc,
+        max_increase=max_increase,
+    )
+    text = example().read_text() if draft.is_empty else draft.toml(path.parent, _comments(draft, device or "local"))
+    files.write(path, text.encode(), private=False)
+    out.print(f"wrote {path}; next: edgeleak audit {path}", soft_wrap=True)
+
+
+def _comments(draft: Draft, device: str) -> dict[str, list[str]]:
+    config = draft.config()
+    from harness.subject import described
+
+    if config.kind == "answers":
+        return described.of_answers(config)
+    from harness.devices import open_device
+
+    with open_device(device) as opened:
+        return described.of_files(config, opened)

@@ -1,0 +1,71 @@
+"""The subject that has answered already: confidence arrays from anywhere, read from one file; no device."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.config import AuditConfig
+from harness.data import answers
+from harness.store import Run
+from harness.subject._inputs import require_unchanged
+from harness.types import Observations
+
+__all__ = ["AnswersSubject"]
+
+
+@dataclass(frozen=True, eq=False)
+class AnswersSubject:
+    """Answers of a target and its shadows, as `harness.data.answers` reads them.
+
+    Args:
+        config: the audit.
+        target: the target's answers, with membership.
+        shadows: the shadows' answers; attacks are cross-fitted over the target's records where there are none.
+    """
+
+    config: AuditConfig
+    target: Observations
+    shadows: tuple[Observations, ...]
+
+    @classmethod
+    def load(cls, config: AuditConfig, run: Run | None = None) -> AnswersSubject:
+        """Read the file.
+
+        Args:
+            config: the audit.
+            run: its folder, where there is one yet: the file may not have changed.
+
+        Raises:
+            InputError: the file or an array cannot be used; its key is named.
+            UnresolvedError: there are too few records.
+            RunError: the file is not the one that the run was begun with.
+        """
+        assert config.answers is not None, "the configuration is of this kind"  # noqa: S101
+        path = Path(config.answers.file)
+        target, shadows = answers.load(path)
+        if run is not None:
+            with path.open("rb") as file:
+                require_unchanged(run, {path: hashlib.file_digest(file, "sha256").hexdigest()})
+        return cls(config, target, tuple(shadows))
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants that the file holds answers of."""
+        return self.target.variants
+
+    def summary(self) -> dict[str, object]:
+        """How many records play which role, for the report."""
+        assert self.config.answers is not None  # noqa: S101 - see load
+        membership = self.target.membership
+        assert membership is not None  # noqa: S101 - the reader refuses a target without
+        population = self.target.population
+        return {
+            "name": Path(self.config.answers.file).name,
+            "members": int(membership.sum()),
+            "nonmembers": int(len(membership) - membership.sum()),
+            "population": 0 if population is None else len(population),
+            "shadows": len(self.shadows),
+            "warnings": [],
+        }
