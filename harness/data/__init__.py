@@ -1,0 +1,1 @@
+"""Data: named data sets and the user's own, and arrays that somebody else wrote."""
