@@ -119,8 +119,8 @@ def check_classes(artifacts: Sequence[Artifact], labels: Mapping[str, IntArray])
 def signature_error(signature: Signature, records: Records) -> tuple[str, str] | None:
     """What about the records does not fit a file that says what it takes, and the mend; None where nothing is seen."""
     takes = signature.inputs
-    if not takes:
-        return None  # the format does not say
+    if not signature.inputs_known:
+        return None
     if len(takes) != len(records.inputs):
         return (
             f"the file takes {len(takes)} inputs ({', '.join(info.name for info in takes)}), the records have "
@@ -150,7 +150,8 @@ def _input_error(info: TensorInfo, name: str, values: Array) -> tuple[str, str] 
     limits = np.iinfo(np.dtype(info.dtype))
     zero = info.zero_point or 0
     low, high = (limits.min - zero) * info.scale, (limits.max - zero) * info.scale
-    clipped = float(((values < low - info.scale) | (values > high + info.scale)).mean())
+    numbers = values.astype(np.float64)
+    clipped = float(((numbers < low - info.scale) | (numbers > high + info.scale)).mean())
     if clipped <= MOST_CLIPPED:
         return None
     return (
@@ -161,7 +162,7 @@ def _input_error(info: TensorInfo, name: str, values: Array) -> tuple[str, str] 
 
 
 def _require_vector(path: Path, signature: Signature) -> None:
-    if signature.outputs and len(signature.outputs[0].shape) != 1:
+    if signature.outputs_known and signature.outputs and len(signature.outputs[0].shape) != 1:
         raise ArtifactError(
             f"{path}: its first output is {_axes(signature.outputs[0].shape)} a record; an audit needs one vector of "
             "class scores",

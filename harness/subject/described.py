@@ -74,7 +74,7 @@ def of_answers(config: AuditConfig) -> dict[str, list[str]]:
 def _file_lines(artifact: Artifact, signature: Signature) -> Sequence[str]:
     title = RUNTIMES[artifact.runtime].title
     first = f"{Path(artifact.path).name}: {title}, {artifact.size_bytes:,} bytes, SHA-256 {artifact.sha256[:12]}..."
-    if not signature.inputs:
+    if not signature.inputs_known:
         return [first, "the format does not say what the file takes"]
     return [first, *(f"takes {_tensor(info)}" for info in signature.inputs)]
 

@@ -10,7 +10,6 @@ from joblib import delayed
 from harness import export as exporting
 from harness.audit import engine
 from harness.config import AuditConfig
-from harness.errors import EdgeleakError
 from harness.store import Run
 from harness.subject import candidates
 from harness.subject.exported import (
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from harness.audit.context import Context
     from harness.training import Inputs
 
-__all__ = ["attempt", "export"]
+__all__ = ["convert", "export"]
 
 
 def export(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def export(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
     missing = [job for job in jobs if not all(is_whole(run, job, variant) for variant, _ in job.variants)]
     done = len(jobs) - len(missing)
     context.progress("export", done, len(jobs))
-    tasks = (delayed(_convert)(config, run.folder, job) for job in missing)
+    tasks = (delayed(convert)(config, run.folder, job) for job in missing)
     for finished in engine.run(tasks, jobs=config.jobs):
         context.progress("export", done + finished, len(jobs))
     return {
@@ -53,49 +52,6 @@ def export(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
         "unsupported": _unsupported(config, subject),
         "artifacts": [row.to_json() for row in subject.file_results(subject.artifacts(run))],
     }
-
-
-def attempt(config: AuditConfig, run: Run, context: Context) -> dict[tuple[str, str], str]:
-    """Write the artifacts as `export` does, but take a conversion that fails for an answer.
-
-    Formats that share a conversion are then tried one by one; a reason is kept, and not tried again.
-
-    Returns:
-        (variant, runtime) -> why there is no file.
-    """
-    run.require("train")
-    jobs = [
-        Job(job.model, job.weights, job.runtime, (one,))
-        for job in jobs_of(config, TrainedSubject.load(config, run))
-        for one in job.variants
-    ]
-    missing = [job for job in jobs if not (_failure(run, job).exists() or is_whole(run, job, job.variants[0][0]))]
-    together: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for job in missing:
-        together.setdefault((job.model, job.weights, job.runtime), []).extend(job.variants)
-    tasks = [delayed(_attempt)(config, run.folder, Job(*key, tuple(formats))) for key, formats in together.items()]
-    context.progress("export", 0, len(tasks))
-    for finished in engine.run(tasks, jobs=config.jobs):
-        context.progress("export", finished, len(tasks))
-    return {
-        (job.variants[0][0], job.runtime): _failure(run, job).read_text() for job in jobs if _failure(run, job).exists()
-    }
-
-
-def _attempt(config: AuditConfig, folder: Path, job: Job) -> None:
-    try:
-        _convert(config, folder, job)
-    except EdgeleakError as error:
-        if len(job.variants) > 1:
-            for one in job.variants:
-                _attempt(config, folder, Job(job.model, job.weights, job.runtime, (one,)))
-        else:
-            _failure(Run(folder, config), job).write_text(error.message)
-
-
-def _failure(run: Run, job: Job) -> Path:
-    place = place_of(run, job.model, job.variants[0][0], job.runtime)
-    return place.with_name(f"{place.name}.failed")
 
 
 def _unsupported(config: AuditConfig, subject: TrainedSubject) -> list[dict[str, str]]:
@@ -107,7 +63,12 @@ def _unsupported(config: AuditConfig, subject: TrainedSubject) -> list[dict[str,
     ]
 
 
-def _convert(config: AuditConfig, folder: Path, job: Job) -> None:
+def convert(config: AuditConfig, folder: Path, job: Job) -> None:
+    """Do one conversion, in a process of its own; the accounts of its files are written last.
+
+    Raises:
+        ArtifactError: the conversion failed.
+    """
     run = Run(folder, config)
     subject = TrainedSubject.load(config, run)
     records = _calibration(subject)

@@ -1,0 +1,152 @@
+"""Reads and validates audit.toml; a wrong field is named, with its value and the nearest known key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from harness.config._audit import AuditConfig
+from harness.config._gate import GateRule
+from harness.config._subjects import ArtifactConfig
+from harness.errors import ConfigError
+
+__all__ = ["load", "parse", "read", "validate"]
+
+Model = TypeVar("Model", bound=BaseModel)
+# Tables of other programs, which may stand in the same file: a study of this audit has its settings there.
+FOREIGN_TABLES = frozenset({"study"})
+
+
+def load(path: Path) -> AuditConfig:
+    """Read and validate an `audit.toml`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The frozen configuration; the folders that it names are relative to the file's own, and absolute here.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or a field is unknown or wrong; the field is named.
+    """
+    config = parse(read(path), source=str(path))
+
+    def absolute(folder: str | None) -> str | None:
+        return None if folder is None else str((path.parent / Path(folder).expanduser()).resolve())
+
+    if config.kind != "trained":
+        return config.with_changes(**_absolute_files(config, absolute))
+    model = config.model
+    imports = "." if model.folder is None and ":" in model.name else model.folder
+    folders = {"pretrained": absolute(model.pretrained), "folder": absolute(imports)}
+    return config.with_changes(
+        data=config.data.model_copy(update={"data_dir": absolute(config.data.data_dir)}),
+        model=model.model_copy(update=folders),
+    )
+
+
+def read(path: Path) -> dict[str, object]:
+    """Read a TOML file as a table, without looking at its fields.
+
+    Raises:
+        ConfigError: the file is missing, cannot be read, or is not TOML.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file", hint="`edgeleak init` writes one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def _absolute_files(config: AuditConfig, absolute: Callable[[str | None], str | None]) -> dict[str, object]:
+    """The sections that name supplied files, with their paths made absolute."""
+
+    def moved(section: BaseModel, *names: str) -> BaseModel:
+        return section.model_copy(update={name: absolute(getattr(section, name)) for name in names})
+
+    def artifacts(items: tuple[ArtifactConfig, ...]) -> tuple[BaseModel, ...]:
+        return tuple(moved(item, "file") for item in items)
+
+    return {
+        "artifact": artifacts(config.artifact),
+        "records": config.records and moved(config.records, "members", "nonmembers", "file", "population"),
+        "shadow": tuple(
+            moved(one, "members", "nonmembers").model_copy(update={"artifact": artifacts(one.artifact)})
+            for one in config.shadow
+        ),
+        "answers": config.answers and moved(config.answers, "file"),
+    }
+
+
+def parse(table: dict[str, object], *, source: str = "configuration") -> AuditConfig:
+    """Validate a table that was read from TOML; tables of other programs are left out.
+
+    Args:
+        table: the parsed TOML.
+        source: how error messages call it.
+
+    Raises:
+        ConfigError: a field is unknown or wrong; the message names every such field on one line.
+    """
+    own = {key: value for key, value in table.items() if key not in FOREIGN_TABLES}
+    return validate(AuditConfig, own, source=source)
+
+
+def validate(model: type[Model], table: dict[str, object], *, source: str) -> Model:
+    """Validate a table against a model.
+
+    Args:
+        model: what the table should be.
+        table: the parsed TOML.
+        source: how error messages call it.
+
+    Raises:
+        ConfigError: a field is unknown or wrong; the message names every such field on one line.
+    """
+    try:
+        return model.model_validate(_tuples(table))
+    except ValidationError as error:
+        raise ConfigError(f"{source}: " + "; ".join(_explain(item, model) for item in error.errors())) from None
+
+
+def _explain(item: object, model: type[BaseModel]) -> str:
+    assert isinstance(item, dict)  # noqa: S101 - pydantic's own contract, for the type checker
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(item["loc"][-1]), _fields_at(item["loc"][:-1], model), n=1)
+        return f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    message = re.sub(r"^Value error, ", "", item["msg"])
+    given = item.get("input")
+    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return f"{where or 'file'}: {message[:1].lower()}{message[1:]}{shown}"
+
+
+def _fields_at(loc: tuple[object, ...], model: type[BaseModel]) -> list[str]:
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        annotation = GateRule if part == "rules" else model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def _tuples(value: object) -> object:
+    """TOML arrays become tuples: frozen models hold nothing that can change."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    return value

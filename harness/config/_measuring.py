@@ -1,0 +1,47 @@
+"""Sections that say how a subject is asked, timed and attacked, and on which device."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from harness.config._section import Count, Rate, Section
+
+__all__ = ["AttackConfig", "BenchConfig", "CollectConfig", "DeviceConfig"]
+
+
+class CollectConfig(Section):
+    """How records travel to the device."""
+
+    batch_size: Annotated[int, Field(ge=1, le=256)] = 64
+
+
+class AttackConfig(Section):
+    """Which attacks, and how their results are reported; None means the default set.
+
+    `samia` asks the device about noisy copies of the records: how many, and how large the noise is; None means the
+    published size, or one step of the input's quantization where a variant computes in 8 bits and that is larger.
+    """
+
+    names: tuple[str, ...] | None = None
+    level: Rate = 0.95
+    fprs: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.05, 0.01)
+    samia_draws: Annotated[int, Field(ge=1, le=100)] = 10
+    samia_epsilon: Annotated[float, Field(gt=0)] | None = None
+
+
+class BenchConfig(Section):
+    """How latency is measured on the device."""
+
+    batch_size: Count = 1
+    warmup: Annotated[int, Field(ge=0)] = 10
+    runs: Count = 100
+    threads: Count = 1
+    cooldown_s: Annotated[float, Field(ge=0)] = 0.0
+
+
+class DeviceConfig(Section):
+    """Where artifacts run: `local`, or `grpc://host:port`."""
+
+    url: str = "local"

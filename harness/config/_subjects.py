@@ -1,0 +1,62 @@
+"""Sections of an audit of supplied files, or of answers that exist already."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness.config._section import NAME, Section
+
+__all__ = ["AnswersConfig", "ArtifactConfig", "RecordsConfig", "ShadowConfig"]
+
+
+class ArtifactConfig(Section):
+    """One model file that ships. `[[artifact]]` tables make an audit of supplied files; nothing is trained.
+
+    `file` ends in a runtime's suffix, which says who runs it. `outputs` says what its answers are, where the answers
+    themselves should not decide it. A control is compared with and not shipped: `control = true`.
+    """
+
+    variant: Annotated[str, Field(pattern=NAME)]
+    file: str
+    outputs: Literal["confidences", "logits"] | None = None
+    control: bool = False
+
+
+class RecordsConfig(Section):
+    """The records of an audit of supplied files: who was in the training set, and who was not.
+
+    Files are .npz (arrays `inputs`, or `inputs/NAME` each, and `labels`), .csv or .parquet; `label` names the column of
+    classes in a table. `file` holds both kinds, with an array `membership`, in place of `members` and `nonmembers`.
+    `population` holds records outside every model's training set, which some attacks compare with.
+    """
+
+    members: str | None = None
+    nonmembers: str | None = None
+    file: str | None = None
+    population: str | None = None
+    label: str | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.file is not None and (self.members or self.nonmembers):
+            raise ValueError("'file' holds members and non-members: give it, or 'members' and 'nonmembers'")
+        if self.file is None and (self.members is None or self.nonmembers is None):
+            raise ValueError("needs 'members' and 'nonmembers', or a 'file' with an array of membership")
+        return self
+
+
+class ShadowConfig(Section):
+    """One shadow model of an audit of supplied files: the same variants as the target, with its own records."""
+
+    members: str
+    nonmembers: str
+    artifact: Annotated[tuple[ArtifactConfig, ...], Field(min_length=1)]
+
+
+class AnswersConfig(Section):
+    """Confidence arrays from anywhere: an .npz whose keys `harness.data.answers` describes; no device."""
+
+    file: str
+    controls: tuple[str, ...] = ("finetuned",)
