@@ -139,6 +139,16 @@ class AgentService:
                 self._worker.call(header, what=f"the removal of {request.sha256[:12]}", wanted=context.is_active)
             return agent_pb2.DeleteArtifactResponse(deleted=deleted)
 
+    def DescribeArtifact(  # noqa: N802
+        self, request: agent_pb2.DescribeArtifactRequest, context: grpc.ServicerContext
+    ) -> agent_pb2.DescribeArtifactResponse:
+        """What an artifact takes and answers."""
+        with _statuses(context):
+            blob = self._store.require(request.sha256)
+            header = _request("describe", [blob], threads=request.threads)
+            said = self._worker.call(header, what=_named([blob]), wanted=context.is_active)
+            return agent_pb2.DescribeArtifactResponse.FromString(said)
+
     def Invoke(  # noqa: N802
         self, request_iterator: Iterator[bytes], context: grpc.ServicerContext
     ) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from device_agent.descriptions import describe
 from device_agent.errors import AgentError
 from device_agent.frames import OK, FrameSocket
 from device_agent.runtimes import Array, InputSpec, Model, arrange, library
@@ -53,6 +54,7 @@ class Worker:
         self._operations: dict[str, Callable[[dict[str, Any]], None]] = {
             "load": self._load,
             "unload": self._unload,
+            "describe": self._describe,
             "benchmark": self._benchmark,
         }
 
@@ -117,6 +119,10 @@ class Worker:
         for key in [key for key in self._models if key[0] == request["sha256"]]:
             del self._models[key]
         self._frames.send(OK)
+
+    def _describe(self, request: dict[str, Any]) -> None:
+        ((_, model),) = self._require(request)
+        self._frames.send(OK, describe(model).SerializeToString())
 
     def _benchmark(self, request: dict[str, Any]) -> None:
         """Time one model; every group of samples is one reply, an empty one is the last."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from protos.edgeleak.v1 import agent_pb2
 
-__all__ = ["fill_tensor", "from_tensor"]
+__all__ = ["data_type_of", "fill_tensor", "from_tensor", "name_of"]
 
 # The wire is little-endian whatever the machine is.
 _DTYPES: dict[agent_pb2.DataType, np.dtype[np.generic]] = {
@@ -20,6 +20,24 @@ _DTYPES: dict[agent_pb2.DataType, np.dtype[np.generic]] = {
     agent_pb2.DATA_TYPE_UINT8: np.dtype("u1"),
 }
 _DATA_TYPES = {dtype: data_type for data_type, dtype in _DTYPES.items()}
+# By numpy's names. Files take and give more types than a batch carries: the agent casts.
+_NAMES: dict[agent_pb2.DataType, str] = {
+    **{data_type: dtype.name for data_type, dtype in _DTYPES.items()},
+    agent_pb2.DATA_TYPE_FLOAT16: "float16",
+    agent_pb2.DATA_TYPE_FLOAT64: "float64",
+    agent_pb2.DATA_TYPE_INT16: "int16",
+    agent_pb2.DATA_TYPE_BOOL: "bool",
+}
+
+
+def data_type_of(dtype: np.dtype[np.generic]) -> agent_pb2.DataType:
+    """The contract's name of an element type in a description; unspecified where it has none."""
+    return next((known for known, name in _NAMES.items() if name == dtype.name), agent_pb2.DATA_TYPE_UNSPECIFIED)
+
+
+def name_of(data_type: agent_pb2.DataType) -> str:
+    """numpy's name of an element type in a description; empty where it is unspecified or not known to this side."""
+    return _NAMES.get(data_type, "")
 
 
 def fill_tensor(tensor: agent_pb2.Tensor, name: str, array: NDArray[np.generic]) -> None:
@@ -46,7 +64,7 @@ def from_tensor(tensor: agent_pb2.Tensor) -> NDArray[np.generic]:
     """
     dtype = _DTYPES.get(tensor.data_type)
     if dtype is None:
-        raise ValueError(f"tensor {tensor.name!r} has data type {tensor.data_type}, which the contract does not know")
+        raise ValueError(f"tensor {tensor.name!r} has data type {tensor.data_type}, which a batch cannot carry")
     shape = tuple(tensor.shape)
     data = tensor.data
     if any(axis < 0 for axis in shape) or len(data) != math.prod(shape) * dtype.itemsize:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from device_agent.errors import AgentError
-from device_agent.runtimes._model import Array, InputSpec, Library, Model, Quantization, arrange
+from device_agent.runtimes._model import Array, InputSpec, Library, Model, Quantization, TensorSpec, arrange
 from protos.runtimes import HEAD_BYTES, RUNTIMES, recognised
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Library",
     "Model",
     "Quantization",
+    "TensorSpec",
     "arrange",
     "check_magic",
     "library",

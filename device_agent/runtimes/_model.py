@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from device_agent.errors import AgentError
 
-__all__ = ["Array", "InputSpec", "Library", "Model", "Quantization", "arrange"]
+__all__ = ["Array", "InputSpec", "Library", "Model", "Quantization", "TensorSpec", "arrange"]
 
 Array = NDArray[np.generic]
 
@@ -45,20 +45,25 @@ class Quantization:
 
 
 @dataclass(frozen=True)
-class InputSpec:
-    """One input as the file declares it.
+class TensorSpec:
+    """One input or output as the file declares it.
 
     Args:
-        names: every name by which the file knows it; empty where the format has none.
-        dtype: what the kernel wants.
+        names: every name by which the file knows it, the author's first; empty where the format has none.
+        dtype: what the kernel takes or gives.
         shape: of one record; None marks an axis of any length.
-        quantization: the affine map where the kernel wants quantized integers.
+        quantization: the affine map where the kernel computes in quantized integers.
     """
 
     names: tuple[str, ...]
     dtype: np.dtype[np.generic]
     shape: tuple[int | None, ...]
     quantization: Quantization | None = None
+
+
+@dataclass(frozen=True)
+class InputSpec(TensorSpec):
+    """One input, and how it is fed."""
 
     def prepare(self, values: Array, position: int) -> Array:
         """The array that the kernel takes, from what the model's author would feed.
@@ -103,6 +108,16 @@ class Model(Protocol):
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
         """The inputs in the file's order."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...] | None:
+        """The outputs in the file's order; None where the format does not declare them."""
+        ...
+
+    @property
+    def batch_limit(self) -> int | None:
+        """Largest batch that the file itself takes; None where it has no limit or does not say."""
         ...
 
     def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:

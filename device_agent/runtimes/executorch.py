@@ -13,7 +13,7 @@ import numpy as np
 
 from device_agent.errors import AgentError
 from device_agent.runtimes._batching import Batcher, BatchSizeError
-from device_agent.runtimes._model import Array, InputSpec
+from device_agent.runtimes._model import Array, InputSpec, TensorSpec
 
 __all__ = ["SHARES_THREADS", "load"]
 
@@ -71,6 +71,8 @@ class ExecuTorchModel:
         self.inputs = tuple(_input_spec(metadata, position) for position in range(metadata.num_inputs()))
         # The bound of a dynamic batch axis, or the size of a static one: the file does not tell which.
         bound = int(metadata.input_tensor_meta(0).sizes()[0]) if self.inputs else 1
+        self.outputs = _output_specs(metadata)
+        self.batch_limit = bound if self.inputs else None
         self._batcher = Batcher(self._run_once, native=bound, limit=bound)
 
     def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
@@ -116,6 +118,21 @@ def _input_spec(metadata: Any, position: int) -> InputSpec:
     if dtype is None or not tensor.sizes():
         raise AgentError("INVALID_ARGUMENT", f"input {position} of the program has a type or shape that cannot be fed")
     return InputSpec((), np.dtype(dtype), tuple(int(axis) for axis in tensor.sizes()[1:]))
+
+
+def _output_specs(metadata: Any) -> tuple[TensorSpec, ...] | None:
+    """The outputs; None where one is not a tensor of records."""
+    specs = []
+    for position in range(metadata.num_outputs()):
+        try:
+            tensor = metadata.output_tensor_meta(position)
+        except RuntimeError:
+            return None
+        dtype = _SCALAR_TYPES.get(int(tensor.dtype()))
+        if dtype is None or not tensor.sizes():
+            return None
+        specs.append(TensorSpec((), np.dtype(dtype), tuple(int(axis) for axis in tensor.sizes()[1:])))
+    return tuple(specs)
 
 
 def _array(output: Any, torch: Any) -> Array:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from device_agent.errors import AgentError
 from device_agent.runtimes._batching import Batcher, BatchSizeError
-from device_agent.runtimes._model import Array, InputSpec, Quantization
+from device_agent.runtimes._model import Array, InputSpec, Quantization, TensorSpec
 
 __all__ = ["SHARES_THREADS", "load"]
 
@@ -42,12 +42,15 @@ class LiteRtModel:
         self._threads = threads
         self._interpreter_class = interpreter_class
         self._build()
-        details = self._interpreter.get_input_details()
-        self.inputs = tuple(_input_spec(d, self._signature_names()) for d in details)
+        details, answers = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self.inputs = tuple(_input_spec(d, self._signature_names("input")) for d in details)
+        self.outputs = _output_specs(answers, self._signature_names("output"))
+        # A file without a free batch axis may be resized all the same: only the kernels know.
+        self.batch_limit = None
         self._input_indices = [int(d["index"]) for d in details]
         self._native_shapes = [[int(axis) for axis in d["shape"]] for d in details]
         self._native = self._native_shapes[0][0] if details and self._native_shapes[0] else 1
-        self._outputs = [(int(d["index"]), _quantization(d)) for d in self._interpreter.get_output_details()]
+        self._outputs = [(int(d["index"]), _quantization(d)) for d in answers]
         self._allocated = [tuple(shape) for shape in self._native_shapes]
         self._batcher = Batcher(self._run_once, native=self._native)
 
@@ -97,14 +100,15 @@ class LiteRtModel:
         self._interpreter: Any = interpreter
         self._allocated = [tuple(int(a) for a in d["shape"]) for d in interpreter.get_input_details()]
 
-    def _signature_names(self) -> dict[str, str]:
+    def _signature_names(self, side: Literal["input", "output"]) -> dict[str, str]:
         """Tensor name -> the name that the model's author sees, from the file's first signature."""
-        names: dict[str, str] = {}
-        for key, signature in self._interpreter.get_signature_list().items():
-            details = self._interpreter.get_signature_runner(key).get_input_details()
-            names.update({str(details[name]["name"]): str(name) for name in signature["inputs"]})
-            break
-        return names
+        signatures = self._interpreter.get_signature_list()
+        if not signatures:
+            return {}
+        key, signature = next(iter(signatures.items()))
+        runner = self._interpreter.get_signature_runner(key)
+        details = runner.get_input_details() if side == "input" else runner.get_output_details()
+        return {str(details[name]["name"]): str(name) for name in signature[f"{side}s"]}
 
 
 def _interpreter_class() -> Any:
@@ -121,11 +125,29 @@ def _interpreter_class() -> Any:
 
 
 def _input_spec(details: dict[str, Any], signature_names: dict[str, str]) -> InputSpec:
+    return InputSpec(
+        _names(details, signature_names), np.dtype(details["dtype"]), _record_shape(details), _quantization(details)
+    )
+
+
+def _output_specs(answers: list[dict[str, Any]], signature_names: dict[str, str]) -> tuple[TensorSpec, ...] | None:
+    """The outputs; None where one has no axes before the kernels ran, so that its shape is not known."""
+    if not all(len(details["shape"]) for details in answers):
+        return None
+    return tuple(
+        TensorSpec(_names(d, signature_names), np.dtype(d["dtype"]), _record_shape(d), _quantization(d))
+        for d in answers
+    )
+
+
+def _names(details: dict[str, Any], signature_names: dict[str, str]) -> tuple[str, ...]:
     name = str(details["name"])
-    names = (signature_names[name], name) if name in signature_names else (name,)
+    return (signature_names[name], name) if name in signature_names else (name,)
+
+
+def _record_shape(details: dict[str, Any]) -> tuple[int | None, ...]:
     signature = details.get("shape_signature", details["shape"])
-    shape = tuple(None if axis < 0 else int(axis) for axis in list(signature)[1:])
-    return InputSpec(names, np.dtype(details["dtype"]), shape, _quantization(details))
+    return tuple(None if axis < 0 else int(axis) for axis in list(signature)[1:])
 
 
 def _quantization(details: dict[str, Any]) -> Quantization | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from device_agent.errors import AgentError
 from device_agent.runtimes._batching import Batcher, BatchSizeError
-from device_agent.runtimes._model import Array, InputSpec
+from device_agent.runtimes._model import Array, InputSpec, TensorSpec
 
 __all__ = ["SHARES_THREADS", "load"]
 
@@ -73,7 +73,9 @@ class OnnxModel:
         self.inputs = tuple(_input_spec(item) for item in declared)
         # An axis of any length has a name or nothing where others have a number.
         native = declared[0].shape[0] if declared else 1
-        self._batcher = Batcher(self._run_once, native=native if isinstance(native, int) else 1)
+        self.outputs = _output_specs(session.get_outputs())
+        self.batch_limit = native if declared and isinstance(native, int) else None
+        self._batcher = Batcher(self._run_once, native=self.batch_limit or 1)
 
     def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
         """Feed one batch of any size."""
@@ -108,8 +110,19 @@ def _input_spec(declared: Any) -> InputSpec:
     dtype = _DTYPES.get(declared.type)
     if dtype is None or not declared.shape:
         raise AgentError("INVALID_ARGUMENT", f"input {declared.name!r} has a type or shape that cannot be fed")
-    shape = tuple(axis if isinstance(axis, int) else None for axis in declared.shape[1:])
-    return InputSpec((str(declared.name),), np.dtype(dtype), shape)
+    return InputSpec((str(declared.name),), np.dtype(dtype), _record_shape(declared))
+
+
+def _output_specs(declared: Sequence[Any]) -> tuple[TensorSpec, ...] | None:
+    """The outputs; None where the file does not declare the type or the shape of one."""
+    if not all(item.type in _DTYPES and item.shape for item in declared):
+        return None
+    return tuple(TensorSpec((str(d.name),), np.dtype(_DTYPES[d.type]), _record_shape(d)) for d in declared)
+
+
+def _record_shape(declared: Any) -> tuple[int | None, ...]:
+    # An axis of any length has a name or nothing where others have a number.
+    return tuple(axis if isinstance(axis, int) else None for axis in declared.shape[1:])
 
 
 def _reason(error: Exception) -> str:

@@ -60,6 +60,9 @@ class PyTorchMobileModel:
         self._module = module
         self._torch = torch
         self.inputs = inputs
+        # The format declares neither, and the archive's account is of inputs alone.
+        self.outputs = None
+        self.batch_limit = None
         self._batcher = Batcher(self._run_once, native=1)
 
     def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:

@@ -6,7 +6,16 @@ from urllib.parse import urlsplit
 
 from harness.devices._grpc import GrpcDevice
 from harness.devices._local import LocalAgent
-from harness.devices._types import BatchAnswer, BenchmarkResult, Device, DeviceInfo, Telemetry, Timeouts
+from harness.devices._types import (
+    BatchAnswer,
+    BenchmarkResult,
+    Device,
+    DeviceInfo,
+    Signature,
+    Telemetry,
+    TensorInfo,
+    Timeouts,
+)
 from harness.devices.fake import FakeDevice
 from harness.errors import UsageError
 
@@ -16,7 +25,9 @@ __all__ = [
     "Device",
     "DeviceInfo",
     "FakeDevice",
+    "Signature",
     "Telemetry",
+    "TensorInfo",
     "Timeouts",
     "check_url",
     "open_device",

@@ -11,15 +11,17 @@ import grpc
 import numpy as np
 
 from harness.devices._answers import checked_answer
+from harness.devices._descriptions import device_info, signature
+from harness.devices._descriptions import telemetry as telemetry_of
 from harness.devices._statuses import code_of, lost, translate, unavailable
 from harness.devices._stream import Sender, Watch
-from harness.devices._types import BatchAnswer, BenchmarkResult, DeviceInfo, Telemetry, Timeouts
+from harness.devices._types import BatchAnswer, BenchmarkResult, DeviceInfo, Signature, Telemetry, Timeouts
 from harness.devices._upload import upload, verify_file
 from harness.errors import ArtifactError, DeviceError, EdgeleakError, InputError, ProtocolError
 from harness.types import Artifact, Records
 from protos import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
-from protos.runtimes import RUNTIMES, by_number, names
+from protos.runtimes import RUNTIMES, names
 from protos.tensors import fill_tensor
 
 __all__ = ["GrpcDevice"]
@@ -38,13 +40,6 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", _PING_MS),
     ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
 ]
-_OPTIONAL_TELEMETRY = (
-    "temperature_celsius",
-    "cpu_frequency_hz",
-    "cpu_governor",
-    "memory_available_bytes",
-    "worker_resident_bytes",
-)
 
 
 class GrpcDevice:
@@ -113,6 +108,22 @@ class GrpcDevice:
         if upload(self._stub, artifact, device=self._url, seconds=self._timeouts.upload):
             self._deployed[artifact.sha256] = artifact
 
+    def describe(self, artifact: Artifact, *, threads: int = 1) -> Signature:
+        """What a deployed artifact takes and answers; see `Device.describe`."""
+        request = agent_pb2.DescribeArtifactRequest(sha256=artifact.sha256, threads=threads)
+        doing = f"description of {artifact.key}"
+        try:
+            return signature(self._stub.DescribeArtifact(request, timeout=self._timeouts.upload))
+        except grpc.RpcError as error:
+            if code_of(error) is grpc.StatusCode.UNIMPLEMENTED:
+                message = "the agent cannot describe artifacts: it is older than this host"
+                raise ProtocolError(message, device=self._url, hint="upgrade edgeleak on the agent") from error
+            raise self._translated(error, doing) from error
+        except ValueError as error:
+            raise ProtocolError(
+                f"{doing}: the agent says {error}", device=self._url, hint="upgrade the agent"
+            ) from error
+
     def invoke(
         self, artifacts: Sequence[Artifact], batches: Iterable[tuple[int, Records]], *, threads: int = 1
     ) -> Iterator[BatchAnswer]:
@@ -176,7 +187,7 @@ class GrpcDevice:
             with watch:
                 while (response := watch.wait_for(call)) is not None:
                     if response.WhichOneof("part") == "telemetry":
-                        telemetry.append(_telemetry(response.telemetry))
+                        telemetry.append(telemetry_of(response.telemetry))
                     else:
                         samples.extend(response.samples.kernel_time_ns)
         except grpc.RpcError as error:
@@ -244,23 +255,7 @@ class GrpcDevice:
                 device=self._url,
                 hint=f"upgrade edgeleak on {older}",
             )
-        return DeviceInfo(
-            url=self._url,
-            agent_version=said.agent_version,
-            pid=said.pid,
-            hostname=said.hostname,
-            operating_system=said.operating_system,
-            machine=said.machine,
-            cpu_model=said.cpu_model,
-            cpu_count=said.cpu_count,
-            memory_total_bytes=said.memory_total_bytes,
-            # A newer agent may have runtimes that this host cannot name.
-            runtimes={row.name: one.provider for one in said.runtimes if (row := by_number(one.runtime))},
-            emulated=said.emulated,
-            telemetry=_telemetry(said.telemetry),
-            max_message_bytes=said.max_message_bytes,
-            max_store_bytes=said.max_store_bytes,
-        )
+        return device_info(said, url=self._url)
 
     def _stream_failure(self, error: grpc.RpcError, watch: Watch, doing: str) -> EdgeleakError:
         if watch.verdict is not None:
@@ -296,8 +291,3 @@ def _input_order(records: Records, artifacts: Sequence[Artifact]) -> list[str]:
         if set(names) == set(records.inputs):
             return names
     return list(records.inputs)
-
-
-def _telemetry(said: agent_pb2.Telemetry) -> Telemetry:
-    present = {name: getattr(said, name) for name in _OPTIONAL_TELEMETRY if said.HasField(name)}
-    return Telemetry(time_unix_ns=said.time_unix_ns, **present)

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from harness.types import Artifact, Records
 
-__all__ = ["BatchAnswer", "BenchmarkResult", "Device", "DeviceInfo", "Telemetry", "Timeouts"]
+__all__ = [
+    "BatchAnswer",
+    "BenchmarkResult",
+    "Device",
+    "DeviceInfo",
+    "Signature",
+    "Telemetry",
+    "TensorInfo",
+    "Timeouts",
+]
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,46 @@ class DeviceInfo:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class TensorInfo:
+    """One input or output as a file declares it. Its name comes from an untrusted agent: escape it before display.
+
+    Args:
+        name: as the model's author sees it; empty where the format has no names.
+        dtype: numpy's name of what the kernel takes or gives; empty where the contract has no name for it. A quantized
+            tensor is fed and answered as float32 all the same.
+        shape: of one record, without the batch axis; -1 marks an axis of any length.
+        scale: real step of one integer; None where the tensor is not quantized.
+        zero_point: the integer that means zero; None where the tensor is not quantized.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a file takes and answers, as far as its format declares it.
+
+    Args:
+        inputs: in the file's own order.
+        outputs: in the file's own order.
+        inputs_known: the format declares inputs; otherwise the tuple is empty and means nothing.
+        outputs_known: the same of outputs.
+        batch_size_max: largest batch that the file itself takes, None where it has no limit or does not say; the agent
+            feeds larger batches in pieces.
+    """
+
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    inputs_known: bool = True
+    outputs_known: bool = True
+    batch_size_max: int | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class BatchAnswer:
     """What every artifact said to one batch.
@@ -136,6 +185,19 @@ class Device(Protocol):
         Raises:
             ArtifactError: the file is missing, truncated or altered, or the device's runtime refuses it.
             DeviceError: the device lacks the runtime or the room.
+        """
+        ...
+
+    def describe(self, artifact: Artifact, *, threads: int = 1) -> Signature:
+        """What a deployed artifact takes and answers, as its file declares it.
+
+        Args:
+            artifact: deployed before.
+            threads: of the interpreter that is loaded for it: those of a later `invoke` save a second load.
+
+        Raises:
+            ProtocolError: the agent cannot say, or says what is no signature.
+            DeviceLostError: the device stopped answering.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import sys
@@ -11,9 +12,11 @@ from pathlib import Path
 warnings.simplefilter("ignore")
 logging.disable(logging.WARNING)
 
+import flatbuffers  # noqa: E402
 import litert_torch  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from ai_edge_litert import schema_py_generated as schema  # noqa: E402
 from ai_edge_quantizer import Quantizer, recipe  # noqa: E402
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # noqa: E402
 from executorch.exir import to_edge_transform_and_lower  # noqa: E402
@@ -88,6 +91,28 @@ def onnx(model: nn.Module, arguments: tuple[Tensor, ...], path: Path, *, dynamic
     )
 
 
+def with_uint8_input(int8: bytes) -> bytes:
+    """The same network with an input in uint8, as older converters write it: one operator shifts its zero point."""
+    model = schema.ModelT.InitFromPackedBuf(int8)
+    graph = model.subgraphs[0]
+    (inner,) = graph.inputs
+    outer = copy.deepcopy(graph.tensors[inner])
+    outer.name, outer.type = b"pixels", schema.TensorType.UINT8
+    outer.quantization.zeroPoint = graph.tensors[inner].quantization.zeroPoint + 128
+    graph.tensors.append(outer)
+    code, shift = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
+    model.operatorCodes.append(code)
+    shift.opcodeIndex = len(model.operatorCodes) - 1
+    shift.inputs, shift.outputs = [len(graph.tensors) - 1], [inner]
+    graph.operators.insert(0, shift)
+    graph.inputs = shift.inputs
+    model.signatureDefs[0].inputs[0].tensorIndex = shift.inputs[0]
+    builder = flatbuffers.Builder(len(int8))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 def main(folder: Path) -> None:
     torch.manual_seed(0)
     net, text = Net().eval(), Text().eval()
@@ -114,6 +139,7 @@ def main(folder: Path) -> None:
     calibration = quantizer.calibrate({"serving_default": [{"args_0": images.numpy()}]})
     quantized = quantizer.quantize(calibration, enable_progress_report=False).quantized_model
     (folder / "int8.tflite").write_bytes(bytes(quantized))
+    (folder / "uint8.tflite").write_bytes(with_uint8_input(bytes(quantized)))
     with torch.no_grad():
         np.savez(
             folder / "expected.npz",

@@ -15,7 +15,7 @@ import pytest
 
 from harness import export
 from harness.config import parse
-from harness.devices import Timeouts, open_device
+from harness.devices import TensorInfo, Timeouts, open_device
 from harness.errors import ArtifactError, ConfigError
 from harness.query import query
 from harness.types import Artifact, Records, TensorSpec
@@ -29,13 +29,15 @@ AGENT_MODULE = """
 import time
 import numpy as np
 from device_agent.errors import AgentError
-from device_agent.runtimes import InputSpec
+from device_agent.runtimes import InputSpec, TensorSpec
 
 SHARES_THREADS = False
 
 
 class Model:
     inputs = (InputSpec(("x",), np.dtype(np.float32), (1,)),)
+    outputs = (TensorSpec(("y",), np.dtype(np.float32), (2,)),)
+    batch_limit = None
 
     def __init__(self, numbers):
         self._numbers = numbers
@@ -195,6 +197,7 @@ def test_a_new_row_is_exported_read_back_and_invoked(toy: Toy, tmp_path: Path) -
     records = Records(inputs, np.zeros(3, dtype=np.int64), np.arange(3))
     with open_device("local", timeouts=START) as device:
         device.deploy(artifact)
+        assert device.describe(artifact).outputs == (TensorInfo("y", "float32", (2,)),)
         (result,) = device.invoke([artifact], [(0, records)])
     np.testing.assert_array_equal(result.outputs[artifact.key], inputs["args_0"] * weight.ravel())
 

@@ -23,6 +23,10 @@ class DataType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DATA_TYPE_INT64: _ClassVar[DataType]
     DATA_TYPE_INT8: _ClassVar[DataType]
     DATA_TYPE_UINT8: _ClassVar[DataType]
+    DATA_TYPE_FLOAT16: _ClassVar[DataType]
+    DATA_TYPE_FLOAT64: _ClassVar[DataType]
+    DATA_TYPE_INT16: _ClassVar[DataType]
+    DATA_TYPE_BOOL: _ClassVar[DataType]
 RUNTIME_UNSPECIFIED: Runtime
 RUNTIME_LITERT: Runtime
 RUNTIME_EXECUTORCH: Runtime
@@ -34,6 +38,10 @@ DATA_TYPE_INT32: DataType
 DATA_TYPE_INT64: DataType
 DATA_TYPE_INT8: DataType
 DATA_TYPE_UINT8: DataType
+DATA_TYPE_FLOAT16: DataType
+DATA_TYPE_FLOAT64: DataType
+DATA_TYPE_INT16: DataType
+DATA_TYPE_BOOL: DataType
 
 class Tensor(_message.Message):
     __slots__ = ("name", "data_type", "shape", "data")
@@ -180,6 +188,42 @@ class DeleteArtifactResponse(_message.Message):
     DELETED_FIELD_NUMBER: _ClassVar[int]
     deleted: bool
     def __init__(self, deleted: _Optional[bool] = ...) -> None: ...
+
+class DescribeArtifactRequest(_message.Message):
+    __slots__ = ("sha256", "threads")
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    threads: int
+    def __init__(self, sha256: _Optional[str] = ..., threads: _Optional[int] = ...) -> None: ...
+
+class TensorInfo(_message.Message):
+    __slots__ = ("names", "data_type", "shape", "scale", "zero_point")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    DATA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    ZERO_POINT_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    data_type: DataType
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    scale: float
+    zero_point: int
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., data_type: _Optional[_Union[DataType, str]] = ..., shape: _Optional[_Iterable[int]] = ..., scale: _Optional[float] = ..., zero_point: _Optional[int] = ...) -> None: ...
+
+class DescribeArtifactResponse(_message.Message):
+    __slots__ = ("inputs", "inputs_known", "outputs", "outputs_known", "batch_size_max")
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_KNOWN_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_KNOWN_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_MAX_FIELD_NUMBER: _ClassVar[int]
+    inputs: _containers.RepeatedCompositeFieldContainer[TensorInfo]
+    inputs_known: bool
+    outputs: _containers.RepeatedCompositeFieldContainer[TensorInfo]
+    outputs_known: bool
+    batch_size_max: int
+    def __init__(self, inputs: _Optional[_Iterable[_Union[TensorInfo, _Mapping]]] = ..., inputs_known: _Optional[bool] = ..., outputs: _Optional[_Iterable[_Union[TensorInfo, _Mapping]]] = ..., outputs_known: _Optional[bool] = ..., batch_size_max: _Optional[int] = ...) -> None: ...
 
 class InvokeHeader(_message.Message):
     __slots__ = ("sha256s", "threads")

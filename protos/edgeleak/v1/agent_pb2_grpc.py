@@ -60,6 +60,11 @@ class AgentServiceStub:
                 request_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DeleteArtifactRequest.SerializeToString,
                 response_deserializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DeleteArtifactResponse.FromString,
                 _registered_method=True)
+        self.DescribeArtifact = channel.unary_unary(
+                '/edgeleak.v1.AgentService/DescribeArtifact',
+                request_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactRequest.SerializeToString,
+                response_deserializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactResponse.FromString,
+                _registered_method=True)
         self.Invoke = channel.stream_stream(
                 '/edgeleak.v1.AgentService/Invoke',
                 request_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.InvokeRequest.SerializeToString,
@@ -111,6 +116,13 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeArtifact(self, request, context):
+        """DescribeArtifact loads one artifact and says what it takes and answers, as far as its format declares it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Invoke(self, request_iterator, context):
         """Invoke feeds every numbered batch to every named artifact. The header goes first, then batches; each batch is
         answered once, in order.
@@ -153,6 +165,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.DeleteArtifact,
                     request_deserializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DeleteArtifactRequest.FromString,
                     response_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DeleteArtifactResponse.SerializeToString,
+            ),
+            'DescribeArtifact': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeArtifact,
+                    request_deserializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactRequest.FromString,
+                    response_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactResponse.SerializeToString,
             ),
             'Invoke': grpc.stream_stream_rpc_method_handler(
                     servicer.Invoke,
@@ -301,6 +318,33 @@ class AgentService:
             '/edgeleak.v1.AgentService/DeleteArtifact',
             protos_dot_edgeleak_dot_v1_dot_agent__pb2.DeleteArtifactRequest.SerializeToString,
             protos_dot_edgeleak_dot_v1_dot_agent__pb2.DeleteArtifactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeArtifact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/edgeleak.v1.AgentService/DescribeArtifact',
+            protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactRequest.SerializeToString,
+            protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactResponse.FromString,
             options,
             channel_credentials,
             insecure,

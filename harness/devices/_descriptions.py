@@ -1,0 +1,81 @@
+"""What an agent says about its device and its artifacts, as the harness's own types."""
+
+from __future__ import annotations
+
+import math
+
+from harness.devices._types import DeviceInfo, Signature, Telemetry, TensorInfo
+from protos.edgeleak.v1 import agent_pb2
+from protos.runtimes import by_number
+from protos.tensors import name_of
+
+__all__ = ["device_info", "signature", "telemetry"]
+
+_OPTIONAL_TELEMETRY = (
+    "temperature_celsius",
+    "cpu_frequency_hz",
+    "cpu_governor",
+    "memory_available_bytes",
+    "worker_resident_bytes",
+)
+
+
+def device_info(response: agent_pb2.GetDeviceInfoResponse, *, url: str) -> DeviceInfo:
+    """What the device is.
+
+    Args:
+        response: of the agent.
+        url: the device as the user named it.
+    """
+    return DeviceInfo(
+        url=url,
+        agent_version=response.agent_version,
+        pid=response.pid,
+        hostname=response.hostname,
+        operating_system=response.operating_system,
+        machine=response.machine,
+        cpu_model=response.cpu_model,
+        cpu_count=response.cpu_count,
+        memory_total_bytes=response.memory_total_bytes,
+        # A newer agent may have runtimes that this host cannot name.
+        runtimes={row.name: one.provider for one in response.runtimes if (row := by_number(one.runtime))},
+        emulated=response.emulated,
+        telemetry=telemetry(response.telemetry),
+        max_message_bytes=response.max_message_bytes,
+        max_store_bytes=response.max_store_bytes,
+    )
+
+
+def telemetry(message: agent_pb2.Telemetry) -> Telemetry:
+    """The board's state; what it does not say is None."""
+    present = {name: getattr(message, name) for name in _OPTIONAL_TELEMETRY if message.HasField(name)}
+    return Telemetry(time_unix_ns=message.time_unix_ns, **present)
+
+
+def signature(response: agent_pb2.DescribeArtifactResponse) -> Signature:
+    """What a file takes and answers.
+
+    Raises:
+        ValueError: an axis, a scale or a batch size is impossible.
+    """
+    limit = response.batch_size_max if response.HasField("batch_size_max") else None
+    if limit is not None and limit < 1:
+        raise ValueError(f"a largest batch of {limit}")
+    return Signature(
+        inputs=tuple(_tensor_info(one) for one in response.inputs),
+        outputs=tuple(_tensor_info(one) for one in response.outputs),
+        inputs_known=response.inputs_known,
+        outputs_known=response.outputs_known,
+        batch_size_max=limit,
+    )
+
+
+def _tensor_info(message: agent_pb2.TensorInfo) -> TensorInfo:
+    name = message.names[0] if message.names else ""
+    if any(axis < -1 for axis in message.shape):
+        raise ValueError(f"tensor {name!r} has shape {list(message.shape)}")
+    if not message.HasField("scale"):
+        return TensorInfo(name, name_of(message.data_type), tuple(message.shape))
+    if not (math.isfinite(message.scale) and message.scale > 0):
+        raise ValueError(f"tensor {name!r} has a scale of {message.scale}")
+    return TensorInfo(name, name_of(message.data_type), tuple(message.shape), message.scale, message.zero_point)
