@@ -1,4 +1,4 @@
-"""Files that somebody else wrote: read whole or not at all, bounded, and every fault named with file and row."""
+"""Reads untrusted files within a size limit, as a whole, with errors that name the file and the row."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ __all__ = [
     "sources_by_file",
 ]
 
-# Records of one file get ids from a range of its own, so that ids do not depend on which other files are there.
+# Each file's records get ids from a range of its own, so that ids do not depend on which other files are present.
 FILE_STRIDE = 1_000_000_000
-# A text file larger than this is none of the layouts that are read here.
+# No supported text file is larger than this.
 MOST_TEXT_BYTES = 2 << 30
 
 
 def require(package: str, *, extra: str) -> None:
-    """Make sure that an optional package is there.
+    """Check that an optional package is installed.
 
     Raises:
         DependencyError: it is not installed.
@@ -47,7 +47,7 @@ def require(package: str, *, extra: str) -> None:
 
 
 def read_bytes(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
-    """A file's bytes.
+    """Read a file's bytes.
 
     Raises:
         InputError: it is missing, unreadable, or larger than ``most`` bytes.
@@ -64,7 +64,7 @@ def read_bytes(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
 
 
 def read_gzip(path: Path, *, most: int) -> bytes:
-    """What a ``.gz`` file holds, or the file itself where its name does not end so.
+    """Read the content of a ``.gz`` file, or the bytes of a file with another suffix.
 
     Raises:
         InputError: it is damaged, truncated, or holds more than ``most`` bytes.
@@ -84,7 +84,7 @@ def read_gzip(path: Path, *, most: int) -> bytes:
 
 
 def decode(path: Path | str, data: bytes, *, encoding: str = "utf-8") -> str:
-    """Bytes as text; a mark at the beginning is left out.
+    """Decode bytes as text, without a byte order mark.
 
     Raises:
         InputError: the bytes are not of this encoding; file and line are named.
@@ -97,7 +97,7 @@ def decode(path: Path | str, data: bytes, *, encoding: str = "utf-8") -> str:
 
 
 def lines_of(path: Path, *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    """The lines of a text with their numbers, from 1; split at line feeds and nothing else that Unicode calls an end.
+    """The lines of a text with their numbers, from 1; split at line feeds only, not at Unicode's other line ends.
 
     Raises:
         InputError: the file is missing, or not of this encoding.
@@ -108,12 +108,12 @@ def lines_of(path: Path, *, encoding: str = "utf-8") -> Iterator[tuple[int, str]
 
 
 def rows_of_csv(path: Path, *, delimiter: str = ",", quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a table with the line that each ends in; empty lines are left out.
+    """The rows of a table with the number of each row's last line; empty lines are skipped.
 
     Args:
         path: the file, in UTF-8.
-        delimiter: between two cells.
-        quoted: cells may stand in quotation marks, and then hold delimiters and line ends.
+        delimiter: separator of two cells.
+        quoted: cells may be in quotation marks, and may then hold delimiters and line ends.
 
     Raises:
         InputError: the file is missing, not UTF-8, or its quotation is broken.
@@ -153,11 +153,11 @@ def members(path: Path) -> Iterator[Iterator[tuple[str, int, IO[bytes]]]]:
 
 
 def ids_by_file(numbers: Sequence[int], rows: Sequence[Sequence[int]]) -> IntArray:
-    """Ids of the records of several files: each file by its fixed number, each record by its place or number there."""
-    parts = [number * FILE_STRIDE + np.asarray(places, np.int64) for number, places in zip(numbers, rows, strict=True)]
+    """Ids of the records of several files, from each file's fixed number and each record's position or number in it."""
+    parts = [number * FILE_STRIDE + np.asarray(row, np.int64) for number, row in zip(numbers, rows, strict=True)]
     return np.concatenate(parts)
 
 
 def sources_by_file(lengths: Sequence[int]) -> IntArray:
-    """Which file each record came from, for files read one after the other."""
+    """The index of each record's file, for files read one after the other."""
     return np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)

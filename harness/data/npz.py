@@ -1,4 +1,4 @@
-"""An .npz that somebody else wrote, read one array at a time: nothing unpickled, nothing believed, every key named."""
+"""Reads an untrusted .npz array by array: without pickle, with every size checked, and errors that name the key."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = ["Archive"]
 
 MAGIC = np.lib.format.MAGIC_PREFIX
 SUFFIX = ".npy"
-# Deflate cannot pack tighter than 1032 to 1, so a member that claims to hold more than that lies about its size.
-MOST_PACKED = 1032
-# Readers of the array header by its version; version 3 is for structured arrays, which no key takes.
+# Deflate compresses at most 1032 to 1; a member that claims a higher ratio is damaged or malicious.
+MAX_RATIO = 1032
+# Readers of the array header by its version; version 3 is for structured arrays, which are not supported.
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 class Archive:
     """The arrays of one file, by key.
 
-    An array's header is compared with the bytes that are there before any memory is asked for: a header of a few
-    bytes may claim a petabyte.
+    An array's header is compared with the size of its data before any memory is allocated: a header of a few bytes
+    may claim a petabyte.
 
     Args:
-        path: the file, as messages name it.
-        zipped: the file, opened.
-        keys: its keys, in their order.
+        path: the file, for error messages.
+        zipped: the opened file.
+        keys: its keys, in the file's order.
     """
 
     def __init__(self, path: Path, zipped: zipfile.ZipFile, keys: tuple[str, ...]) -> None:
@@ -45,7 +45,7 @@ class Archive:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
-        """Open a file for the time of a block.
+        """Open a file for the duration of a ``with`` block.
 
         Raises:
             InputError: there is no such file, or it is not an .npz file.
@@ -67,7 +67,7 @@ class Archive:
         return tuple(key for key in self.keys if key.startswith(prefix))
 
     def unread(self) -> tuple[str, ...]:
-        """The keys that nobody has asked for."""
+        """The keys of arrays that have not been read."""
         return tuple(key for key in self.keys if key in self._unread)
 
     def array(self, key: str) -> Array:
@@ -99,11 +99,11 @@ class Archive:
                 raise InputError(
                     f"{self.path}: key {key} holds objects, which are never unpickled", hint="store plain numbers"
                 )
-            held, claimed = member.file_size - stream.tell(), math.prod(shape) * dtype.itemsize
-        if held != claimed or member.file_size > MOST_PACKED * member.compress_size + MOST_PACKED:
+            stored, claimed = member.file_size - stream.tell(), math.prod(shape) * dtype.itemsize
+        if stored != claimed or member.file_size > MAX_RATIO * member.compress_size + MAX_RATIO:
             raise InputError(
-                f"{self.path}: key {key} is damaged: shape {list(shape)} of {dtype} takes {claimed:,} bytes, not what "
-                f"the file holds",
+                f"{self.path}: key {key} is damaged: shape {list(shape)} of {dtype} takes {claimed:,} bytes, which "
+                f"the file does not hold",
                 hint="copy or write the file again",
             )
         with self._zipped.open(member) as stream:
@@ -123,12 +123,12 @@ def _unzipped(path: Path, file: BinaryIO) -> zipfile.ZipFile:
 
 
 def _keys(path: Path, zipped: zipfile.ZipFile) -> tuple[str, ...]:
-    """The archive's keys, each fit to be shown on one line."""
+    """The archive's keys; refuses keys that are not printable on one line."""
     keys = []
     for name in zipped.namelist():
         key = name.removesuffix(SUFFIX)
         if not key.isprintable():
-            raise InputError(f"{path}: key {key!r} holds characters that cannot be shown", hint="rename it")
+            raise InputError(f"{path}: key {key!r} holds characters that cannot be printed", hint="rename it")
         if key == name:
             raise InputError(f"{path}: {name} is not an array", hint="write the file with numpy.savez")
         if key in keys:
@@ -138,6 +138,6 @@ def _keys(path: Path, zipped: zipfile.ZipFile) -> tuple[str, ...]:
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
-    """Shape and type of the array that follows."""
+    """Read the header: shape and type of the array that follows."""
     shape, _, dtype = HEADERS[np.lib.format.read_magic(stream)](stream)
     return shape, dtype

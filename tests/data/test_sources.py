@@ -28,10 +28,10 @@ def test_a_source_of_members_or_of_nonmembers_alone_is_warned_about() -> None:
     data = data_of(np.repeat([0, 1], 50), ("train.csv", "test.csv"))
     warnings = datasets.source_warnings(data, split_of(np.arange(20), np.arange(50, 70)))
     assert warnings == (
-        "100% of the members come from train.csv, and 0% of the non-members: an attack may tell the files apart, not "
-        "the membership.",
-        "100% of the non-members come from test.csv, and 0% of the members: an attack may tell the files apart, not "
-        "the membership.",
+        "100% of the members come from train.csv, and 0% of the non-members: an attack may recognise the file and "
+        "not the membership.",
+        "100% of the non-members come from test.csv, and 0% of the members: an attack may recognise the file and "
+        "not the membership.",
     )
 
 

@@ -1,17 +1,17 @@
-"""Named data sets and the user's own, and the split that says who is a member of what.
+"""Named data sets and the user's own, and the split into members, non-members and the other roles.
 
-The face is :func:`load` and :func:`split`, and :func:`fetch` for whoever has no files yet; nothing here needs torch.
+The entry points are :func:`load`, :func:`split` and, to download files, :func:`fetch`; nothing here needs torch.
 """
 
 from harness.data.datasets import _adult as _adult
 from harness.data.datasets import _ag_news as _ag_news
-from harness.data.datasets import _shokri as _shokri
 from harness.data.datasets import _cifar as _cifar
 from harness.data.datasets import _digits as _digits
 from harness.data.datasets import _idx as _idx
 from harness.data.datasets import _image_folders as _image_folders
 from harness.data.datasets import _imdb as _imdb
 from harness.data.datasets import _own_tables as _own_tables
+from harness.data.datasets import _shokri as _shokri
 from harness.data.datasets import _sst2 as _sst2
 from harness.data.datasets import _trec as _trec
 from harness.data.datasets._dataset import INPUT_NAME, Dataset, Kind, TextDataset

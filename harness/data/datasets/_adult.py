@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.datasets._dataset import Dataset
 from harness.data._text_files import ids_by_file, rows_of_csv, sources_by_file
+from harness.data.datasets._dataset import Dataset
 from harness.data.datasets._registry import Place, register
 from harness.errors import InputError
 from harness.types import IntArray
@@ -19,8 +19,8 @@ FILES = ("adult.data", "adult.test")
 CLASSES = ("<=50K", ">50K")
 
 # A number has its mean and deviation over the published adult.data; a category, its values as adult.names lists them.
-# Both are constants, so no record that is audited has a part in how another one is preprocessed. A missing value is
-# written "?" and is a value of its own.
+# Both are constants, so no audited record influences the preprocessing of another. A missing value is written "?" and
+# is a value of its own.
 Scale = tuple[float, float]
 COLUMNS: tuple[tuple[str, Scale | tuple[str, ...]], ...] = (
     ("age", (38.5816, 13.6402)),
@@ -80,13 +80,13 @@ def _load(place: Place) -> Dataset:
     folder = place.folder("the folder that holds adult.data and adult.test")
     files = [(number, folder / name) for number, name in enumerate(FILES) if (folder / name).is_file()]
     if not files:
-        raise InputError(f"{folder}: there is neither {' nor '.join(FILES)}")
-    read = [_read(path) for _, path in files]
-    lengths = [len(labels) for _, labels in read]
+        raise InputError(f"{folder}: there is neither {' nor '.join(FILES)}", hint="give the folder that holds them")
+    tables = [_read(path) for _, path in files]
+    lengths = [len(labels) for _, labels in tables]
     return Dataset(
         name=place.name,
-        inputs=np.concatenate([inputs for inputs, _ in read]),
-        labels=np.concatenate([labels for _, labels in read]),
+        inputs=np.concatenate([inputs for inputs, _ in tables]),
+        labels=np.concatenate([labels for _, labels in tables]),
         ids=ids_by_file([number for number, _ in files], [range(n) for n in lengths]),
         n_classes=len(CLASSES),
         class_names=CLASSES,
@@ -96,41 +96,41 @@ def _load(place: Place) -> Dataset:
 
 
 def _read(path: Path) -> tuple[NDArray[np.float32], IntArray]:
-    """Inputs ``[n, d]`` and labels; a category becomes one column a value."""
+    """Inputs ``[n, d]`` and labels; a category becomes one column per value."""
     rows = []
     for line, row in rows_of_csv(path):
         cells = [cell.strip() for cell in row]
         if len(cells) == 1 and cells[0].startswith("|"):
-            continue  # adult.test begins with a remark
+            continue  # adult.test begins with a comment
         if len(cells) != len(COLUMNS) + 1:
             raise InputError(f"{path}: line {line} has {len(cells)} cells, expected {len(COLUMNS) + 1}")
         rows.append((line, cells))
     if not rows:
-        raise InputError(f"{path}: there are no records")
+        raise InputError(f"{path}: there are no records", hint="download it again")
     parts = []
-    for place, (name, kind) in enumerate(COLUMNS):
-        written = [(line, cells[place]) for line, cells in rows]
+    for position, (name, kind) in enumerate(COLUMNS):
+        column = [(line, cells[position]) for line, cells in rows]
         where = f"{path}: column {name}"
         if isinstance(kind[0], str):
-            parts.append(np.eye(len(kind), dtype=np.float32)[_numbers(where, written, kind)])
+            parts.append(np.eye(len(kind), dtype=np.float32)[_numbers(where, column, kind)])
         else:
             mean, deviation = kind
-            parts.append(((_values(where, written) - mean) / deviation).astype(np.float32)[:, np.newaxis])
+            parts.append(((_values(where, column) - mean) / deviation).astype(np.float32)[:, np.newaxis])
     # Labels of adult.test end in a full stop.
     labels = _numbers(f"{path}: column income", [(line, cells[-1].rstrip(".")) for line, cells in rows], CLASSES)
     return np.concatenate(parts, axis=1), labels
 
 
-def _numbers(where: str, written: list[tuple[int, str]], known: tuple[object, ...]) -> IntArray:
-    number = {value: place for place, value in enumerate(known)}
-    for line, value in written:
+def _numbers(where: str, column: list[tuple[int, str]], known: tuple[object, ...]) -> IntArray:
+    number = {value: position for position, value in enumerate(known)}
+    for line, value in column:
         if value not in number:
             raise InputError(f"{where}: line {line}: {value[:40]!r} is not among the published values")
-    return np.array([number[value] for _, value in written], dtype=np.int64)
+    return np.array([number[value] for _, value in column], dtype=np.int64)
 
 
-def _values(where: str, written: list[tuple[int, str]]) -> NDArray[np.float64]:
-    for line, value in written:
+def _values(where: str, column: list[tuple[int, str]]) -> NDArray[np.float64]:
+    for line, value in column:
         if not (value.isascii() and value.isdigit()):
             raise InputError(f"{where}: line {line}: {value[:40]!r} is not a whole number")
-    return np.array([float(value) for _, value in written])
+    return np.array([float(value) for _, value in column])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.data.datasets._dataset import TextDataset
 from harness.data._text_files import rows_of_csv
+from harness.data.datasets._dataset import TextDataset
 from harness.data.datasets._registry import Place, register
 from harness.data.datasets._texts import Part, gathered, label_of
 from harness.errors import InputError
@@ -20,7 +20,7 @@ FILES = ("train.csv", "test.csv")
 
 @register("ag-news")
 def _load(place: Place) -> TextDataset:
-    """A folder is read for the official files; a .tsv, which repeats their articles, is asked for by its own path."""
+    """Read a folder's official files, or one file; a .tsv repeats their articles and is read only by its own path."""
     path = place.path("the folder that holds train.csv and test.csv, or one .csv or .tsv file")
     if path.is_file():
         files = [(FILES.index(path.name) if path.name in FILES else len(FILES), path)]

@@ -1,7 +1,7 @@
-"""Where the data sets are published, how large the files are, what they may be used for, and how they are known again.
+"""Addresses, sizes, licences and checksums of the data sets that can be fetched.
 
-A checksum stands here only where it is widely published or was measured on the file of the pinned commit that the
-address names. Where there is none, nothing is fetched: a file that cannot be checked is the reader's own to judge.
+A checksum is listed only where it is widely published or was measured on the file of the pinned commit in the address.
+A file without a checksum is not fetched, because it cannot be verified.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ __all__ = ["CATALOGUE", "Download", "Offer"]
 
 @dataclass(frozen=True)
 class Download:
-    """One file.
+    """One file to download.
 
     Args:
-        url: where its authors, or those who keep it for them, publish it.
-        size_bytes: how large it is; None where that is not known.
-        sha256: its digest; None where none is known.
-        unpack: of an archive, a pattern of the members that are written out; the first group is a member's place.
+        url: address at which its authors or its maintainers publish it.
+        size_bytes: its size; None where it is not known.
+        sha256: its digest; None where it is not known.
+        unpack: pattern of the archive members to unpack; the first group is the member's path in the folder.
     """
 
     url: str
@@ -39,7 +39,7 @@ class Offer:
     """A data set that can be fetched.
 
     Args:
-        licence: what its authors say about its use.
+        licence: the licence that its authors state.
         downloads: its files.
     """
 
@@ -149,7 +149,7 @@ CATALOGUE: Mapping[str, Offer] = {
         ),
     ),
     "mnist": Offer(
-        "CC BY-SA 3.0, as it is commonly given (LeCun, Cortes & Burges)",
+        "CC BY-SA 3.0, as commonly stated (LeCun, Cortes & Burges)",
         (
             Download(
                 MNIST + "train-images-idx3-ubyte.gz",

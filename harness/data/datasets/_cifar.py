@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.datasets._dataset import Dataset
 from harness.data._text_files import read_bytes, sources_by_file
+from harness.data.datasets._dataset import Dataset
 from harness.data.datasets._images import normalised
 from harness.data.datasets._registry import Place, register
 from harness.errors import InputError
@@ -27,8 +27,8 @@ class _Layout:
 
     Args:
         starts: file name -> id of its first record; ids do not change with the files present.
-        most_records: what an official file holds at most, by name.
-        label_bytes: bytes before the pixels; the last one is the label that is used.
+        most_records: file name -> largest number of records of the official file.
+        label_bytes: bytes before the pixels; the last one is the label.
         n_classes: number of classes.
         mean: mean of each channel over the official training set.
         std: standard deviation of each channel over the official training set.
@@ -49,7 +49,7 @@ class _Layout:
 # The test file follows the five training files in the official order.
 TEN_FILES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin")
 TEN = _Layout(
-    starts={name: 10_000 * place for place, name in enumerate(TEN_FILES)},
+    starts={name: 10_000 * number for number, name in enumerate(TEN_FILES)},
     most_records=dict.fromkeys(TEN_FILES, 10_000),
     label_bytes=1,
     n_classes=10,
@@ -98,10 +98,12 @@ def _load(place: Place, layout: _Layout, what: str) -> Dataset:
 
 def _read(path: Path, layout: _Layout) -> NDArray[np.uint8]:
     size, most = layout.record_bytes, layout.most_records[path.name]
-    # Up to twice an official file is read, so that the message below can count its records.
+    # Reads up to twice an official file, so that the message below can state the number of records.
     data = np.frombuffer(read_bytes(path, most=2 * most * size), dtype=np.uint8)
     if len(data) == 0 or len(data) % size:
-        raise InputError(f"{path}: {len(data)} bytes is not a whole number of {size}-byte records")
+        raise InputError(
+            f"{path}: {len(data)} bytes is not a whole number of {size}-byte records", hint="get the binary version"
+        )
     table = data.reshape(-1, size)
     if len(table) > most:
         raise InputError(f"{path}: {len(table)} records, an official file holds at most {most}")

@@ -1,4 +1,4 @@
-"""The shapes that data sets have: arrays that a model is fed, texts that are yet to be tokenized, image files."""
+"""The forms of a data set: input arrays of a model, texts before tokenization, and image files (in ``_images``)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 __all__ = ["INPUT_NAME", "Dataset", "Kind", "Labelled", "TextDataset"]
 
-# What torch.export, and so LiteRT's converter, call a model's first positional argument; records use the same name.
+# Name that torch.export, and so LiteRT's converter, give a model's first positional argument; records use it too.
 INPUT_NAME = "args_0"
 
 Kind = Literal["image", "table", "text"]
 Content = TypeVar("Content", bound=Sized)
 
-# What the inputs of each kind look like, by element type and number of axes.
+# The kind of records by the inputs' element type and number of axes.
 KINDS: dict[tuple[str, int], Kind] = {("float32", 4): "image", ("float32", 2): "table", ("int64", 2): "text"}
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled(ABC, Generic[Content]):
-    """Records with classes and ids; what a record is, a subclass says.
+    """Records with classes and ids; subclasses define the content of a record.
 
     Args:
         name: the registered name.
@@ -40,8 +40,8 @@ class Labelled(ABC, Generic[Content]):
         ids: distinct, stable id of each record, int64 ``[n]``.
         n_classes: number of classes.
         class_names: the classes' names, where the files have any.
-        sources: which of ``source_names`` each record came from, int64 ``[n]``; None where there is one source only.
-        source_names: the files or folders that the records came from.
+        sources: index into ``source_names`` of each record, int64 ``[n]``; None where there is one source only.
+        source_names: the files or folders of the records.
 
     Raises:
         InputError: lengths differ, ids repeat, a label or a source is out of range.
@@ -80,27 +80,29 @@ class Labelled(ABC, Generic[Content]):
 
     @abstractmethod
     def content(self, row: int) -> bytes:
-        """What two records have to share to be copies of each other."""
+        """The content of a record; records with equal content are copies of each other."""
 
     @cached_property
     def _order(self) -> IntArray:
         return np.argsort(self.ids)
 
     def rows(self, ids: IntArray) -> IntArray:
-        """Where the records with these ids are, in the order of ``ids``.
+        """The rows of the records with these ids, in the order of ``ids``.
 
         Raises:
             InputError: an id is not in this data set.
         """
-        places = np.searchsorted(self.ids, ids, sorter=self._order)
-        found: IntArray = self._order[np.minimum(places, len(self) - 1)]
-        missing = np.flatnonzero(self.ids[found] != ids)
+        positions = np.searchsorted(self.ids, ids, sorter=self._order)
+        rows: IntArray = self._order[np.minimum(positions, len(self) - 1)]
+        missing = np.flatnonzero(self.ids[rows] != ids)
         if len(missing):
             raise InputError(f"data set {self.name}: there is no record {int(ids[missing[0]])}")
-        return found
+        return rows
 
-    def made(self, inputs: NDArray[np.float32] | NDArray[np.int64], rows: IntArray, *, vocabulary: int = 0) -> Dataset:
-        """The records at ``rows`` as a model is fed them, given what was made of their content."""
+    def with_inputs(
+        self, inputs: NDArray[np.float32] | NDArray[np.int64], rows: IntArray, *, vocabulary: int = 0
+    ) -> Dataset:
+        """The data set of the records at ``rows`` with the given input arrays."""
         return Dataset(
             name=self.name,
             inputs=inputs,
@@ -116,11 +118,11 @@ class Labelled(ABC, Generic[Content]):
 
 @dataclass(frozen=True, eq=False)
 class Dataset(Labelled[NDArray[np.float32] | NDArray[np.int64]]):
-    """Labelled records as a model is fed them, preprocessed once and deterministically.
+    """Labelled records as input arrays of a model, preprocessed once and deterministically.
 
     Args:
         inputs: float32 ``[n, C, H, W]`` (images), float32 ``[n, d]`` (tables) or int64 ``[n, sequence]`` (token ids;
-            0 is padding, and a model makes its mask of it).
+            0 is padding, from which a model computes its mask).
         vocabulary: number of token ids, for text; 0 elsewhere.
         name: see :class:`Labelled`, as the other arguments.
 
@@ -131,14 +133,14 @@ class Dataset(Labelled[NDArray[np.float32] | NDArray[np.int64]]):
     vocabulary: int = 0
 
     def __post_init__(self) -> None:
-        shown = f"{self.inputs.dtype} {self.inputs.shape}"
+        given = f"{self.inputs.dtype} {self.inputs.shape}"
         if (str(self.inputs.dtype), self.inputs.ndim) not in KINDS:
             raise InputError(
-                f"data set {self.name}: inputs are {shown}, not float32 [n, C, H, W] or [n, d], nor int64 [n, sequence]"
+                f"data set {self.name}: inputs are {given}, not float32 [n, C, H, W] or [n, d], nor int64 [n, sequence]"
             )
         super().__post_init__()
         if min(self.inputs.shape) == 0:
-            raise InputError(f"data set {self.name}: inputs are {shown}: a record holds nothing")
+            raise InputError(f"data set {self.name}: inputs are {given}: a record holds nothing")
         if self.kind == "text" and (self.inputs.min() < 0 or self.inputs.max() >= self.vocabulary):
             raise InputError(f"data set {self.name}: a token id is outside 0..{self.vocabulary - 1}")
         if self.kind != "text" and not np.isfinite(self.inputs).all():
@@ -146,7 +148,7 @@ class Dataset(Labelled[NDArray[np.float32] | NDArray[np.int64]]):
 
     @property
     def kind(self) -> Kind:
-        """What a record is: ``image``, ``table`` or ``text``."""
+        """The kind of record: ``image``, ``table`` or ``text``."""
         return KINDS[str(self.inputs.dtype), self.inputs.ndim]
 
     @property
@@ -156,7 +158,7 @@ class Dataset(Labelled[NDArray[np.float32] | NDArray[np.int64]]):
 
     @property
     def in_dtype(self) -> str:
-        """Element type that a model is fed: ``float32``, or ``int64`` for token ids."""
+        """Element type of a model's input: ``float32``, or ``int64`` for token ids."""
         return str(self.inputs.dtype)
 
     def content(self, row: int) -> bytes:
@@ -164,17 +166,17 @@ class Dataset(Labelled[NDArray[np.float32] | NDArray[np.int64]]):
         return bytes(self.inputs[row].tobytes())
 
     def take(self, ids: IntArray) -> Records:
-        """The records with these ids, in that order, as every later stage wants them."""
+        """The records with these ids, in that order."""
         rows = self.rows(ids)
         return Records({INPUT_NAME: self.inputs[rows]}, self.labels[rows], self.ids[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class TextDataset(Labelled[Sequence[str]]):
-    """Labelled texts; who is a member is drawn on them, and only then is a tokenizer trained on the members' texts.
+    """Labelled texts; the split comes first, and then a tokenizer is trained on the members' texts.
 
     Args:
-        inputs: one text a record.
+        inputs: one text per record.
         name: see :class:`Labelled`, as the other arguments.
     """
 
@@ -190,4 +192,4 @@ class TextDataset(Labelled[Sequence[str]]):
         """The records with these ids as token ids, in that order."""
         rows = self.rows(ids)
         tokens = tokenizer.encode([self.inputs[row] for row in rows])
-        return self.made(tokens, rows, vocabulary=tokenizer.vocabulary)
+        return self.with_inputs(tokens, rows, vocabulary=tokenizer.vocabulary)

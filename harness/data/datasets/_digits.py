@@ -1,7 +1,7 @@
-"""Scikit-learn's handwritten digits: the embedded data set, 1,797 images of 8 x 8.
+"""Scikit-learn's handwritten digits: the built-in data set, 1,797 images of 8 x 8.
 
-The same records come in the shape of every kind of model, so that each can be tried without a file: larger images, a
-table of 64 values, and texts whose words are the pixels.
+The same records are available for every kind of model, so that each can be tried without a file: as larger images, as a
+table of 64 values, and as texts whose words are the pixels.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ GREY_LEVELS = 16.0
 MEAN = 0.30526
 STD = 0.37605
 N_CLASSES = 10
-
-
 # Side of the enlarged images: four times the original's.
 ENLARGED = 4
-# The grey levels as words, one a pixel, row by row: what a network for text reads.
+# The grey levels as words, one per pixel, row by row, for networks for text.
 WORDS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"),
     *("nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "full"),

@@ -1,4 +1,4 @@
-"""`edgeleak fetch`: data sets from where they are published, checked against the digests that are known of them."""
+"""`edgeleak fetch`: downloads data sets from their publishers and verifies their digests."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from harness.data.datasets._catalogue import CATALOGUE, Download, Offer
 from harness.data._text_files import require
+from harness.data.datasets._catalogue import CATALOGUE, Download, Offer
 from harness.errors import ConfigError, InputError, UsageError
 
 __all__ = ["describe", "fetch"]
 
-# Seconds that a server may stay silent.
+# Seconds to wait for a server's response.
 TIMEOUT_S = 60
 
 
 def describe(name: str, *, catalogue: Mapping[str, Offer] = CATALOGUE) -> str:
-    """What would be fetched: licence, addresses and sizes, a line each.
+    """Describe a download before it: licence, addresses and sizes, one per line.
 
     Raises:
         ConfigError: the data set is not in the catalogue.
@@ -36,14 +36,14 @@ def describe(name: str, *, catalogue: Mapping[str, Offer] = CATALOGUE) -> str:
 def fetch(name: str, folder: Path, *, agreed: bool, catalogue: Mapping[str, Offer] = CATALOGUE) -> tuple[Path, ...]:
     """Download a data set's files into a folder, and unpack those that the loaders read unpacked.
 
-    A file that is there already and has the right digest is not downloaded again. A file with another digest never
-    takes its place in the folder.
+    A file that exists already with the right digest is not downloaded again. A downloaded file with another digest is
+    never stored.
 
     Args:
         name: the data set.
-        folder: where the files go; made where it is missing. It is the data set's `data_dir`.
-        agreed: the user has seen :func:`describe` and said yes.
-        catalogue: what can be fetched.
+        folder: folder for the files, created where it is missing; the data set's `data_dir`.
+        agreed: whether the user has agreed to the licence and size of :func:`describe`.
+        catalogue: the data sets that can be fetched.
 
     Returns:
         The files in the folder.
@@ -51,7 +51,7 @@ def fetch(name: str, folder: Path, *, agreed: bool, catalogue: Mapping[str, Offe
     Raises:
         ConfigError: the data set is not in the catalogue.
         UsageError: not agreed, or the checksum of a file is not known.
-        InputError: a file cannot be had, or is not the published one.
+        InputError: a file cannot be downloaded, or is not the published one.
         DependencyError: pooch is not installed.
     """
     offer = _offer(name, catalogue)
@@ -65,11 +65,11 @@ def fetch(name: str, folder: Path, *, agreed: bool, catalogue: Mapping[str, Offe
         raise UsageError(f"{name}: nothing was fetched yet", hint="add --yes to agree to the licence and the size")
     require("pooch", extra="fetch")
     folder.mkdir(parents=True, exist_ok=True)
-    found: list[Path] = []
+    paths: list[Path] = []
     for download in offer.downloads:
         path = _retrieve(download, folder)
-        found.extend([path] if download.unpack is None else _unpack(path, re.compile(download.unpack), folder))
-    return tuple(found)
+        paths.extend([path] if download.unpack is None else _unpack(path, re.compile(download.unpack), folder))
+    return tuple(paths)
 
 
 def _offer(name: str, catalogue: Mapping[str, Offer]) -> Offer:
@@ -87,7 +87,7 @@ def _retrieve(download: Download, folder: Path) -> Path:
 
     pooch.get_logger().setLevel("ERROR")
     try:
-        place = pooch.retrieve(
+        downloaded = pooch.retrieve(
             download.url,
             known_hash=f"sha256:{download.sha256}",
             fname=download.name,
@@ -96,35 +96,35 @@ def _retrieve(download: Download, folder: Path) -> Path:
         )
     except requests.RequestException as error:
         raise InputError(f"{download.url}: cannot be fetched: {error}", hint="try again later") from None
-    except ValueError:  # pooch's word for another digest; the file is removed by then
+    except ValueError:  # pooch raises it for another digest, and has removed the file
         raise InputError(
             f"{download.url}: is not the published file: its SHA-256 is not {download.sha256}",
-            hint="it was altered on the way or at its place; nothing was kept",
+            hint="it was altered by the server or in transit; nothing was stored",
         ) from None
-    return Path(place)
+    return Path(downloaded)
 
 
-def _unpack(path: Path, wanted: re.Pattern[str], folder: Path) -> Iterator[Path]:
-    """Write the members that match, each to the place that the pattern's first group names, and no other."""
+def _unpack(path: Path, pattern: re.Pattern[str], folder: Path) -> Iterator[Path]:
+    """Write only the members that match, each to the path that the pattern's first group names."""
     count = 0
     for name, stream in _members(path):
-        match = wanted.fullmatch(name)
+        match = pattern.fullmatch(name)
         if match is None:
             continue
-        place = folder / match[1]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_name(place.name + ".part")
+        target = folder / match[1]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(target.name + ".part")
         with stream, draft.open("wb") as out:
             shutil.copyfileobj(stream, out)
-        draft.replace(place)
+        draft.replace(target)
         count += 1
-        yield place
+        yield target
     if not count:
-        raise InputError(f"{path}: holds none of the files that were expected")
+        raise InputError(f"{path}: holds none of the files that were expected", hint="delete it and fetch again")
 
 
 def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Name and content of each plain file of a zip or a packed tar; its bytes are known to be the published ones."""
+    """Name and content of each regular file of a zip or a packed tar, whose digest has been verified."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for item in archive.infolist():

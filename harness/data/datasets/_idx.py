@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.datasets._dataset import Dataset
 from harness.data._text_files import read_gzip, sources_by_file
+from harness.data.datasets._dataset import Dataset
 from harness.data.datasets._images import normalised
 from harness.data.datasets._registry import Place, register
 from harness.errors import InputError
@@ -18,10 +18,10 @@ from harness.types import IntArray
 __all__: list[str] = []
 
 SIDE = 28
-# Two pixels of black on each side make 28 x 28 images 32 x 32, the size that the architectures are made for.
+# Two black pixels on each side turn 28 x 28 images into 32 x 32, the size of the architectures.
 MARGIN = 2
 N_CLASSES = 10
-# The two official parts: name, id of the first record, records at most.
+# The two official parts: name, id of the first record, largest number of records.
 PARTS = (("train", 0, 60_000), ("t10k", 60_000, 10_000))
 # Mean and standard deviation over the official training set's pixels, without the margin.
 MNIST = ((0.1307,), (0.3081,))
@@ -41,18 +41,20 @@ def _load_fashion(place: Place) -> Dataset:
 
 
 def _load(place: Place, mean: tuple[float, ...], std: tuple[float, ...]) -> Dataset:
-    folder = place.folder("the folder that holds train-images-idx3-ubyte and its fellows, with or without .gz")
+    folder = place.folder("the folder that holds train-images-idx3-ubyte and the other IDX files, with or without .gz")
     names, images, labels, ids = [], [], [], []
     for part, start, most in PARTS:
         path = _find(folder, f"{part}-images-idx3-ubyte")
         if path is None:
             continue
-        wanted = f"{part}-labels-idx1-ubyte"
-        beside = _find(folder, wanted)
-        if beside is None:
-            raise InputError(f"{folder / wanted}: no such file, with or without .gz", hint=f"it belongs to {path.name}")
-        pixels, classes = _read(path, (SIDE, SIDE), most=most), _read(beside, (), most=most)
-        _check(beside, classes, len(pixels))
+        labels_name = f"{part}-labels-idx1-ubyte"
+        labels_path = _find(folder, labels_name)
+        if labels_path is None:
+            raise InputError(
+                f"{folder / labels_name}: no such file, with or without .gz", hint=f"it holds the labels of {path.name}"
+            )
+        pixels, classes = _read(path, (SIDE, SIDE), most=most), _read(labels_path, (), most=most)
+        _check(labels_path, classes, len(pixels))
         names.append(part)
         images.append(pixels)
         labels.append(classes.astype(np.int64))
@@ -72,7 +74,7 @@ def _load(place: Place, mean: tuple[float, ...], std: tuple[float, ...]) -> Data
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    """The file, packed or not."""
+    """The file, plain or packed with gzip; None where it is missing."""
     return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
 
 
@@ -85,9 +87,11 @@ def _read(path: Path, shape: tuple[int, ...], *, most: int) -> NDArray[np.uint8]
     n, *rest = struct.unpack(f">{1 + len(shape)}I", data[4:header])
     if tuple(rest) != shape:
         raise InputError(f"{path}: records of shape {rest}, expected {list(shape)}")
-    held, claimed = len(data) - header, n * int(np.prod(shape, dtype=np.int64))
-    if held != claimed:
-        raise InputError(f"{path}: {n} records take {claimed} bytes, the file holds {held}", hint="download it again")
+    data_bytes, claimed_bytes = len(data) - header, n * int(np.prod(shape, dtype=np.int64))
+    if data_bytes != claimed_bytes:
+        raise InputError(
+            f"{path}: {n} records take {claimed_bytes} bytes, the file holds {data_bytes}", hint="download it again"
+        )
     return np.frombuffer(data, dtype=np.uint8, offset=header).reshape(n, *shape)
 
 

@@ -1,4 +1,4 @@
-"""Images: the fixed normalisation, and image files that are decoded only where a record has a role."""
+"""Image files, decoded only for records with a role, and the fixed normalisation of images."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.datasets._dataset import Dataset, Labelled
 from harness.data._text_files import read_bytes, require
+from harness.data.datasets._dataset import Dataset, Labelled
 from harness.errors import InputError
 from harness.types import IntArray
 
@@ -24,10 +24,10 @@ MAX_GREY = np.float32(255.0)
 SIDE = 64
 # Channel means and standard deviations of ImageNet's training set, the usual constants for photographs.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# An image larger than this, in its file or in its pixels, is no record of a classifier for phones.
+# Larger images are refused: a classifier for phones has none, and decoding them takes gigabytes.
 MOST_FILE_BYTES = 32 << 20
 MOST_PIXELS = 50_000_000
-# Pillow decodes outside Python's lock; more threads than this wait for the disk only.
+# Pillow decodes without Python's global lock; more threads than this only wait for the disk.
 THREADS = 4
 
 
@@ -35,14 +35,14 @@ THREADS = 4
 class ImageFiles(Labelled[Sequence[Path]]):
     """Labelled image files.
 
-    They stay undecoded until it is known which records have a role: a hundred thousand images of 64 x 64 take five
-    gigabytes in float32, and every process that trains a model would hold them. Copies are files with equal bytes; the
-    same picture packed anew counts as another one.
+    They are decoded after the split, and only those with a role: a hundred thousand images of 64 x 64 take five
+    gigabytes in float32, in every process that trains a model. Copies are files with equal bytes; the same picture
+    compressed again counts as another one.
 
     Args:
-        inputs: one file a record.
-        mean: of each channel, of pixels in 0..1; fixed, so that preprocessing does not depend on the split.
-        std: of each channel, likewise.
+        inputs: one file per record.
+        mean: mean of each channel, for pixels in 0..1; fixed, so that preprocessing does not depend on the split.
+        std: standard deviation of each channel, fixed too.
         name: see :class:`Labelled`, as the other arguments.
     """
 
@@ -63,30 +63,30 @@ class ImageFiles(Labelled[Sequence[Path]]):
         require("PIL", extra="images")
         rows = self.rows(ids)
         with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as threads:
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what cannot be decoded is an error
+            warnings.simplefilter("ignore")  # Pillow warns about metadata; damaged images are errors
             pixels = np.stack(list(threads.map(partial(_decode, side=SIDE), [self.inputs[row] for row in rows])))
-        return self.made(normalised(pixels.transpose(0, 3, 1, 2), mean=self.mean, std=self.std), rows)
+        return self.with_inputs(normalised(pixels.transpose(0, 3, 1, 2), mean=self.mean, std=self.std), rows)
 
 
 def normalised(pixels: NDArray[np.uint8], *, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:
-    """Bytes ``[n, C, H, W]`` as float32 of about unit scale, by one mean and one deviation a channel."""
-    # A grey level has 256 values: worked out once a channel and looked up, no array is larger than the result.
+    """Normalise bytes ``[n, C, H, W]`` to float32 of about unit scale, with one mean and deviation per channel."""
+    # The 256 grey levels are normalised once per channel and looked up, so no array is larger than the result.
     grey = np.arange(256, dtype=np.float32) / MAX_GREY
-    made = np.empty(pixels.shape, dtype=np.float32)
+    values = np.empty(pixels.shape, dtype=np.float32)
     for channel, (shift, scale) in enumerate(zip(mean, std, strict=True)):
-        made[:, channel] = ((grey - np.float32(shift)) / np.float32(scale))[pixels[:, channel]]
-    return made
+        values[:, channel] = ((grey - np.float32(shift)) / np.float32(scale))[pixels[:, channel]]
+    return values
 
 
 def _decode(path: Path, *, side: int) -> NDArray[np.uint8]:
-    """One file as bytes ``[side, side, 3]``."""
+    """Decode one file to bytes ``[side, side, 3]``."""
     from PIL import Image
 
     if path.stat().st_size > MOST_FILE_BYTES:
-        raise InputError(f"{path}: larger than {MOST_FILE_BYTES:,} bytes")
+        raise InputError(f"{path}: larger than {MOST_FILE_BYTES:,} bytes", hint="replace or remove the file")
     try:
         with Image.open(path) as image:
-            # Asked of the header, before any memory is: a few bytes may claim a picture of gigabytes.
+            # The header is checked before memory is allocated: a few bytes may claim a picture of gigabytes.
             if image.width * image.height > MOST_PIXELS:
                 raise InputError(f"{path}: {image.width} x {image.height} pixels, at most {MOST_PIXELS:,} are decoded")
             rgb = image.convert("RGB")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.data.datasets._dataset import TextDataset
 from harness.data._text_files import decode, members, read_bytes
+from harness.data.datasets._dataset import TextDataset
 from harness.data.datasets._registry import Place, register
 from harness.data.datasets._texts import Part, gathered
 from harness.errors import InputError
@@ -15,7 +15,7 @@ from harness.errors import InputError
 __all__: list[str] = []
 
 CLASSES = ("neg", "pos")
-# A folder's place here is part of its records' ids; the file's own number is the other part.
+# A folder's index here is one part of its records' ids, the file's number the other.
 FOLDERS = ("train/neg", "train/pos", "test/neg", "test/pos")
 REVIEW = re.compile(r"(?:.*/)?((?:train|test)/(?:neg|pos))/(\d{1,9})_\d{1,2}\.txt")
 # The longest review has 14 kB.
@@ -37,7 +37,7 @@ def _load(place: Place) -> TextDataset:
 
 
 def _arranged(place: Place, where: Path, reviews: Iterator[Review]) -> TextDataset:
-    """By folder and number, whatever order disk or archive have them in."""
+    """Order reviews by folder and number, independent of their order on disk or in the archive."""
     by_folder: dict[str, dict[int, str]] = {folder: {} for folder in FOLDERS}
     for folder, number, text in reviews:
         if number in by_folder[folder]:
@@ -48,7 +48,10 @@ def _arranged(place: Place, where: Path, reviews: Iterator[Review]) -> TextDatas
     for split in ("train", "test"):
         for sentiment, other in (CLASSES, CLASSES[::-1]):
             if by_folder[f"{split}/{other}"] and not by_folder[f"{split}/{sentiment}"]:
-                raise InputError(f"{where}: {split}/{sentiment} has no review", hint=f"{split}/{other} has some")
+                raise InputError(
+                    f"{where}: {split}/{sentiment} has no review",
+                    hint=f"{split}/{other} has reviews; unpack the whole archive",
+                )
     parts = []
     for number, folder in enumerate(FOLDERS):
         rows = sorted(by_folder[folder])
@@ -67,7 +70,7 @@ def _from_folders(folder: Path) -> Iterator[Review]:
 
 
 def _from_tar(path: Path) -> Iterator[Review]:
-    """Members are known by their names and never written anywhere, so a name with ``..`` reaches nothing."""
+    """Read the reviews of a packed tar; members are not written to disk, so a name with ``..`` is harmless."""
     with members(path) as files:
         for name, size, stream in files:
             match = REVIEW.fullmatch(name)

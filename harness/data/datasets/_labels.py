@@ -1,4 +1,4 @@
-"""Classes as files write them, by name or by number, and as a model knows them: 0, 1, 2 ..."""
+"""Converts classes from the names or numbers in a file to the numbers of a model: 0, 1, 2 ..."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.types import Array, IntArray
 
 __all__ = ["check_numbers", "number_classes"]
 
-# More classes than any table has; a column of numbers beyond it is no column of classes.
+# More classes than any table has; a column of larger numbers does not hold classes.
 MOST_CLASSES = 100_000
 
 
 def number_classes(values: Sequence[str], where: str) -> tuple[IntArray, tuple[str, ...]]:
-    """Labels int64 ``[n]`` and the names of the classes.
+    """Number the classes: labels int64 ``[n]`` and the names of the classes.
 
-    Whole numbers are taken as they are and must leave no class out; anything else is a name, and names are sorted.
+    Whole numbers are used as they are, and every class must occur; other values are names, numbered in sorted order.
 
     Args:
         values: the column of classes, as written.
@@ -36,15 +36,15 @@ def number_classes(values: Sequence[str], where: str) -> tuple[IntArray, tuple[s
         except OverflowError:
             raise InputError(f"{where}: a label has too many digits", hint="number the classes from 0") from None
     names = sorted(set(stripped))
-    number = {name: place for place, name in enumerate(names)}
+    number = {name: position for position, name in enumerate(names)}
     return np.array([number[value] for value in stripped], dtype=np.int64), tuple(names)
 
 
 def check_numbers(labels: Array, where: str) -> IntArray:
-    """Whole-numbered labels as int64, of which none is negative and no class in between is empty.
+    """Check whole-numbered labels: none is negative, and every class up to the largest occurs; returns int64.
 
     Raises:
-        InputError: they are not so; the record or the class is named.
+        InputError: a label or a class is wrong; the message names the record or the class.
     """
     if labels.ndim != 1 or labels.dtype.kind not in "iub":
         raise InputError(f"{where}: labels are {labels.dtype} {labels.shape}, expected whole numbers or names, [n]")

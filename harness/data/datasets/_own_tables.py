@@ -1,6 +1,6 @@
 """The user's own records: a .csv or .parquet with a column of classes, an .npz, or a pair of .npy files.
 
-Values are fed as they are, as float32: what the deployed model's author scales and encodes, the file has to hold.
+Values become float32 and are not scaled: the file has to hold the inputs of the deployed model.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from harness.data import tables
-from harness.data.datasets._dataset import Dataset
 from harness.data._text_files import require
+from harness.data.datasets._dataset import Dataset
 from harness.data.datasets._labels import check_numbers, number_classes
 from harness.data.datasets._registry import Place, register
-from harness.errors import InputError
 from harness.data.npz import Archive
+from harness.errors import InputError
 from harness.types import Array, IntArray
 
 __all__: list[str] = []
@@ -36,7 +36,7 @@ def _load_parquet(place: Place) -> Dataset:
 
 def _from_table(place: Place, path: Path, table: tables.Table) -> Dataset:
     labels, names = number_classes(table.classes, f"{path}: column {table.label}")
-    return _made(place, path, table.values, labels, names)
+    return _dataset(place, path, table.values, labels, names)
 
 
 @register("npz")
@@ -54,7 +54,7 @@ def _load_npy(place: Place) -> Dataset:
 
 
 def _array(path: Path) -> Array:
-    """One array; mapped first, so that a header which claims more than the file holds is refused before memory is."""
+    """Read one array; mapped first, so that a header that claims more than the file holds costs no memory."""
     try:
         mapped: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return np.array(mapped)
@@ -77,14 +77,14 @@ def _from_arrays(place: Place, path: Path, inputs: Array, labels: Array) -> Data
         numbers, names = number_classes([str(value) for value in labels.astype(np.str_)], where)
     else:
         numbers, names = check_numbers(labels, where), ()
-    return _made(place, path, inputs, numbers, names)
+    return _dataset(place, path, inputs, numbers, names)
 
 
-def _made(place: Place, path: Path, values: Array, labels: IntArray, names: tuple[str, ...]) -> Dataset:
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is named below
+def _dataset(place: Place, path: Path, values: Array, labels: IntArray, names: tuple[str, ...]) -> Dataset:
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are refused below
         inputs = values.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(inputs.reshape(len(inputs), -1)).all(axis=1))
-    if len(bad):
-        raise InputError(f"{path}: inputs: record {int(bad[0]) + 1} holds NaN, infinity or a number beyond float32")
+    invalid = np.flatnonzero(~np.isfinite(inputs.reshape(len(inputs), -1)).all(axis=1))
+    if len(invalid):
+        raise InputError(f"{path}: inputs: record {int(invalid[0]) + 1} holds NaN, infinity or a number beyond float32")
     ids = np.arange(len(labels), dtype=np.int64)
     return Dataset(place.name, np.ascontiguousarray(inputs), labels, ids, int(labels.max()) + 1, names)

@@ -1,4 +1,4 @@
-"""The tokenizer that a pretrained network was trained with, made to pad with id 0."""
+"""Reads the tokenizer of a pretrained network, and sets its padding to id 0."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harness.errors import InputError
 
 __all__ = ["read_tokenizer"]
 
-HINT = "transformers' save_pretrained writes the tokenizer.json of a network's own tokenizer"
+HINT = "give the tokenizer.json that transformers' save_pretrained writes"
 
 
 def read_tokenizer(path: Path, *, sequence: int) -> Tokenizer:
-    """Read a ``tokenizer.json`` and make it cut and pad to one length with id 0.
+    """Read a ``tokenizer.json`` and set it to truncate and pad to one length with id 0.
 
-    BERT's own padding has id 0 already. GPT-2 has none, and id 0 is a word: every id is then moved up by one, and
-    :attr:`Tokenizer.shift` says so.
+    BERT's own padding has id 0. GPT-2 has no padding, and id 0 is a word: every id is then raised by one, and
+    :attr:`Tokenizer.shift` is 1.
 
     Args:
         path: the file, as the tokenizers library writes it.
@@ -31,27 +31,27 @@ def read_tokenizer(path: Path, *, sequence: int) -> Tokenizer:
         DependencyError: the package tokenizers is not installed.
     """
     require("tokenizers", extra="text")
-    from tokenizers import Tokenizer as Backend
+    import tokenizers
 
     try:
         table = json.loads(path.read_bytes())
-        Backend.from_str(json.dumps(table))
+        tokenizers.Tokenizer.from_str(json.dumps(table))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", hint=HINT) from None
-    except Exception as error:  # the library raises plain Exception, whatever is wrong
+    except Exception as error:  # the library raises plain Exception for every fault
         raise InputError(f"{path}: not a tokenizer: {' '.join(str(error).split())}", hint=HINT) from None
     padding = _padding(table)
     if padding is None:
         padding = SHIFTED_PADDING
         table = _shifted(table, path)
-    backend = Backend.from_str(json.dumps(table))
+    backend = tokenizers.Tokenizer.from_str(json.dumps(table))
     backend.enable_truncation(sequence)
     backend.enable_padding(length=sequence, pad_id=0, pad_token=padding)
     return Tokenizer(json.loads(backend.to_str()))
 
 
 def _padding(table: Mapping[str, Any]) -> str | None:
-    """The padding that has id 0; None where id 0 is a token that texts contain."""
+    """The padding token with id 0; None where id 0 is a token of texts."""
     for added in table.get("added_tokens") or ():
         if added["id"] == 0 and added["special"] and "pad" in added["content"].lower():
             return str(added["content"])
@@ -59,10 +59,12 @@ def _padding(table: Mapping[str, Any]) -> str | None:
 
 
 def _shifted(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The same tokenizer with every id higher by one, and padding at 0."""
+    """The tokenizer with every id raised by one, and padding at 0."""
     model = table["model"]
     if not isinstance(model.get("vocab"), dict):
-        raise InputError(f"{path}: id 0 is no padding, and the ids of a {model.get('type')} model cannot be moved")
+        raise InputError(
+            f"{path}: id 0 is not padding, and the ids of a {model.get('type')} model cannot be raised", hint=HINT
+        )
     vocabulary = {SHIFTED_PADDING: 0} | {token: number + 1 for token, number in model["vocab"].items()}
     added = [token | {"id": token["id"] + 1} for token in table.get("added_tokens") or ()]
     return {
@@ -74,7 +76,7 @@ def _shifted(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _shifted_marks(processor: Any) -> Any:
-    """The marks around a text, which some processors hold by id: ``["[SEP]", 102]``, or ``"ids": [102]``."""
+    """Raise the ids of the marks around a text in a processor: ``["[SEP]", 102]``, or ``"ids": [102]``."""
     if isinstance(processor, dict):
         return {
             key: [number + 1 for number in part] if key == "ids" else _shifted_marks(part)

@@ -1,4 +1,4 @@
-"""The data sets by name, and where each of them lies."""
+"""The data sets by name, and the location of their files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Source = Dataset | TextDataset | ImageFiles
 
 @dataclass(frozen=True)
 class Place:
-    """Where a data set's files lie, as the configuration says.
+    """The location of a data set's files, from the configuration.
 
     Args:
         name: the data set.
@@ -30,14 +30,14 @@ class Place:
     label: str | None = None
 
     def path(self, what: str) -> Path:
-        """``data_dir``, which has to be there.
+        """``data_dir``, which must exist.
 
         Args:
-            what: what it should hold, for the messages.
+            what: its expected content, for error messages.
 
         Raises:
             ConfigError: it is not given.
-            InputError: there is nothing.
+            InputError: it does not exist.
         """
         if self.data_dir is None:
             raise ConfigError(f"data set {self.name} needs data_dir", hint=what)
@@ -46,14 +46,14 @@ class Place:
         return self.data_dir
 
     def folder(self, what: str) -> Path:
-        """``data_dir``, which has to be a folder; see :meth:`path`."""
+        """``data_dir``, which must be a folder; see :meth:`path`."""
         path = self.path(what)
         if not path.is_dir():
             raise InputError(f"{path}: not a folder", hint=f"data_dir is {what}")
         return path
 
     def file(self, what: str) -> Path:
-        """``data_dir``, which has to be a file; see :meth:`path`."""
+        """``data_dir``, which must be a file; see :meth:`path`."""
         path = self.path(what)
         if not path.is_file():
             raise InputError(f"{path}: not a file", hint=f"data_dir is {what}")
@@ -63,16 +63,16 @@ class Place:
 Loader = Callable[[Place], Source]
 
 _LOADERS: dict[str, Loader] = {}
-# Data sets whose files are the user's own tables, so that the column of classes has to be named.
+# Data sets of the user's own tables, for which the configuration may name the column of classes.
 _LABELLED: set[str] = set()
 
 
 def register(name: str, *, has_label: bool = False) -> Callable[[Loader], Loader]:
-    """Put a loader under a name; a second loader of that name is refused.
+    """Register a loader by name; a second loader of that name is refused.
 
     Args:
-        name: what `data.name` calls it.
-        has_label: it takes the name of the column of classes.
+        name: its value of `data.name`.
+        has_label: whether it takes the name of the column of classes.
 
     Raises:
         ValueError: the name is taken.
@@ -98,12 +98,12 @@ def load(name: str, *, data_dir: Path | None = None, label: str | None = None) -
     """Read a data set by name; equal arguments give equal bytes.
 
     Args:
-        name: ``digits`` needs nothing; the others read the files of their official layout, or the user's own.
-        data_dir: folder of the data set's files, or the file where it is one.
-        label: the column that holds the classes, of the user's own tables.
+        name: one of :func:`names`; ``digits`` and its variants need no files.
+        data_dir: folder of the data set's files, or its file.
+        label: the column of classes in the user's own tables.
 
     Returns:
-        Arrays as a model is fed them; texts that wait for a tokenizer; or image files that wait to be decoded.
+        Input arrays of a model; texts to be tokenized; or image files to be decoded.
 
     Raises:
         ConfigError: the name is not known, the data set needs ``data_dir``, or it takes no ``label``.

@@ -1,4 +1,4 @@
-"""Location-30, Purchase-100 and Texas-100 (Shokri et al. 2017): tables of bits, from the published files."""
+"""Location-30, Purchase-100 and Texas-100 (Shokri et al. 2017): tables of binary features."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.datasets._dataset import Dataset
 from harness.data._text_files import members
+from harness.data.datasets._dataset import Dataset
 from harness.data.datasets._labels import check_numbers
 from harness.data.datasets._registry import Place, register
-from harness.errors import InputError
 from harness.data.npz import Archive
+from harness.errors import InputError
 from harness.types import Array, IntArray
 
 __all__: list[str] = []
 
 ZERO, COMMA = ord("0"), ord(",")
-# A class in quotation marks, a comma and a line end take no more.
+# Largest size of a class in quotation marks with a comma and a line end.
 LONGEST_LABEL = 16
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """One data set.
+    """The files of one data set.
 
     Args:
         archive: the published packed tar.
-        table: the member that holds the bits, a record a line.
-        labels: the member that holds the classes; None where they are the first column of the table.
-        bits: bits of a record.
+        table: the member with the features, one record per line.
+        labels: the member with the classes; None where they are the first column of the table.
+        n_features: features of a record.
         n_classes: classes; the files number them from 1.
-        most: records at most.
+        most: largest number of records.
     """
 
     archive: str
     table: str
     labels: str | None
-    bits: int
+    n_features: int
     n_classes: int
     most: int
 
@@ -67,14 +67,14 @@ def _load_texas(place: Place) -> Dataset:
 
 
 def _load(place: Place, layout: _Layout) -> Dataset:
-    """From the packed tar, or from NAME.npz with `features` and `labels`, the form in which it is often passed on."""
+    """Read the packed tar, or NAME.npz with `features` and `labels`, a common form of these data sets."""
     npz = f"{place.name}.npz"
     path = place.path(f"the folder that holds {layout.archive} or {npz}, or one of them")
     if path.is_dir():
         path = next((path / name for name in (layout.archive, npz) if (path / name).is_file()), path / layout.archive)
-    bits, labels = _from_npz(path, layout) if path.suffix == ".npz" else _from_tar(path, layout)
+    features, labels = _from_npz(path, layout) if path.suffix == ".npz" else _from_tar(path, layout)
     ids = np.arange(len(labels), dtype=np.int64)
-    return Dataset(place.name, bits.astype(np.float32), labels, ids, layout.n_classes)
+    return Dataset(place.name, features.astype(np.float32), labels, ids, layout.n_classes)
 
 
 def _from_tar(path: Path, layout: _Layout) -> tuple[NDArray[np.uint8], IntArray]:
@@ -84,11 +84,11 @@ def _from_tar(path: Path, layout: _Layout) -> tuple[NDArray[np.uint8], IntArray]
         for name, _, stream in files:
             where = f"{path}: {name}"
             if name == layout.table:
-                for line, row in _lines(where, stream, longest=2 * layout.bits + LONGEST_LABEL, most=layout.most):
+                for line, row in _lines(where, stream, longest=2 * layout.n_features + LONGEST_LABEL, most=layout.most):
                     if layout.labels is None:
                         label, _, row = row.partition(b",")
                         labels.append(_class(where, line, label, layout.n_classes))
-                    rows.append(_parsed(where, line, row, layout.bits))
+                    rows.append(_parsed(where, line, row, layout.n_features))
             elif name == layout.labels:
                 lines = _lines(where, stream, longest=LONGEST_LABEL, most=layout.most)
                 labels.extend(_class(where, line, row, layout.n_classes) for line, row in lines)
@@ -101,7 +101,7 @@ def _from_tar(path: Path, layout: _Layout) -> tuple[NDArray[np.uint8], IntArray]
 
 
 def _lines(where: str, stream: IO[bytes], *, longest: int, most: int) -> Iterator[tuple[int, bytes]]:
-    """Lines of a stream with their numbers, none of them longer and not more of them than the layout has."""
+    """The lines of a stream with their numbers; refuses longer lines and more lines than the layout has."""
     count = 0
     while line := stream.readline(longest + 1):
         count += 1
@@ -113,17 +113,17 @@ def _lines(where: str, stream: IO[bytes], *, longest: int, most: int) -> Iterato
             yield count, line.strip()
 
 
-def _parsed(where: str, line: int, row: bytes, bits: int) -> NDArray[np.uint8]:
-    """`0,1,1,...` as bytes 0 and 1."""
+def _parsed(where: str, line: int, row: bytes, n_features: int) -> NDArray[np.uint8]:
+    """Parse `0,1,1,...` to bytes 0 and 1."""
     cells = np.frombuffer(row, dtype=np.uint8)
     values = cells[::2] - np.uint8(ZERO)
-    if len(cells) != 2 * bits - 1 or values.max() > 1 or (cells[1::2] != COMMA).any():
-        raise InputError(f"{where}: line {line} is not {bits} digits 0 or 1 between commas")
+    if len(cells) != 2 * n_features - 1 or values.max() > 1 or (cells[1::2] != COMMA).any():
+        raise InputError(f"{where}: line {line} is not {n_features} digits 0 or 1 between commas")
     return values
 
 
-def _class(where: str, line: int, written: bytes, n_classes: int) -> int:
-    number = written.strip().strip(b'"')
+def _class(where: str, line: int, cell: bytes, n_classes: int) -> int:
+    number = cell.strip().strip(b'"')
     if not number.isdigit() or not 1 <= int(number) <= n_classes:
         raise InputError(f"{where}: line {line}: class {number[:20]!r} is outside 1..{n_classes}")
     return int(number) - 1
@@ -131,17 +131,17 @@ def _class(where: str, line: int, written: bytes, n_classes: int) -> int:
 
 def _from_npz(path: Path, layout: _Layout) -> tuple[NDArray[np.uint8], IntArray]:
     with Archive.open(path) as archive:
-        bits, labels = archive.array("features"), archive.array("labels")
-    if bits.ndim != 2 or bits.shape[1] != layout.bits or len(bits) == 0:
-        raise InputError(f"{path}: features are {bits.shape}, expected [n, {layout.bits}]")
-    bad = np.flatnonzero(~np.isin(bits, (0, 1)).all(axis=1))
+        features, labels = archive.array("features"), archive.array("labels")
+    if features.ndim != 2 or features.shape[1] != layout.n_features or len(features) == 0:
+        raise InputError(f"{path}: features are {features.shape}, expected [n, {layout.n_features}]")
+    bad = np.flatnonzero(~np.isin(features, (0, 1)).all(axis=1))
     if len(bad):
         raise InputError(f"{path}: features: record {int(bad[0])} holds something else than 0 and 1")
-    return bits.astype(np.uint8), _from_array(path, labels, layout)
+    return features.astype(np.uint8), _from_array(path, labels, layout)
 
 
 def _from_array(path: Path, labels: Array, layout: _Layout) -> IntArray:
-    """Classes as numbers from 0, or one column a class with a single 1 in each row."""
+    """Labels from an array of numbers from 0, or from one-hot rows."""
     if labels.ndim == 2 and labels.shape[1] == layout.n_classes:
         if not (np.isin(labels, (0, 1)).all() and (np.count_nonzero(labels, axis=1) == 1).all()):
             raise InputError(f"{path}: labels: a row does not hold a single 1")

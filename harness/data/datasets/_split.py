@@ -1,4 +1,4 @@
-"""Who is a member of what: disjoint roles of the records, drawn from one seed."""
+"""The split: disjoint roles of the records, drawn from one seed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ShadowSplit:
     """One shadow model's records; all arrays hold sorted ids.
 
     Args:
-        training: what the shadow is trained on; equals ``members`` except in the null twin.
-        members: the pool that attacks are told are members.
-        nonmembers: the pool that attacks are told are not.
+        training: the shadow's training set; equals ``members`` except in the null twin.
+        members: the records that attacks take as members.
+        nonmembers: the records that attacks take as non-members.
     """
 
     training: IntArray
@@ -36,15 +36,15 @@ class Split:
 
     Args:
         dataset: name of the data set.
-        seed: the one seed behind every draw.
-        null: True where nobody was trained on any audited pool.
-        training: what the target is trained on; equals ``members`` unless ``null``.
+        seed: the seed of every draw.
+        null: whether this is the null twin, in which no model is trained on an audited pool.
+        training: the target's training set; equals ``members`` unless ``null``.
         members: the target's audited members.
         nonmembers: the target's audited non-members.
         calibration: records for static quantization; never audited, never trained on.
         population: records outside every model's training set (RMIA's Z).
-        shadows: one entry per shadow model; their pools overlap one another, and nothing else.
-        duplicates_removed: records whose content repeats an earlier record's byte for byte, left out of every role.
+        shadows: one entry per shadow model; their pools overlap each other, but no other role.
+        duplicates_removed: number of records with the same bytes as an earlier record; they have no role.
     """
 
     dataset: str
@@ -94,11 +94,11 @@ def split(
 ) -> Split:
     """Draw the roles, each stratified by class, from one seed.
 
-    What is left after the target's roles, the calibration records and the population is the shadow pool S, or
-    ``shadow_pool`` records of it; each shadow gets a random half of S as members and the other half as non-members.
-    The null twin keeps the target's pools, calibration and population of the same seed; it carves a training set T0,
-    as large as a shadow's, out of what is left before S is, and trains the target and all the shadows on it. So no
-    audited record was in anybody's training set, and an attack that beats chance there is an artefact.
+    The records without another role, or ``shadow_pool`` of them, are the shadow pool S; each shadow gets a random half
+    of S as members and the other half as non-members. The null twin has the same target pools, calibration and
+    population for the same seed; it draws a training set T0 of a shadow's size from the other records before S, and
+    the target and all shadows are trained on T0. So no audited record is in any training set, and an attack that
+    beats chance there is an artefact.
 
     Args:
         dataset: the records.
@@ -107,16 +107,16 @@ def split(
         shadows: number of shadow models.
         population: records outside every training set.
         calibration: records for static quantization.
-        shadow_pool: records of S; None takes all that is left. Twice ``members`` gives shadows the target's size.
+        shadow_pool: size of S; None takes all remaining records. Twice ``members`` gives shadows the target's size.
         seed: seed of every draw.
         null: draw the null twin.
 
     Raises:
         ConfigError: a number is negative, or there are too few records.
     """
-    asked = {"members": members, "nonmembers": nonmembers, "population": population, "calibration": calibration}
+    counts = {"members": members, "nonmembers": nonmembers, "population": population, "calibration": calibration}
     rows, removed = _distinct(dataset)
-    _check(asked, shadows=shadows, shadow_pool=shadow_pool, available=len(rows), null=null, name=dataset.name)
+    _check(counts, shadows=shadows, shadow_pool=shadow_pool, available=len(rows), null=null, name=dataset.name)
     rng = np.random.default_rng(seed)
     labels = dataset.labels
     # The order of the draws is part of the format: the null twin of a seed must draw the same pools first.
@@ -132,76 +132,77 @@ def split(
     pairs = [_draw(rows, len(rows) // 2, labels=labels, rng=rng) for _ in range(shadows)]
     ids = dataset.ids
 
-    def named(chosen: IntArray) -> IntArray:
+    def ids_of(chosen: IntArray) -> IntArray:
         return np.sort(ids[chosen])
 
     return Split(
         dataset=dataset.name,
         seed=seed,
         null=null,
-        training=named(training),
-        members=named(a),
-        nonmembers=named(b),
-        calibration=named(c),
-        population=named(z),
+        training=ids_of(training),
+        members=ids_of(a),
+        nonmembers=ids_of(b),
+        calibration=ids_of(c),
+        population=ids_of(z),
         shadows=tuple(
-            ShadowSplit(named(training) if null else named(ins), named(ins), named(outs)) for ins, outs in pairs
+            ShadowSplit(ids_of(training) if null else ids_of(ins), ids_of(ins), ids_of(outs)) for ins, outs in pairs
         ),
         duplicates_removed=removed,
     )
 
 
 def _check(
-    asked: dict[str, int], *, shadows: int, shadow_pool: int | None, available: int, null: bool, name: str
+    counts: dict[str, int], *, shadows: int, shadow_pool: int | None, available: int, null: bool, name: str
 ) -> None:
-    for key, count in asked.items():
-        if count < (1 if key in ("members", "nonmembers") else 0):
-            raise ConfigError(f"{key}: {count} records cannot be drawn")
+    for key, count in counts.items():
+        least = 1 if key in ("members", "nonmembers") else 0
+        if count < least:
+            raise ConfigError(f"{key}: {count} records cannot be drawn", hint=f"give {least} or more")
     if shadows < 0:
-        raise ConfigError(f"shadows: {shadows} models cannot be trained")
+        raise ConfigError(f"shadows: {shadows} models cannot be trained", hint="give 0 or more")
     # A shadow needs a member and a non-member; the null twin, a training set as large as both together.
     needed_pool = (4 if null else 2) if shadows else (2 if null else 0)
     if shadow_pool is not None:
         if shadow_pool < 2:
             raise ConfigError(f"shadow_pool: {shadow_pool} records cannot be halved", hint="give twice the members")
         needed_pool = shadow_pool + (shadow_pool // 2 if null else 0)
-    needed = sum(asked.values()) + needed_pool
+    needed = sum(counts.values()) + needed_pool
     if needed > available:
-        parts = " + ".join(f"{count} {key}" for key, count in asked.items())
+        parts = " + ".join(f"{count} {key}" for key, count in counts.items())
         raise ConfigError(
             f"data set {name}: {parts} + at least {needed_pool} for training shadows is {needed} records, "
             f"there are {available} distinct ones",
-            hint="ask for fewer",
+            hint="use fewer records, or a larger data set",
         )
 
 
 def _distinct(dataset: Source) -> tuple[IntArray, int]:
-    """Rows whose content (bytes of the input, the text or the file) occurs first there, and how many repeat one.
+    """The first row of each content (bytes of the input, the text or the file), and the number of repeated ones.
 
-    A copy of a member among the non-members would be a member in all but name, so it may have no role at all.
+    A copy of a member among the non-members would in effect be a member, so repeated records have no role.
     """
-    seen: dict[bytes, int] = {}
+    first_rows: dict[bytes, int] = {}
     for row in dataset.rows(np.sort(dataset.ids)).tolist():
-        seen.setdefault(hashlib.sha256(dataset.content(row)).digest(), row)
-    rows = np.array(list(seen.values()), dtype=np.int64)
+        first_rows.setdefault(hashlib.sha256(dataset.content(row)).digest(), row)
+    rows = np.array(list(first_rows.values()), dtype=np.int64)
     return rows, len(dataset) - len(rows)
 
 
 def _draw(rows: IntArray, count: int, *, labels: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """``count`` of the rows, each class in its share (largest remainders), and the rows that are left."""
+    """Draw ``count`` rows, each class in its share (largest remainders); return them and the remaining rows."""
     if count == 0:
         return rows[:0], rows
     shuffled = rng.permutation(rows)
-    classes, place, sizes = np.unique(labels[shuffled], return_inverse=True, return_counts=True)
+    classes, class_index, sizes = np.unique(labels[shuffled], return_inverse=True, return_counts=True)
     share = count * sizes / len(rows)
     quota = np.floor(share).astype(np.int64)
     # Ties among the remainders are broken at random, else low classes would always win the extra record.
     order = np.lexsort((rng.random(len(classes)), -(share - quota)))
     quota[order[: count - int(quota.sum())]] += 1
-    by_class = np.argsort(place, kind="stable")
+    by_class = np.argsort(class_index, kind="stable")
     rank = np.empty(len(rows), dtype=np.int64)
     rank[by_class] = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    chosen = rank < quota[place]
+    chosen = rank < quota[class_index]
     return shuffled[chosen], shuffled[~chosen]
 
 

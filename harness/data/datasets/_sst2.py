@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.data.datasets._dataset import TextDataset
 from harness.data._text_files import lines_of, rows_of_csv
+from harness.data.datasets._dataset import TextDataset
 from harness.data.datasets._registry import Place, register
 from harness.data.datasets._texts import Part, gathered, label_of
 from harness.errors import InputError
@@ -21,18 +21,18 @@ COLUMNS = ("label", "sentence")
 
 @register("sst2")
 def _load(place: Place) -> TextDataset:
-    """A folder is read for the sentences, or, where it has none, for GLUE's phrases; or one file by its own path.
+    """Read a folder's sentences, or GLUE's phrases where it has no sentences, or one file by its own path.
 
-    GLUE's phrases are pieces of the same sentences. A phrase among the non-members may then be a part of a member,
-    which blurs what membership means: the sentences are the better data for an audit.
+    GLUE's phrases are parts of the same sentences, so a phrase among the non-members may be a part of a member. The
+    sentences are the better data for an audit.
     """
     path = place.path("the folder that holds stsa.binary.train or train.tsv, or one such file")
     known = (*SENTENCES, *PHRASES)
     if path.is_file():
         files = [path]
     else:
-        there = [path / name for name in known if (path / name).is_file()]
-        files = [file for file in there if file.name in SENTENCES] or there
+        present = [path / name for name in known if (path / name).is_file()]
+        files = [file for file in present if file.name in SENTENCES] or present
     if not files:
         raise InputError(f"{path}: there is none of {', '.join(known)}")
     parts = []
@@ -43,7 +43,7 @@ def _load(place: Place) -> TextDataset:
 
 
 def _sentences(number: int, path: Path) -> Part:
-    """A line is the class, a blank and the sentence."""
+    """Read a file whose lines are a class, a space and a sentence."""
     labels, texts = [], []
     for line, row in lines_of(path):
         label, _, text = row.partition(" ")
@@ -53,7 +53,7 @@ def _sentences(number: int, path: Path) -> Part:
 
 
 def _phrases(number: int, path: Path) -> Part:
-    """A header, then cells between tabs; the columns stand in either order."""
+    """Read a file with a header and tab-separated cells; the columns may be in either order."""
     rows = rows_of_csv(path, delimiter="\t", quoted=False)
     _, header = next(rows, (0, []))
     if sorted(header) != sorted(COLUMNS):

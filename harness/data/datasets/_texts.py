@@ -1,4 +1,4 @@
-"""What the loaders of texts share: parts of a data set put together, and no text empty."""
+"""Functions that the loaders of texts share: combining the files of a data set, and parsing classes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.data.datasets._dataset import TextDataset
 from harness.data._text_files import ids_by_file, sources_by_file
+from harness.data.datasets._dataset import TextDataset
 from harness.data.datasets._registry import Place
 from harness.errors import InputError
 
@@ -20,11 +20,11 @@ class Part:
     """The records of one file.
 
     Args:
-        number: the file's fixed place among the data set's files; decides the records' ids.
-        source: what a reader knows it by.
+        number: the file's fixed number in the data set; determines the records' ids.
+        source: the file's name for the user.
         labels: class of each record.
         texts: the records.
-        rows: number of each record in the file, where it has one of its own; None counts them.
+        rows: number of each record, where the file gives one; None counts the records.
     """
 
     number: int
@@ -35,15 +35,15 @@ class Part:
 
 
 def gathered(place: Place, parts: Sequence[Part], classes: Sequence[str]) -> TextDataset:
-    """The parts as one data set.
+    """Combine the parts to one data set.
 
     Raises:
-        InputError: a text is empty; its file and record are named.
+        InputError: a text is empty; the message names its file and record.
     """
     for part in parts:
         for row, text in enumerate(part.texts, start=1):
             if not text.strip():
-                raise InputError(f"{part.source}: record {row} is an empty text")
+                raise InputError(f"{part.source}: record {row} is an empty text", hint="remove the record")
     lengths = [len(part.texts) for part in parts]
     return TextDataset(
         name=place.name,
@@ -57,13 +57,13 @@ def gathered(place: Place, parts: Sequence[Part], classes: Sequence[str]) -> Tex
     )
 
 
-def label_of(written: str, known: Sequence[str], where: str) -> int:
-    """The number of a class as a file writes it.
+def label_of(text: str, known: Sequence[str], where: str) -> int:
+    """The number of a class from its text in a file.
 
     Raises:
-        InputError: there is no such class.
+        InputError: the text is not a known class.
     """
     try:
-        return known.index(written)
+        return known.index(text)
     except ValueError:
-        raise InputError(f"{where}: class {written[:40]!r} is none of {', '.join(known)}") from None
+        raise InputError(f"{where}: class {text[:40]!r} is none of {', '.join(known)}") from None

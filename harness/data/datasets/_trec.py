@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.data.datasets._dataset import TextDataset
 from harness.data._text_files import lines_of
+from harness.data.datasets._dataset import TextDataset
 from harness.data.datasets._registry import Place, register
 from harness.data.datasets._texts import Part, gathered, label_of
 from harness.errors import InputError
@@ -13,7 +13,7 @@ from harness.errors import InputError
 __all__: list[str] = []
 
 CLASSES = ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
-# Either part goes by two names.
+# Each part has two names.
 PARTS = (("TREC.train", "train_5500.label"), ("TREC.test", "TREC_10.label"))
 
 
