@@ -35,8 +35,8 @@ LIMITS = Limits(
 def convert(source: Source, numerics: Sequence[str]) -> Iterator[bytes]:
     """The bytes of one .pte file for each number format.
 
-    The batch axis is dynamic from 1 to the largest, for which the memory plan of the program is made: one file serves
-    every batch size up to it. Inputs and outputs keep the model's types. ``fp16`` computes in half precision; XNNPACK
+    The batch axis is dynamic from 1 to the largest, for which the program's memory is planned: one file serves every
+    batch size up to it. Inputs and outputs keep the model's types. ``fp16`` computes in half precision; XNNPACK
     stores convolution weights as float32 even then, so the file does not shrink, but every stored value is a
     half-precision number.
     """
@@ -45,18 +45,18 @@ def convert(source: Source, numerics: Sequence[str]) -> Iterator[bytes]:
 
     model = source.model
     shapes = ({0: torch.export.Dim("batch", min=1, max=source.max_batch)},)
-    # Traced at the largest batch: from a small example the lowering may infer a bound below 16 and keep it silently.
+    # Traced at the largest batch: from a small example the lowering may infer a smaller bound without a message.
     example = source.example(source.max_batch)
-    for wanted in numerics:
-        if wanted == "int8":
-            ready = _quantized(model, example, shapes, source.ranges(), dynamic=False)
-        elif wanted == "int8-dynamic":
-            ready = _quantized(model, example, shapes, example, dynamic=True)
-        elif wanted == "fp16":
-            ready = _half(model)
+    for number_format in numerics:
+        if number_format == "int8":
+            converted = _quantized(model, example, shapes, source.ranges(), dynamic=False)
+        elif number_format == "int8-dynamic":
+            converted = _quantized(model, example, shapes, example, dynamic=True)
+        elif number_format == "fp16":
+            converted = _half(model)
         else:
-            ready = model
-        yield _lowered(ready, example, shapes)
+            converted = model
+        yield _lowered(converted, example, shapes)
 
 
 def _lowered(model: nn.Module, example: Any, shapes: Any) -> bytes:
@@ -73,15 +73,15 @@ def _lowered(model: nn.Module, example: Any, shapes: Any) -> bytes:
 
 
 def _check_batch(program: Any, *, largest: int) -> None:
-    """Refuse a program whose memory is planned for smaller batches than it declares."""
+    """Refuse a program whose memory plan is for smaller batches than it declares."""
     plan = program.execution_plan[0]
     planned = plan.values[plan.inputs[0]].val.sizes[0]
     if planned != largest:
-        raise ValueError(f"the program takes batches of up to {planned}, {largest} was asked for")
+        raise ValueError(f"the program takes batches of up to {planned}, not of up to {largest}")
 
 
 def _quantized(model: nn.Module, example: Any, shapes: Any, calibration: Any, *, dynamic: bool) -> nn.Module:
-    """Int8: weights per channel, activations from the ranges of the calibration batch, or of each batch as it comes."""
+    """Int8: weights per channel, activations by the ranges of the calibration batch or of each batch at inference."""
     import torch
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
@@ -91,7 +91,7 @@ def _quantized(model: nn.Module, example: Any, shapes: Any, calibration: Any, *,
 
     with torch.no_grad():
         graph = torch.export.export(model, (example,), dynamic_shapes=shapes).module()
-        _keep_from_folding(graph)
+        _separate_shared_norms(graph)
         scheme = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
         quantizer = XNNPACKQuantizer().set_global(scheme)
         prepared = prepare_pt2e(graph, quantizer)
@@ -100,11 +100,11 @@ def _quantized(model: nn.Module, example: Any, shapes: Any, calibration: Any, *,
     return converted
 
 
-def _keep_from_folding(graph: Any) -> None:
-    """Part a batch norm from a layer whose answer others read too.
+def _separate_shared_norms(graph: Any) -> None:
+    """Insert a copy between a batch norm and a layer whose output other layers read too.
 
-    PT2E folds every batch norm into the layer before it without looking for other readers; these would then read
-    answers that are normalized already. A copy in between ends the pattern.
+    PT2E folds every batch norm into the layer before it without checking for other readers, which would then read
+    normalized outputs. The copy breaks the pattern that it folds.
     """
     from torch import ops
 
@@ -113,14 +113,14 @@ def _keep_from_folding(graph: Any) -> None:
         if node.op == "call_function" and node.target in norms and len(node.args[0].users) > 1:
             source = node.args[0]
             with graph.graph.inserting_before(node):
-                same = graph.graph.call_function(ops.aten.clone.default, (source,))
-            same.meta = dict(source.meta)
-            node.replace_input_with(source, same)
+                copied = graph.graph.call_function(ops.aten.clone.default, (source,))
+            copied.meta = dict(source.meta)
+            node.replace_input_with(source, copied)
     graph.recompile()
 
 
 def _half(model: nn.Module) -> nn.Module:
-    """The model in half precision between float32 borders."""
+    """The model in half precision with float32 input and output."""
     from harness.export._half import HalfPrecision
 
     return HalfPrecision(copy.deepcopy(model)).eval()

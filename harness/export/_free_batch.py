@@ -1,9 +1,9 @@
-"""A batch axis of any size for networks that LiteRT's converter lowers at a fixed batch size only.
+"""A dynamic batch axis for networks that LiteRT's converter lowers at a fixed batch size only.
 
-litert-torch 0.10 hands a dynamic dimension to JAX as a huge negative number, so softmax, embeddings, slices and every
-sum that broadcasts fail, and with them every transformer. The files themselves can do it: at a fixed batch size the
-converter writes that size into shapes and into the constants of reshape and slice, and nowhere else. A prime that
-divides no other dimension marks these places, and they are set free afterwards.
+litert-torch 0.10 passes a dynamic dimension to JAX as a huge negative number, so softmax, embeddings, slices and every
+sum that broadcasts fail, and with them every transformer. The file format itself supports it: at a fixed batch size the
+converter writes that size into shapes and into the constants of reshape and slice, and nowhere else. The conversion
+uses a prime that divides no other dimension as the batch size, and then replaces it by a dynamic one.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from harness.export._source import Source
 
 __all__ = ["answers_alike", "convert"]
 
-# Candidates for the batch size that marks its places.
+# Candidates for the batch size of the conversion.
 PRIMES = (251, 241, 239, 233, 229, 227, 223, 211)
-# Batch sizes that a file has to answer, and the largest difference of a logit from torch's, relative to the largest.
-TRIED = (1, 3)
+# Batch sizes of the check, and the largest difference of a logit from torch's, relative to the largest logit.
+CHECKED_BATCHES = (1, 3)
 TOLERANCE = 1e-4
 MAGIC = b"TFL3"
 
 
 def convert(source: Source) -> bytes:
-    """The float file of a model, converted at a fixed batch size and freed from it.
+    """The float file of a model, converted at a fixed batch size that is then made dynamic.
 
     Raises:
-        ValueError: the batch size went where it cannot be freed, or the freed file answers otherwise than torch.
+        ValueError: the batch size is in a place where it cannot be dynamic, or the file's logits differ from torch's.
     """
     import litert_torch
 
@@ -49,9 +49,9 @@ def answers_alike(content: bytes, source: Source) -> bool:
     interpreter = Interpreter(model_content=content, num_threads=1)
     (entry,), (end,) = interpreter.get_input_details(), interpreter.get_output_details()
     random = np.random.default_rng(0)
-    for batch in TRIED:
+    for batch in CHECKED_BATCHES:
         shape = (batch, *source.sample_shape)
-        # Whatever the vocabulary is, it has these two ids.
+        # Every vocabulary has these two ids.
         drawn = random.integers(0, 2, shape) if source.sample_dtype == "int64" else random.standard_normal(shape)
         records = drawn.astype(source.sample_dtype)
         with torch.inference_mode():
@@ -63,24 +63,25 @@ def answers_alike(content: bytes, source: Source) -> bool:
             interpreter.invoke()
         except (RuntimeError, ValueError):
             return False
-        found = interpreter.get_tensor(end["index"])
-        if found.shape != expected.shape:
+        logits = interpreter.get_tensor(end["index"])
+        if logits.shape != expected.shape:
             return False
-        if not np.abs(found - expected).max() <= TOLERANCE * max(1.0, np.abs(expected).max()):
+        if not np.abs(logits - expected).max() <= TOLERANCE * max(1.0, np.abs(expected).max()):
             return False
     return True
 
 
 def _mark(source: Source) -> int:
-    """A batch size that can be told from every other dimension."""
+    """A batch size that divides no other dimension of the network."""
     dimensions = {*source.sample_shape, *(d for tensor in source.model.state_dict().values() for d in tensor.shape)}
     for prime in PRIMES:
         if all(dimension % prime for dimension in dimensions if dimension):
             return prime
-    raise ValueError(f"no batch size of {PRIMES} can be told from the network's own dimensions")
+    raise ValueError(f"each batch size of {PRIMES} divides a dimension of the network")
 
 
 def _freed(content: bytes, mark: int) -> bytes:
+    """The file with a dynamic batch axis instead of the batch size ``mark``."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -100,20 +101,20 @@ def _free_shape(tensor: Any, mark: int, *, constant: bool) -> None:
     if all(d % mark for d in shape):
         return
     if constant:
-        raise ValueError(f"the converter made a constant of {shape} for a batch of {mark}: {tensor.name}")
+        raise ValueError(f"the converter wrote a constant of shape {shape} for a batch of {mark}: {tensor.name}")
     tensor.shapeSignature = [d if d % mark else -1 for d in shape]
     tensor.shape = [d if d % mark else d // mark for d in shape]
 
 
 def _shape_constants(model: Any, graph: Any, codes: Any) -> Iterator[int]:
-    """The tensors that say what a reshape makes, and how much a slice takes; -1 means what is left, in both."""
+    """The constants with the shape of a reshape and the size of a slice; in both, -1 means the rest."""
     places = {codes.RESHAPE: 1, codes.SLICE: 2}
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex].builtinCode
         if code in places:
             yield int(operator.inputs[places[code]])
             if code == codes.RESHAPE:
-                operator.builtinOptions = None  # repeats the constant
+                operator.builtinOptions = None  # they repeat the constant
                 operator.builtinOptionsType = 0
 
 
@@ -126,7 +127,7 @@ def _free_constant(buffer: Any, mark: int) -> None:
 
 
 def _numbers(buffer: Any) -> NDArray[np.int32] | None:
-    """A copy of the buffer's bytes as the shapes' type; None for a computed tensor."""
+    """A copy of the buffer as int32, the type of shapes; None for a computed tensor."""
     if buffer.data is None or len(buffer.data) == 0:
         return None
     data = np.asarray(buffer.data, dtype=np.uint8)

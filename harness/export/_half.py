@@ -1,4 +1,4 @@
-"""A network in half precision that is fed and answers in float32."""
+"""A network in half precision with float32 input and output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["HalfPrecision"]
 
 
 class HalfPrecision(nn.Module):
-    """Cast the records down, run the network in float16, cast the logits up.
+    """Casts the records to float16, runs the network, and casts the logits to float32.
 
     Args:
         network: converted to float16 in place.

@@ -26,12 +26,12 @@ def convert(source: Source, numerics: Sequence[str]) -> Iterator[bytes]:
     """The bytes of one .tflite file for each number format, all from one float conversion.
 
     The batch axis is dynamic, so one file serves every batch size. Inputs and outputs stay float32; int64 inputs become
-    int32, as the format has it.
+    int32, as the format requires.
     """
     require("torch", "litert_torch", "ai_edge_quantizer")
     plain = _template.through_cache(source, PACKAGES, _float_file)
-    for wanted in numerics:
-        yield plain if wanted == "fp32" else _quantized(plain, wanted, source.calibration)
+    for number_format in numerics:
+        yield plain if number_format == "fp32" else _quantized(plain, number_format, source.calibration)
 
 
 def _float_file(source: Source) -> bytes:
@@ -39,7 +39,7 @@ def _float_file(source: Source) -> bytes:
     import torch
 
     batch = torch.export.Dim("batch", min=1, max=source.max_batch)
-    # The lowering of a dynamic axis fails in as many ways as there are operations, and sometimes in the answers only.
+    # The lowering of a dynamic axis fails with many exceptions, and sometimes only its logits are wrong.
     with contextlib.suppress(Exception):
         converted = litert_torch.convert(source.model, (source.example(),), dynamic_shapes=({0: batch},))
         content = bytes(converted.model_content())
@@ -51,11 +51,11 @@ def _float_file(source: Source) -> bytes:
 def _quantized(plain: bytes, numerics: str, calibration: Array | None) -> bytes:
     from ai_edge_quantizer import Quantizer, recipe
 
-    measured = None
+    ranges = None
     if numerics in ("int8", "int16x8"):
         quantizer = Quantizer(plain, recipe.static_wi8_ai8() if numerics == "int8" else recipe.static_wi8_ai16())
-        _keep_float_borders(quantizer)
-        measured = quantizer.calibrate({SIGNATURE: [{INPUT_NAME: _as_fed(calibration)}]}, num_threads=1)
+        _keep_float_io(quantizer)
+        ranges = quantizer.calibrate({SIGNATURE: [{INPUT_NAME: _as_input(calibration)}]}, num_threads=1)
     elif numerics == "int8-dynamic":
         quantizer = Quantizer(plain, recipe.dynamic_wi8_afp32())
     elif numerics == "int8-weights":
@@ -65,23 +65,23 @@ def _quantized(plain: bytes, numerics: str, calibration: Array | None) -> bytes:
     else:
         quantizer = Quantizer(plain)
         _half_weights(quantizer)
-    return bytes(quantizer.quantize(measured, enable_progress_report=False).quantized_model)
+    return bytes(quantizer.quantize(ranges, enable_progress_report=False).quantized_model)
 
 
-def _as_fed(calibration: Array | None) -> Array | None:
-    """The records in the type that the file takes."""
+def _as_input(calibration: Array | None) -> Array | None:
+    """The records in the type of the file's input."""
     if calibration is not None and calibration.dtype == np.int64:
         return calibration.astype(np.int32)
     return calibration
 
 
-def _keep_float_borders(quantizer: Any) -> None:
-    """Leave the model's inputs and outputs float32: every variant is then fed the same bytes."""
+def _keep_float_io(quantizer: Any) -> None:
+    """Keep the model's inputs and outputs float32, so that every variant gets the same bytes."""
     from ai_edge_quantizer import qtyping
     from ai_edge_quantizer.recipe import AlgorithmName
 
-    for border in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
-        quantizer.update_quantization_recipe(regex=".*", operation_name=border, algorithm_key=AlgorithmName.NO_QUANTIZE)
+    for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
+        quantizer.update_quantization_recipe(regex=".*", operation_name=end, algorithm_key=AlgorithmName.NO_QUANTIZE)
 
 
 def _half_weights(quantizer: Any) -> None:

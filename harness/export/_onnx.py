@@ -1,4 +1,4 @@
-"""ONNX files (.onnx): torch's exporter converts, ONNX Runtime's context quantize."""
+"""ONNX files (.onnx): torch's exporter converts, ONNX Runtime's tools quantize."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMITS = Limits(
         "convolutions would stay float32",
     }
 )
-# Quantized activations of 16 bits came with this version of the operators.
+# The first version of the operators with quantized activations of 16 bits.
 OPSET = 21
 
 
@@ -34,23 +34,23 @@ def convert(source: Source, numerics: Sequence[str]) -> Iterator[bytes]:
 
     The batch axis is dynamic; inputs and outputs keep the model's types. ``fp16`` holds every weight in half precision
     and computes in it where the machine's kernels can, else in float32. ``int8`` and ``int16x8`` are QDQ graphs with
-    weights per channel; ``int8-dynamic`` has one scale a tensor, for ONNX Runtime's integer convolution takes no more.
+    weights per channel; ``int8-dynamic`` has one scale per tensor, the only form of ONNX Runtime's integer convolution.
     """
     require("torch", "onnx", "onnxruntime", "onnxscript", extra="onnx-export")
     plain = None
-    for wanted in numerics:
-        if wanted == "fp16":
+    for number_format in numerics:
+        if number_format == "fp16":
             yield _float_file(_half(source), source)
             continue
         plain = plain if plain is not None else _float_file(source.model, source)
-        yield plain if wanted == "fp32" else _quantized(plain, wanted, source.calibration)
+        yield plain if number_format == "fp32" else _quantized(plain, number_format, source.calibration)
 
 
 def _float_file(model: Any, source: Source) -> bytes:
-    """The model without the exporter's notes: source lines and paths of this machine, and shapes.
+    """The float file, without the exporter's metadata (source lines, paths of this machine) and inferred shapes.
 
-    The shapes name weights, too, which the dynamic quantizer transposes and then finds to contradict them. Every reader
-    infers shapes itself.
+    The shapes include those of weights, which the dynamic quantizer transposes and then refuses as contradictory. Every
+    reader infers shapes itself.
     """
     import torch
 
@@ -70,8 +70,8 @@ def _float_file(model: Any, source: Source) -> bytes:
     proto = program.model_proto
     graph = proto.graph
     del graph.value_info[:]
-    for noted in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        del noted.metadata_props[:]
+    for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
     return bytes(proto.SerializeToString())
 
 
@@ -86,30 +86,30 @@ def _quantized(plain: bytes, numerics: str, calibration: Array | None) -> bytes:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory(prefix="edgeleak-") as folder:
-        float_, ready, made = (Path(folder, f"{name}.onnx") for name in ("float", "ready", "made"))
-        float_.write_bytes(plain)
-        # Shapes by onnx's own inference: the symbolic one fails on transformers.
-        quant_pre_process(str(float_), str(ready), skip_symbolic_shape=True)
+        plain_path, prepared, quantized = (Path(folder, f"{name}.onnx") for name in ("float", "ready", "made"))
+        plain_path.write_bytes(plain)
+        # Shapes come from onnx's own inference: the symbolic one fails on transformers.
+        quant_pre_process(str(plain_path), str(prepared), skip_symbolic_shape=True)
         if numerics == "int8-dynamic":
-            quantize_dynamic(str(ready), str(made), weight_type=QuantType.QUInt8)
+            quantize_dynamic(str(prepared), str(quantized), weight_type=QuantType.QUInt8)
         else:
             quantize_static(
-                str(ready),
-                str(made),
+                str(prepared),
+                str(quantized),
                 _one_batch(calibration),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 weight_type=QuantType.QInt8,
                 activation_type=QuantType.QInt8 if numerics == "int8" else QuantType.QInt16,
             )
-        return made.read_bytes()
+        return quantized.read_bytes()
 
 
 def _one_batch(calibration: Array | None) -> Any:
     from onnxruntime.quantization import CalibrationDataReader
 
     class OneBatch(CalibrationDataReader):  # type: ignore[misc]
-        """All calibration records at once."""
+        """Reader that returns all calibration records as one batch."""
 
         def __init__(self) -> None:
             self._batches = iter([{INPUT_NAME: calibration}])

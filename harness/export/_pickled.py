@@ -1,4 +1,4 @@
-"""Reading pickles without running them: their operations are listed, and nothing that they name is called."""
+"""Reads pickles without running them: their operations are parsed, and no function that they name is called."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["Call", "Instance", "Name", "Reference", "parsed", "renumbered"]
 
-# TorchScript appends this to a class of a name that the process has seen before, counting through its whole life.
+# TorchScript inserts this into a class name that the process has used before, with a count over the process's lifetime.
 MANGLED = re.compile(r"\.___torch_mangle_\d+")
 
 
@@ -20,7 +20,7 @@ class Name:
     """A class or function, by its name only.
 
     Args:
-        name: ``module name``, as the pickle has it.
+        name: ``module name``, as in the pickle.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the pickle leaves to the archive around it, e.g. a storage."""
+    """A reference from the pickle to the archive around it, e.g. to a storage."""
 
     what: Any
 
@@ -47,7 +47,7 @@ class Instance:
 
     Args:
         of: its class.
-        state: what it would be filled with.
+        state: the state that unpickling would set.
     """
 
     of: Any
@@ -55,10 +55,10 @@ class Instance:
 
 
 def parsed(pickle: bytes) -> Any:
-    """The pickle's object as dictionaries, tuples, numbers, strings and the classes of this module.
+    """Parse a pickle into dictionaries, tuples, numbers, strings and the classes of this module.
 
     Raises:
-        ValueError, LookupError: the bytes are no pickle, or one with operations that TorchScript does not write.
+        ValueError, LookupError: the bytes are not a pickle, or have operations that TorchScript does not write.
     """
     stack: list[Any] = []
     marks: list[int] = []
@@ -66,9 +66,9 @@ def parsed(pickle: bytes) -> Any:
 
     def since_mark() -> list[Any]:
         start = marks.pop()
-        taken = stack[start:]
+        items = stack[start:]
         del stack[start:]
-        return taken
+        return items
 
     for operation, argument, _ in pickletools.genops(pickle):
         match operation.name:
@@ -125,7 +125,7 @@ def parsed(pickle: bytes) -> Any:
 
 
 def renumbered(members: Mapping[str, bytes]) -> dict[str, bytes]:
-    """An archive's members, the classes in its pickles counted anew in their order: equal models, equal bytes.
+    """Renumber the classes in an archive's pickles by their order, so that equal models give equal bytes.
 
     Args:
         members: name -> bytes; names that end in ``.pkl`` are pickles, which share their classes.
@@ -145,28 +145,28 @@ def renumbered(members: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _counted(classes: Iterable[str]) -> dict[str, str]:
-    """Class -> its name with a number of this archive's own, none where it is the first of that name."""
-    seen: dict[str, int] = {}
+    """Class -> its name with a number counted in this archive; the first class of a name has none."""
+    counts: dict[str, int] = {}
     names = {}
     for name in classes:
         path, _, last = MANGLED.sub("", name).rpartition(".")
-        number = seen[f"{path}.{last}"] = seen.get(f"{path}.{last}", -1) + 1
+        number = counts[f"{path}.{last}"] = counts.get(f"{path}.{last}", -1) + 1
         names[name] = f"{path}.___torch_mangle_{number - 1}.{last}" if number else f"{path}.{last}"
     return names
 
 
 def _with_names(pickle: bytes, operations: list[Any], names: Mapping[str, str]) -> bytes:
-    """The pickle with other names of classes; methods are named after their class."""
+    """The pickle with its classes renamed, also in the names of their methods."""
     ends = [position for _, _, position in operations[1:]] + [len(pickle)]
-    made = bytearray()
+    renamed = bytearray()
     for (operation, argument, start), end in zip(operations, ends, strict=True):
         if operation.name == "GLOBAL" and (dotted := argument.replace(" ", ".")) in names:
             module, _, last = names[dotted].rpartition(".")
-            made += f"c{module}\n{last}\n".encode()
+            renamed += f"c{module}\n{last}\n".encode()
         elif operation.name == "BINUNICODE" and argument.startswith("__torch__."):
             owner = next((n for n in (argument, argument.rpartition(".")[0]) if n in names), None)
             text = argument if owner is None else names[owner] + argument.removeprefix(owner)
-            made += b"X" + struct.pack("<I", len(text.encode())) + text.encode()
+            renamed += b"X" + struct.pack("<I", len(text.encode())) + text.encode()
         else:
-            made += pickle[start:end]
-    return bytes(made)
+            renamed += pickle[start:end]
+    return bytes(renamed)

@@ -34,48 +34,48 @@ LIMITS = Limits(
     },
     text={"int8": "PyTorch Mobile's static quantization goes through torch.fx, which cannot trace transformers"},
 )
-# The quantized kernels of phones. Packed weights belong to the engine that is set while they are made.
+# The quantized kernels of phones. Weights are packed for the engine that is set at that time.
 ENGINE = "qnnpack"
-# The format does not say what a model takes: this member of the archive does, for whoever has to feed it.
+# The format has no description of a model's inputs; this member of the archive holds it.
 INPUTS = "extra/inputs.json"
-# What the lite interpreter reads. The rest of a TorchScript archive is source code, with paths of this machine in it.
-KEPT = ("bytecode.pkl", "data.pkl", "constants.pkl")
-KEPT_FOLDERS = ("data/", "constants/")
+# Members that the lite interpreter reads. The rest of a TorchScript archive is source code, with paths of this machine.
+RUNTIME_MEMBERS = ("bytecode.pkl", "data.pkl", "constants.pkl")
+RUNTIME_FOLDERS = ("data/", "constants/")
 
 
 def convert(source: Source, numerics: Sequence[str]) -> Iterator[bytes]:
     """The bytes of one .ptl file for each number format.
 
     The batch axis is as dynamic as the model's own operations. ``int8`` is static: weights per channel, activations
-    from the histogram of the calibration batch. ``int8-dynamic`` has one scale a tensor in linear layers, and its
-    activations are quantized as they come.
+    from the histogram of the calibration batch. ``int8-dynamic`` has one scale per tensor in linear layers, and
+    quantizes activations at inference.
     """
     require("torch")
-    for wanted in numerics:
-        if wanted == "int8":
-            ready = _static(source)
-        elif wanted == "int8-dynamic":
-            ready = _dynamic(source)
+    for number_format in numerics:
+        if number_format == "int8":
+            model = _static(source)
+        elif number_format == "int8-dynamic":
+            model = _dynamic(source)
         else:
-            ready = source.model
-        # torch.fx has traced the static one already, without branches; its constants would be warned about.
-        yield _archive(_traced(ready, source, may_branch=wanted != "int8"), source)
+            model = source.model
+        # torch.fx has traced the static model, so it has no branches; its constants would cause warnings.
+        yield _archive(_traced(model, source, may_branch=number_format != "int8"), source)
 
 
 def _traced(model: Any, source: Source, *, may_branch: bool) -> bytes:
     import torch
     from torch.jit._trace import TracerWarning
 
-    with torch.no_grad(), _engine(), warnings.catch_warnings(record=True) as said:
+    with torch.no_grad(), _engine(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TracerWarning)
         traced = cast(Any, torch.jit.trace)(model, source.example(), check_trace=False)
         content = bytes(traced._save_to_buffer_for_lite_interpreter())
-    for warning in said:
+    for warning in caught:
         if may_branch and issubclass(warning.category, TracerWarning):
-            # A branch that depends on the records would be frozen as the example takes it.
-            said_where = f"{Path(warning.filename).name} line {warning.lineno}"
-            why = str(warning.message).partition(". ")[0]
-            raise ValueError(f"the network cannot be traced: {said_where}: {why}")
+            # Tracing would fix a branch that depends on the records as the example takes it.
+            line = f"{Path(warning.filename).name} line {warning.lineno}"
+            reason = str(warning.message).partition(". ")[0]
+            raise ValueError(f"the network cannot be traced: {line}: {reason}")
     return content
 
 
@@ -84,14 +84,14 @@ def _static(source: Source) -> Any:
     from torch.ao import quantization
     from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
-    # QNNPACK's own default but for the weights: like the other runtimes' they get a scale a channel.
+    # QNNPACK's default except for the weights, which have one scale per channel as in the other runtimes.
     observer = quantization.HistogramObserver.with_args(reduce_range=False)
     config = cast(Any, quantization.QConfig)(observer, quantization.default_per_channel_weight_observer)
     mapping = quantization.QConfigMapping().set_global(config)
     with torch.no_grad(), _engine():
         try:
             prepared = prepare_fx(copy.deepcopy(source.model), mapping, (source.example(),))
-        except Exception as error:  # whatever the network's own code raises on the tracer's stand-ins
+        except Exception as error:  # the network's own code may raise anything on the tracer's proxies
             raise ValueError(f"static quantization needs a network that torch.fx can trace: {error}") from None
         prepared(source.ranges())
         return convert_fx(prepared)
@@ -107,25 +107,25 @@ def _dynamic(source: Source) -> Any:
 
 
 def _archive(traced: bytes, source: Source) -> bytes:
-    """The archive with what the lite interpreter reads, and what the model takes: the same bytes for the same model."""
+    """The members that the lite interpreter reads, and the model's inputs; equal models give equal bytes."""
     import torch
 
     inputs = [{"name": INPUT_NAME, "dtype": source.sample_dtype, "shape": list(source.sample_shape)}]
     reader = torch._C.PyTorchFileReader(io.BytesIO(traced))
-    names = [n for n in reader.get_all_records() if n in KEPT or n.startswith(KEPT_FOLDERS)]
+    names = [n for n in reader.get_all_records() if n in RUNTIME_MEMBERS or n.startswith(RUNTIME_FOLDERS)]
     members = dict(zip(names, renumbered({n: bytes(reader.get_record(n)) for n in names}).values(), strict=True))
     members[INPUTS] = json.dumps({"inputs": inputs}).encode()
-    made = io.BytesIO()
-    writer = torch._C.PyTorchFileWriter(made)
+    output = io.BytesIO()
+    writer = torch._C.PyTorchFileWriter(output)
     for name, content in members.items():
         writer.write_record(name, content, len(content))
     writer.write_end_of_file()
-    return made.getvalue()
+    return output.getvalue()
 
 
 @contextlib.contextmanager
 def _engine() -> Iterator[None]:
-    """QNNPACK is the engine within."""
+    """Set QNNPACK as the engine; restore the previous one afterwards."""
     import torch
 
     before = torch.backends.quantized.engine

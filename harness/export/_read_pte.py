@@ -1,4 +1,4 @@
-"""Weights from the bytes of an ExecuTorch program: XNNPACK's payloads and the constants outside them."""
+"""Reads weights from the bytes of an ExecuTorch program: XNNPACK's payloads and the constants outside them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BACKEND = "XnnpackBackend"
 # offset and size of the constants, little-endian.
 HEADER = struct.Struct("<4x4sHIIIQ")
 HEADER_MAGIC = b"XH00"
-# XNNPACK's element types -> numpy; 4-bit numbers are unpacked apart.
+# XNNPACK's element types -> numpy; 4-bit numbers are unpacked separately.
 DTYPES = {
     "xnn_datatype_fp32": np.float32,
     "xnn_datatype_fp16": np.float16,
@@ -37,7 +37,7 @@ DTYPES = {
 INT4 = ("xnn_datatype_qcint4", "xnn_datatype_qbint4")
 # XNNPACK stores 4-bit numbers shifted by 8.
 INT4_OFFSET = 8
-# ExecuTorch's scalar types for constants that no backend took.
+# ExecuTorch's scalar types of constants outside backends.
 SCALARS = {0: np.uint8, 1: np.int8, 5: np.float16, 6: np.float32}
 
 Bytes = NDArray[np.uint8]
@@ -60,14 +60,14 @@ def read(content: bytes) -> list[Stored]:
     if file.named_data is not None:
         buffers = file.named_data.buffers
         named = {key: bytes(buffers[entry.buffer_index]) for key, entry in file.named_data.pte_data.items()}
-    found: list[Stored] = []
+    weights: list[Stored] = []
     for plan in file.program.execution_plan:
         for number, delegate in enumerate(plan.delegates):
             if delegate.id == BACKEND:
                 payload = bytes(file.program.backend_delegate_data[delegate.processed.index].data)
-                found += _payload(payload, named, prefix=f"xnnpack-{number}")
-        found += _undelegated(plan, file.program.constant_buffer)
-    return found
+                weights += _payload(payload, named, prefix=f"xnnpack-{number}")
+        weights += _undelegated(plan, file.program.constant_buffer)
+    return weights
 
 
 def _payload(payload: bytes, named: Mapping[str, bytes], *, prefix: str) -> Iterator[Stored]:
@@ -119,10 +119,10 @@ def _graph(content: bytes) -> Any:
         schema, binary = Path(folder, "schema.fbs"), Path(folder, "graph.bin")
         schema.write_bytes(resources.files(serialization).joinpath("schema.fbs").read_bytes())
         binary.write_bytes(content)
-        with silence():  # flatc prints its whole manual about bytes that it cannot read
+        with silence():  # flatc prints its manual for bytes that it cannot read
             _flatc_decompile(folder, str(schema), str(binary), ["--raw-binary"])
         text = Path(folder, "graph.json").read_text()
-    # flatc writes C's names of numbers that JSON does not have; ReLU's upper bound is one.
+    # flatc writes infinity, e.g. ReLU's upper bound, as "inf", which is not JSON.
     return json.loads(re.sub(r"(?<=[:\[,] )(-?)inf\b", r"\1Infinity", text))
 
 

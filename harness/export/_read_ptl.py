@@ -1,4 +1,4 @@
-"""Weights from the bytes of a PyTorch Mobile archive: its pickle is read as a list, nothing in it is run."""
+"""Reads weights from the bytes of a PyTorch Mobile archive; its pickle is parsed and never run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.types import Array
 
 __all__ = ["read"]
 
-# torch's storages -> numpy; quantized ones hold the integers.
+# torch's storages -> numpy; quantized storages hold integers.
 DTYPES = {
     "torch FloatStorage": np.float32,
     "torch DoubleStorage": np.float64,
@@ -32,12 +32,12 @@ DTYPES = {
 }
 TENSOR = Name("torch._utils _rebuild_tensor_v2")
 QUANTIZED = Name("torch._utils _rebuild_qtensor")
-# Whole numbers of two dimensions and no scale are tables of positions and masks, not weights.
+# Types of unquantized weights: integers without a scale are positions and masks.
 FLOATS = (np.float32, np.float64, np.float16)
 
 
 def read(content: bytes) -> list[Stored]:
-    """Tensors of two or more dimensions, by the names of the modules that hold them, in their order.
+    """Tensors of two or more dimensions, by the names of their modules, in the modules' order.
 
     Raises:
         ValueError: the bytes are not an archive of the lite interpreter.
@@ -51,12 +51,12 @@ def read(content: bytes) -> list[Stored]:
             members = {name.removeprefix(f"{root}/"): archive.read(name) for name in names}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
         raise ValueError(str(error)) from error
-    found = {}
+    weights = {}
     for name, call in _tensors(parsed(members["data.pkl"]), ""):
         stored = _stored(name, call, members)
         if stored is not None:
-            found[name] = stored
-    return list(found.values())
+            weights[name] = stored
+    return list(weights.values())
 
 
 def _tensors(value: Any, name: str) -> Iterator[tuple[str, Call]]:

@@ -1,4 +1,4 @@
-"""Weights from the bytes of a LiteRT file (flatbuffer ``TFL3``)."""
+"""Reads weights from the bytes of a LiteRT file (flatbuffer ``TFL3``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.types import Array
 __all__ = ["read"]
 
 MAGIC = b"TFL3"
-# TensorType of the schema -> numpy; 4-bit numbers are unpacked apart.
+# TensorType of the schema -> numpy; 4-bit numbers are unpacked separately.
 DTYPES = {0: np.float32, 1: np.float16, 9: np.int8, 3: np.uint8, 7: np.int16}
 INT4 = 17
 
@@ -32,13 +32,13 @@ def read(content: bytes) -> list[Stored]:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    found: dict[tuple[int, int], Stored] = {}
+    weights: dict[tuple[int, int], Stored] = {}
     for number, graph in enumerate(model.subgraphs):
         for index in _used(graph):
             stored = _constant(graph.tensors[index], model.buffers, content)
             if stored is not None:
-                found.setdefault((number, index), stored)
-    return list(found.values())
+                weights.setdefault((number, index), stored)
+    return list(weights.values())
 
 
 def _used(graph: Any) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""What all conversions of one model share."""
+"""The model and the settings that all its conversions share."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLE_BATCH", "INPUT_NAME", "OUTPUT_NAME", "Source"]
 
-# What the files call the one input and the one output; torch.export gives the first positional argument this name.
+# Names of the one input and the one output in the files; torch.export gives the first positional argument this name.
 INPUT_NAME = "args_0"
 OUTPUT_NAME = "output_0"
-# Any batch size but 0 and 1, which torch.export would take for constants.
+# Any batch size but 0 and 1, which torch.export treats as constants.
 EXAMPLE_BATCH = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A model and what its converters have to know.
+    """A model with the settings of its converters.
 
     Args:
         model: folded, in evaluation mode.
         sample_shape: shape of one record.
-        sample_dtype: numpy name of the element type that the model is fed: ``float32``, or ``int64`` for token ids.
-        calibration: ``[m, *sample_shape]`` for the number formats that measure ranges, fed as ONE batch: calibrators
-            average the ranges of successive batches, and many small ones clip.
+        sample_dtype: numpy name of the input's element type: ``float32``, or ``int64`` for token ids.
+        calibration: ``[m, *sample_shape]`` for number formats that measure ranges, used as ONE batch: calibrators
+            average the ranges of successive batches, and many small batches clip.
         max_batch: largest batch size to declare.
-        cache: a folder for conversions that other weights can be put into; None for none.
+        cache: folder of templates for models of the same architecture; None for no cache.
     """
 
     model: nn.Module

@@ -14,15 +14,15 @@ __all__ = ["Stored", "unpack_int4"]
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Numbers of a tensor with what they mean.
+    """Stored numbers of a tensor with their number format.
 
     Args:
         name: the tensor's name in the file.
         values: the stored numbers in the tensor's shape; packed 4-bit numbers as int8.
-        dtype: of the stored numbers, ``int4`` for packed ones.
-        scale: None for floats; else one, or one for each index of ``axis``.
+        dtype: type of the stored numbers, ``int4`` for packed ones.
+        scale: None for floats; else one number, or one for each index of ``axis``.
         zero_point: as ``scale``; None means 0.
-        axis: axis that the scales run along.
+        axis: axis of the scales.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Stored:
 
     @property
     def bits(self) -> int:
-        """Width of one stored number."""
+        """Width of one stored number, in bits."""
         return int("".join(filter(str.isdigit, self.dtype)))
 
     def zeros(self) -> NDArray[np.bool_]:
@@ -42,7 +42,7 @@ class Stored:
         return np.asarray(self.values == self._along(self.zero_point, 0))
 
     def dequantized(self) -> NDArray[np.float32]:
-        """The numbers that the kernel computes with, float32."""
+        """The values of the stored numbers, float32."""
         shifted = self.values.astype(np.float32) - self._along(self.zero_point, 0).astype(np.float32)
         return shifted * self._along(self.scale, 1).astype(np.float32)
 
@@ -55,12 +55,12 @@ class Stored:
 
 
 def unpack_int4(data: NDArray[np.uint8], count: int, *, offset: int = 0) -> NDArray[np.int8]:
-    """Two 4-bit numbers a byte, the low half first.
+    """Unpack two 4-bit numbers per byte, the low half first.
 
     Args:
         data: the packed bytes.
-        count: numbers wanted.
-        offset: subtracted from unsigned halves; 0 means that they are in two's complement.
+        count: number of numbers to return.
+        offset: subtracted from unsigned halves; 0 means two's complement.
     """
     halves = np.stack((data & 0xF, data >> 4), axis=-1).reshape(-1)[:count].astype(np.int8)
     if offset:

@@ -1,12 +1,11 @@
-"""LiteRT's float conversion of an architecture seen before: its weights are put into the file that is there.
+"""Cache of LiteRT's float conversions: new weights of a known architecture are written into its converted file.
 
-A conversion takes seconds to minutes, and of two models with the same operations its results differ in the bytes of
-their weights alone. So a converted file is kept as a template, with the place of every weight in it. Three things keep
-this honest. A weight has a place only where its exact bytes, in some order of its axes, stand once in the file. The
-template serves nobody before a second, full conversion of other weights has come out byte for byte as the template
-patched with them. And every patched file is run against the network before it is used. Wherever one of them fails, or
-the weights are of a kind that the converter may treat apart (all numbers of a tensor alike, two tensors alike), the
-model is converted in full.
+A conversion takes seconds to minutes, and the files of two models with the same operations differ only in the bytes of
+their weights. So a converted file is stored as a template, with the place of every weight in it. Three checks guard its
+use. A weight has a place only where its exact bytes, in some order of its axes, occur once in the file. A template is
+used only after a second, full conversion of other weights gave the same bytes as the template patched with them. And
+every patched file is compared with the network before it is used. If a check fails, or if the converter may treat the
+weights differently (equal numbers in a tensor, two equal tensors), the model is converted in full.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a weight stands in the file.
+    """The place of a weight in the file.
 
     Args:
-        start: of its first byte.
-        size: in bytes.
+        start: offset of its first byte.
+        size: its size in bytes.
         weight: its name.
-        order: of its axes longer than one.
+        order: order of its axes longer than one.
     """
 
     start: int
@@ -51,20 +50,20 @@ class _Place:
     order: tuple[int, ...]
 
     def content(self, weights: Weights) -> bytes:
-        """What has to stand there."""
+        """The bytes of this place for the given weights."""
         return np.squeeze(weights[self.weight]).transpose(self.order).tobytes()
 
 
 @dataclass(frozen=True)
 class _Template:
-    """A converted file.
+    """A converted file with the places of its weights.
 
     Args:
-        content: the file.
-        digest: of the weights in it.
-        places: where they stand; empty where they cannot all be found.
-        proven: whether other weights have been seen to come out the same through the places as through the converter;
-            None as long as there was no other conversion to compare with.
+        content: the file's bytes.
+        digest: digest of its weights.
+        places: the places of the weights; empty where a weight has none.
+        proven: whether patching with other weights gave the same bytes as their conversion; None before such a
+            comparison.
     """
 
     content: bytes
@@ -73,21 +72,21 @@ class _Template:
     proven: bool | None
 
     def patched(self, weights: Weights) -> bytes | None:
-        """The file with other weights; None where they are of a kind that the converter may treat apart."""
+        """The file with other weights; None where the converter may treat these differently."""
         if any(np.all(values == values.flat[0]) for values in weights.values()):
             return None
-        made = bytearray(self.content)
+        content = bytearray(self.content)
         for place in self.places:
-            made[place.start : place.start + place.size] = place.content(weights)
-        return bytes(made) if _are_distinct(bytes(made)) else None
+            content[place.start : place.start + place.size] = place.content(weights)
+        return bytes(content) if _are_distinct(bytes(content)) else None
 
 
 def through_cache(source: Source, packages: Sequence[str], convert: Callable[[Source], bytes]) -> bytes:
-    """The float file of a model: from the source's cache where that is sound, else converted, and then kept.
+    """The float file of a model: a patched template where that is proven, else a conversion, which is then stored.
 
     Args:
         source: the model.
-        packages: distributions whose versions the file depends on.
+        packages: distributions on whose versions the file depends.
         convert: the full conversion.
 
     Raises:
@@ -100,7 +99,7 @@ def through_cache(source: Source, packages: Sequence[str], convert: Callable[[So
     template = _read(path)
     if template is None:
         content = convert(source)
-        _keep(path, _Template(content, digest, _places(content, weights), None))
+        _store(path, _Template(content, digest, _places(content, weights), None))
         return content
     if template.digest == digest:
         return template.content
@@ -109,12 +108,12 @@ def through_cache(source: Source, packages: Sequence[str], convert: Callable[[So
         return patched
     content = convert(source)
     if patched is not None and _differ_throughout(template, patched):
-        _keep(path, replace(template, proven=patched == content))
+        _store(path, replace(template, proven=patched == content))
     return content
 
 
 def _program(source: Source, packages: Sequence[str]) -> tuple[str, Weights]:
-    """A digest of all that decides over the file but its float weights, and these."""
+    """A digest of everything but the float weights that determines the file, and these weights."""
     import torch
 
     batch = torch.export.Dim("batch", min=1, max=source.max_batch)
@@ -122,7 +121,7 @@ def _program(source: Source, packages: Sequence[str]) -> tuple[str, Weights]:
         program = torch.export.export(source.model, (source.example(),), dynamic_shapes=({0: batch},))
     state = {name: tensor.detach().numpy() for name, tensor in program.state_dict.items()}
     weights = {name: np.ascontiguousarray(v) for name, v in state.items() if v.dtype == np.float32 and v.size}
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for line in (
         *(f"{package} {version(package)}" for package in packages),
         program.graph_module.print_readable(print_output=False),
@@ -130,51 +129,51 @@ def _program(source: Source, packages: Sequence[str]) -> tuple[str, Weights]:
         str(program.range_constraints),
         *(f"{name} {values.shape}" for name, values in weights.items()),
     ):
-        told.update(line.encode() + b"\0")
+        digest.update(line.encode() + b"\0")
     constants = {n: t.detach().numpy() for n, t in program.constants.items() if isinstance(t, torch.Tensor)}
     fixed = constants | {name: values for name, values in state.items() if name not in weights}
     for name in sorted(fixed):
-        told.update(f"{name} {fixed[name].dtype} {fixed[name].shape}".encode() + fixed[name].tobytes())
-    return told.hexdigest(), weights
+        digest.update(f"{name} {fixed[name].dtype} {fixed[name].shape}".encode() + fixed[name].tobytes())
+    return digest.hexdigest(), weights
 
 
 def _digest(weights: Weights) -> str:
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for values in weights.values():
-        told.update(values.tobytes())
-    return told.hexdigest()
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def _places(content: bytes, weights: Weights) -> tuple[_Place, ...]:
-    """The place of every weight; empty where one is missing, ambiguous or like another constant."""
+    """The place of every weight; empty where one is missing, ambiguous or equal to another constant."""
     if not _are_distinct(content):
         return ()
-    found, constants = [], list(_constants(content))
+    places, constants = [], list(_constants(content))
     for name, values in weights.items():
         flat = np.squeeze(values)
-        here = [
+        matches = [
             _Place(start, size, name, order)
             for start, size in constants
             if size == values.nbytes
             for order in itertools.permutations(range(flat.ndim))
             if flat.transpose(order).tobytes() == content[start : start + size]
         ]
-        # The same numbers in two orders of axes, or in two constants: other weights could not be told where to go.
-        if len(here) != 1:
+        # The same numbers in two orders of axes, or in two constants: the place of other weights is unknown.
+        if len(matches) != 1:
             return ()
-        found += here
-    return tuple(found)
+        places += matches
+    return tuple(places)
 
 
 def _differ_throughout(template: _Template, patched: bytes) -> bool:
-    """Whether every weight differs: only then does an equal conversion prove every place."""
+    """Whether every weight differs; only then an equal conversion proves every place."""
     return all(
         template.content[p.start : p.start + p.size] != patched[p.start : p.start + p.size] for p in template.places
     )
 
 
 def _are_distinct(content: bytes) -> bool:
-    """Whether no two constants are alike, which the converter would store once."""
+    """Whether no two constants are equal; the converter stores equal ones once."""
     constants = [content[start : start + size] for start, size in _constants(content)]
     return len(set(constants)) == len(constants)
 
@@ -193,9 +192,9 @@ def _constants(content: bytes) -> Iterator[tuple[int, int]]:
             yield buffer.Offset(), buffer.Size()
 
 
-def _keep(path: Path, template: _Template) -> None:
-    """One line of JSON, then the file."""
-    about = {
+def _store(path: Path, template: _Template) -> None:
+    """Write a template: one line of JSON, then the file."""
+    header = {
         "sha256": hashlib.sha256(template.content).hexdigest(),
         "weights": template.digest,
         "proven": template.proven,
@@ -204,18 +203,18 @@ def _keep(path: Path, template: _Template) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"{path.parent}: cannot be made: {error.strerror}", hint="name another folder") from error
-    write(path, json.dumps(about).encode() + b"\n" + template.content)
+        raise StorageError(f"{path.parent}: cannot be created: {error.strerror}", hint="name another folder") from error
+    write(path, json.dumps(header).encode() + b"\n" + template.content)
 
 
 def _read(path: Path) -> _Template | None:
-    """The template; None where there is none, or a damaged one, which the next conversion replaces."""
+    """Read a template; None where there is none or it is damaged, so that the next conversion replaces it."""
     try:
         line, _, content = path.read_bytes().partition(b"\n")
-        about = json.loads(line)
-        if hashlib.sha256(content).hexdigest() != about["sha256"]:
+        header = json.loads(line)
+        if hashlib.sha256(content).hexdigest() != header["sha256"]:
             return None
-        places = tuple(_Place(start, size, name, tuple(order)) for start, size, name, order in about["places"])
-        return _Template(content, about["weights"], places, about["proven"])
+        places = tuple(_Place(start, size, name, tuple(order)) for start, size, name, order in header["places"])
+        return _Template(content, header["weights"], places, header["proven"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

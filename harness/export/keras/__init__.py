@@ -1,4 +1,4 @@
-"""Keras models through TensorFlow's own converter and compression toolkit, which live in environments of their own."""
+"""Converts Keras models with TensorFlow's own converter and compression toolkit, in environments of their own."""
 
 from harness.export.keras._convert import MODES, convert, sentences
 

@@ -1,4 +1,4 @@
-"""From a .keras file to .tflite files: TensorFlow makes them elsewhere, and their bytes tell what they hold."""
+"""Converts a .keras file to .tflite files in TensorFlow's environment, and reads back what they hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.export.keras._environment import ask, python_of
 __all__ = ["MODES", "convert", "sentences"]
 
 SCHEMA = "edgeleak.keras/1"
-# Mode of the converter -> the type that weights have to be of afterwards, at least one of them.
+# Mode of the converter -> element type that at least one weight must have afterwards.
 MODES = {
     "float32": "float32",
     "dynamic": "int8",
@@ -31,19 +31,19 @@ MODES = {
     "int8-float-io": "int8",
     "int16x8": "int8",
 }
-# Modes whose activations have fixed ranges, which are measured on records.
+# Modes whose activations have fixed ranges, measured on records.
 STATIC = ("int8", "int8-float-io", "int16x8")
 SPARSE = "sparse"
-# The recipe of a model that is converted as it is.
+# The recipe of a model that is converted without compression.
 PLAIN = "none"
-# Records that ranges are measured on: more change little.
+# Records for the measurement of ranges; more change little.
 CALIBRATION_RECORDS = 256
 MAGIC = b"TFL3"
 CONFIG = "config.json"
-# A model's configuration is text about its layers; more than this is something else.
+# Largest size of a model's configuration, which is text about its layers.
 CONFIG_BYTES_MAX = 1 << 26
 SAVE_HINT = "save it with model.save('NAME.keras') in Keras 3"
-# What the converter's quantization without records leaves as it is.
+# The converter's quantization without records skips tensors of fewer numbers.
 SMALL = 1024
 
 Progress = Callable[[str, int, int], None]
@@ -55,8 +55,8 @@ class _Job:
     """One file to make.
 
     Args:
-        recipe: how the model was compressed before: `PLAIN`, ``prune-S`` or ``cluster-K``.
-        mode: of the converter.
+        recipe: compression before the conversion: `PLAIN`, ``prune-S`` or ``cluster-K``.
+        mode: mode of the converter.
     """
 
     recipe: str
@@ -64,7 +64,7 @@ class _Job:
 
     @property
     def name(self) -> str:
-        """Of the file, and how a query may call it."""
+        """Name of the file, and of the variant in a query."""
         return self.mode if self.recipe == PLAIN else f"{self.recipe}-{self.mode}"
 
 
@@ -81,69 +81,69 @@ def convert(
     epochs: int = 3,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Convert a Keras 3 model in several modes, as it is and pruned or clustered.
+    """Convert a Keras 3 model in several modes, uncompressed and pruned or clustered.
 
-    Files appear in ``out`` when all are made and checked; on an error none changes.
+    Files are moved to ``out`` when all are converted and checked; on an error none changes.
 
     Args:
         model: the .keras file; one that holds Python code (a Lambda layer) is refused.
-        out: folder for ``MODE.tflite``, ``RECIPE-MODE.tflite`` and ``RECIPE.keras``; made where it is missing.
-        modes: some of `MODES`; None takes all, those that need records only where there are some.
+        out: folder for ``MODE.tflite``, ``RECIPE-MODE.tflite`` and ``RECIPE.keras``; created where it is missing.
+        modes: some of `MODES`; None means all, but those that need records only with ``calibration``.
         calibration: records whose first 256 measure the ranges of activations; see `harness.data.records`.
         prune: shares of each kernel to set to zero.
-        cluster: numbers of distinct values to leave in each kernel.
+        cluster: numbers of distinct values in each kernel.
         sparse: also store each pruned model in TensorFlow's sparse format, float32.
-        finetune: records with labels to train compressed models on, members only where the file names them; None
-            compresses in one shot.
-        epochs: of that training.
+        finetune: labelled records for fine-tuning compressed models, only members where the file names them; None
+            compresses without fine-tuning.
+        epochs: epochs of the fine-tuning.
         progress: called with (label, files done, files in all).
 
     Returns:
-        The files with what is read back from their bytes, and what was not made with the reason, as one JSON object.
+        The files with their contents as read back, and the skipped ones with the reason, as one JSON object.
 
     Raises:
-        ConfigError: an unknown mode, a share or number out of range, or records that are missing.
-        ArtifactError: the model cannot be loaded, or nothing could be made of it.
+        ConfigError: an unknown mode, a share or number out of range, or missing records.
+        ArtifactError: the model cannot be loaded, or no file could be converted.
         InputError: the records cannot be used.
-        DependencyError: TensorFlow's environment is not there.
+        DependencyError: TensorFlow's environment is missing.
         StorageError: the folder cannot be written.
     """
-    wanted, skipped = _modes(modes, calibrated=calibration is not None)
+    chosen, skipped = _modes(modes, calibrated=calibration is not None)
     _require_model(model)
     recipes = _recipes(prune, cluster)
     if sparse and not prune:
-        raise ConfigError("--sparse stores pruned models, and nothing is pruned", hint="add --prune 0.8")
+        raise ConfigError("--sparse needs a pruned model, and no pruning is given", hint="add --prune 0.8")
     main, toolkit = python_of("main"), python_of("tfmot") if recipes else None
-    jobs = [_Job(recipe, mode) for recipe in (PLAIN, *recipes) for mode in wanted]
+    jobs = [_Job(recipe, mode) for recipe in (PLAIN, *recipes) for mode in chosen]
     jobs += [_Job(recipe, SPARSE) for recipe, how in recipes.items() if sparse and "prune" in how]
     show = progress or (lambda _label, _done, _total: None)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".keras-") as name:
             draft = Path(name).absolute()
-            fitted = _stored(calibration, draft / "calibration.npz", labels=False) if calibration else None
+            records = _stored(calibration, draft / "calibration.npz", labels=False) if calibration else None
             sources = {PLAIN: model.absolute()}
             if toolkit is not None:
                 training = _stored(finetune, draft / "training.npz", labels=True) if finetune else None
                 request = {"model": str(sources[PLAIN]), "training": training, "epochs": epochs}
-                more, refused = _compressed(toolkit, request, recipes, draft, about=model, show=show)
-                sources |= more
+                compressed, refused = _compressed(toolkit, request, recipes, draft, about=model, show=show)
+                sources |= compressed
                 skipped += refused
-            rows, refused = _converted(main, jobs, sources, draft, fitted, about=model, show=show)
+            rows, refused = _converted(main, jobs, sources, draft, records, about=model, show=show)
             skipped += refused
             if not rows:
-                raise ArtifactError(f"{model}: nothing could be made of it: {skipped[0]['reason']}")
+                raise ArtifactError(f"{model}: no file could be converted: {skipped[0]['reason']}")
             for file in (*(f"{row['name']}.tflite" for row in rows), *(f"{r}.keras" for r in recipes if r in sources)):
                 (draft / file).replace(out / file)
     except OSError as error:
-        raise StorageError(f"{out}: {error.strerror}", hint="make room, or name another folder") from error
+        raise StorageError(f"{out}: {error.strerror}", hint="free space on the disk, or name another folder") from error
     return {"schema": SCHEMA, "model": str(model), "folder": str(out), "files": rows, "skipped": skipped}
 
 
-def sentences(found: Mapping[str, Any]) -> list[str]:
-    """What was made, a line for each file, and what was not."""
+def sentences(conversion: Mapping[str, Any]) -> list[str]:
+    """One line for each converted file and for each skipped one."""
     lines = []
-    for row in found["files"]:
+    for row in conversion["files"]:
         weights = row["weights"]
         kinds = ", ".join(f"{n} {dtype}" for dtype, n in Counter(w["dtype"] for w in weights).items())
         zeros = sum(w["share_zeros"] * np.prod(w["shape"]) for w in weights) / sum(np.prod(w["shape"]) for w in weights)
@@ -151,12 +151,12 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
             f"{row['name']}.tflite: {row['size_bytes']:,} bytes, {row['size_zip_bytes']:,} zipped; weight tensors: "
             f"{kinds}; {zeros:.1%} zeros, at most {max(w['distinct_values'] for w in weights):,} distinct values in one"
         )
-    return lines + [f"not made: {row['name']}: {row['reason']}" for row in found["skipped"]]
+    return lines + [f"skipped: {row['name']}: {row['reason']}" for row in conversion["skipped"]]
 
 
 def _modes(modes: Sequence[str] | None, *, calibrated: bool) -> tuple[list[str], list[Row]]:
-    """The modes to convert in, and those that are left out with the reason."""
-    reason = "ranges of activations are measured on records, and there are none"
+    """The modes to convert in, and the skipped ones with the reason."""
+    reason = "it measures ranges of activations on records, and none are given"
     for mode in modes or ():
         if mode not in MODES:
             raise ConfigError(f"mode {mode!r} is not known", hint=f"one or more of {','.join(MODES)}")
@@ -164,8 +164,8 @@ def _modes(modes: Sequence[str] | None, *, calibrated: bool) -> tuple[list[str],
             raise ConfigError(f"mode {mode}: {reason}", hint="add --calibration RECORDS.npz")
     if modes:
         return list(dict.fromkeys(modes)), []
-    left_out = [] if calibrated else [{"name": mode, "reason": f"{reason}: add --calibration"} for mode in STATIC]
-    return [mode for mode in MODES if calibrated or mode not in STATIC], left_out
+    skipped = [] if calibrated else [{"name": mode, "reason": f"{reason}: add --calibration"} for mode in STATIC]
+    return [mode for mode in MODES if calibrated or mode not in STATIC], skipped
 
 
 def _recipes(prune: Sequence[float], cluster: Sequence[int]) -> dict[str, Row]:
@@ -179,13 +179,13 @@ def _recipes(prune: Sequence[float], cluster: Sequence[int]) -> dict[str, Row]:
 
 
 def _require_model(model: Path) -> None:
-    """Raise unless the file is a Keras 3 model without Python code in it; TensorFlow is not needed to tell."""
+    """Raise unless the file is a Keras 3 model without Python code in it; does not need TensorFlow."""
     if not model.is_file():
         raise ArtifactError(f"{model}: no such file", hint=SAVE_HINT)
     try:
         with zipfile.ZipFile(model) as archive:
             if archive.getinfo(CONFIG).file_size > CONFIG_BYTES_MAX:
-                raise ArtifactError(f"{model}: its {CONFIG} is too large for a model's")
+                raise ArtifactError(f"{model}: its {CONFIG} has more than {CONFIG_BYTES_MAX:,} bytes", hint=SAVE_HINT)
             config = json.loads(archive.read(CONFIG))
     except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError, RecursionError):
         raise ArtifactError(f"{model}: not a .keras file", hint=SAVE_HINT) from None
@@ -194,23 +194,23 @@ def _require_model(model: Path) -> None:
         name = layer["config"].get("name") if isinstance(layer.get("config"), dict) else None
         raise ArtifactError(
             f"{model}: layer {name!r} is a Lambda, Python code inside the file, which is not run",
-            hint="replace it by layers of Keras, e.g. Rescaling, and save the model again",
+            hint="replace it with layers of Keras, e.g. Rescaling, and save the model again",
         )
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
     """Every JSON object in a value."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
+    pending = [value]
+    while pending:
+        item = pending.pop()
         if isinstance(item, dict):
             yield item
         if isinstance(item, (dict, list)):
-            waiting.extend(item.values() if isinstance(item, dict) else item)
+            pending.extend(item.values() if isinstance(item, dict) else item)
 
 
-def _stored(path: Path, place: Path, *, labels: bool) -> str:
-    """Checked records as the scripts read them: the first to measure ranges on, or all members to train on."""
+def _stored(path: Path, destination: Path, *, labels: bool) -> str:
+    """Write checked records for the scripts: the first ones to measure ranges on, or all members to train on."""
     records, membership = read(path, labelled=labels)
     rows = np.arange(len(records))[:CALIBRATION_RECORDS]
     if labels:
@@ -219,24 +219,24 @@ def _stored(path: Path, place: Path, *, labels: bool) -> str:
         raise ConfigError(f"--finetune {path}: key membership names no members to train on")
     chosen = records.take(rows)
     table = dict(chosen.inputs) | ({"labels": chosen.labels} if labels else {})
-    np.savez(place, **table)  # type: ignore[arg-type]  # numpy types its own option as a key
-    return str(place)
+    np.savez(destination, **table)  # type: ignore[arg-type]  # numpy types its own option as a key
+    return str(destination)
 
 
 def _compressed(
     python: Path, request: Row, recipes: Mapping[str, Row], draft: Path, *, about: Path, show: Progress
 ) -> tuple[dict[str, Path], list[Row]]:
-    """Recipe -> the compressed model, and what the toolkit could not do."""
+    """Recipe -> the compressed model, and the recipes that the toolkit refused."""
     jobs = [{"name": recipe, "path": str(draft / f"{recipe}.keras"), **how} for recipe, how in recipes.items()]
-    made: dict[str, Path] = {}
+    compressed: dict[str, Path] = {}
     refused: list[Row] = []
-    for said in ask(python, "compress", request | {"jobs": jobs}, about=about):
-        if "done" in said:
-            made[said["done"]] = draft / f"{said['done']}.keras"
+    for answer in ask(python, "compress", request | {"jobs": jobs}, about=about):
+        if "done" in answer:
+            compressed[answer["done"]] = draft / f"{answer['done']}.keras"
         else:
-            refused.append({"name": said["skipped"], "reason": said["reason"]})
-        show("compress", len(made) + len(refused), len(jobs))
-    return made, refused
+            refused.append({"name": answer["skipped"], "reason": answer["reason"]})
+        show("compress", len(compressed) + len(refused), len(jobs))
+    return compressed, refused
 
 
 def _converted(
@@ -249,34 +249,34 @@ def _converted(
     about: Path,
     show: Progress,
 ) -> tuple[list[Row], list[Row]]:
-    """What is told of each file that could be made, and why the others could not."""
+    """The description of each converted file, and the reasons of the refused ones."""
     possible = {job.name: job for job in jobs if job.recipe in sources}
     rows: list[Row] = []
     refused: list[Row] = []
     for recipe, source in sources.items():
-        asked = [
+        requested = [
             {"name": name, "mode": job.mode, "path": str(draft / f"{name}.tflite")}
             for name, job in possible.items()
             if job.recipe == recipe
         ]
-        request = {"model": str(source), "calibration": calibration, "jobs": asked}
-        for said in ask(python, "convert", request, about=about):
-            if "done" in said:
-                row = _checked(possible[said["done"]], draft / f"{said['done']}.tflite")
+        request = {"model": str(source), "calibration": calibration, "jobs": requested}
+        for answer in ask(python, "convert", request, about=about):
+            if "done" in answer:
+                row = _checked(possible[answer["done"]], draft / f"{answer['done']}.tflite")
             else:
-                row = {"name": said["skipped"], "reason": said["reason"]}
+                row = {"name": answer["skipped"], "reason": answer["reason"]}
             (refused if "reason" in row else rows).append(row)
             show("convert", len(rows) + len(refused), len(possible))
     return rows, refused
 
 
 def _checked(job: _Job, path: Path) -> Row:
-    """What is told of a file, all read from its bytes; or why it is not what its name says."""
+    """The description of a file, read from its bytes; or the reason why its name is wrong."""
     content = path.read_bytes()
     if content[4:8] != MAGIC:
-        return {"name": job.name, "reason": "the converter's file does not begin as a LiteRT file does"}
+        return {"name": job.name, "reason": "the converter did not write a LiteRT file"}
     weights = weight_summary(path, "litert")
-    if reason := _other_than_named(job, weights):
+    if reason := _mismatch(job, weights):
         return {"name": job.name, "reason": reason}
     return {
         "name": job.name,
@@ -289,10 +289,11 @@ def _checked(job: _Job, path: Path) -> Row:
     }
 
 
-def _other_than_named(job: _Job, weights: Sequence[WeightSummary]) -> str | None:
+def _mismatch(job: _Job, weights: Sequence[WeightSummary]) -> str | None:
+    """Why the weights do not have the number format of the file's name; None where they have."""
     if not weights:
         return "the file holds no weights"
     expected = MODES.get(job.mode, "float32")
     if all(weight.dtype != expected for weight in weights):
-        return f"no weight became {expected}: TensorFlow leaves tensors of fewer than {SMALL:,} numbers as they are"
+        return f"no weight became {expected}: TensorFlow does not convert tensors of fewer than {SMALL:,} numbers"
     return None

@@ -1,4 +1,4 @@
-"""What runs where TensorFlow is: these modules import it, each other, numpy, and nothing of ours.
+"""Scripts that run in TensorFlow's environments: they import it, each other, numpy, and nothing of this package.
 
-Each is asked by a JSON file, whose name is its argument, and answers on standard output, one JSON object a line.
+Each takes the name of a JSON file as its argument and answers on standard output, one JSON object a line.
 """

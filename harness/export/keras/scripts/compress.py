@@ -1,9 +1,9 @@
-"""One Keras 3 model through TensorFlow's Model Optimization toolkit: pruned or clustered, and saved as Keras 3 again.
+"""Prunes or clusters a Keras 3 model with TensorFlow's Model Optimization toolkit, and saves it as Keras 3 again.
 
-The toolkit works on a copy made of Keras 2 layers; the copy's weights, which keep their shapes, go back into the model.
+The toolkit works on a copy of Keras 2 layers; the copy's weights have the same shapes and go back into the model.
 
-Asked ``{"model": path, "training": path of .npz or null, "epochs": E, "jobs": [{"name", "path", "prune": share or
-"cluster": number}, ...]}``; it answers ``{"done": name}`` or ``{"skipped": name, "reason"}`` for each job, or
+The request is ``{"model": path, "training": path of .npz or null, "epochs": E, "jobs": [{"name", "path", "prune": share
+or "cluster": number}, ...]}``; the answers are ``{"done": name}`` or ``{"skipped": name, "reason"}`` for each job, or
 ``{"error"}``.
 """
 
@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from .answering import Say, answer, load, said_by
+from .answering import Say, answer, load, one_line
 from .convert import arranged
 from .rebuild import rebuilt
 
-# The toolkit looks at it before it chooses its Keras.
+# The toolkit chooses its Keras by this variable.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 SEED = 0
@@ -31,16 +31,16 @@ Training = tuple[list[Any], Any]
 
 
 def pruned(copy: Any, share: float, training: Training | None, epochs: int) -> Any:
-    """The copy with the smallest numbers of each kernel set to zero; fine-tuned around them where there are records.
+    """Set the smallest numbers of each kernel to zero, and fine-tune the others where there are records.
 
-    The toolkit's masks by magnitude: M. Zhu and S. Gupta, "To prune, or not to prune", 2017.
+    The toolkit masks by magnitude: M. Zhu and S. Gupta, "To prune, or not to prune", 2017.
     """
     import tensorflow_model_optimization as tfmot
     import tf_keras
 
     sparsity = tfmot.sparsity.keras
     schedule = sparsity.ConstantSparsity(share, begin_step=0, frequency=1)
-    # Layers without a kernel stay as they are; the toolkit refuses some of them though there is nothing to prune.
+    # Layers without a kernel are not wrapped: the toolkit refuses some of them, and there is nothing to prune.
     wrapped = tf_keras.models.clone_model(
         copy,
         clone_function=lambda layer: (
@@ -61,7 +61,7 @@ def pruned(copy: Any, share: float, training: Training | None, epochs: int) -> A
 
 
 def clustered(copy: Any, clusters: int, training: Training | None, epochs: int) -> Any:
-    """The copy with the numbers of each kernel moved to a few centroids, fine-tuned where there are records."""
+    """Move the numbers of each kernel to a few centroids, and fine-tune where there are records."""
     import tensorflow_model_optimization as tfmot
 
     clustering = tfmot.clustering.keras
@@ -76,7 +76,7 @@ def _train(model: Any, training: Training, epochs: int, callbacks: list[Any]) ->
     import tf_keras
 
     inputs, labels = training
-    # A softmax at its end, or none: its own answers tell.
+    # Whether the model ends in a softmax, by its answers.
     answers = model.predict([values[:BATCH] for values in inputs], verbose=0)
     logits = answers.min() < 0 or np.abs(answers.sum(axis=1) - 1).max() > SUM_TOLERANCE
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=bool(logits))
@@ -98,19 +98,19 @@ def _work(request: dict[str, Any], say: Say) -> None:
         return say(error=str(error))
     for job in request["jobs"]:
         tf_keras.utils.set_random_seed(SEED)
-        # Anew for each: the toolkit's wrappers change the layers that they wrap.
+        # Loaded for each job, because the toolkit's wrappers change the layers.
         model = load(request["model"])
         try:
             copy, pairs = rebuilt(model)
             if "prune" in job:
-                small = pruned(copy, job["prune"], training, request["epochs"])
+                compressed = pruned(copy, job["prune"], training, request["epochs"])
             else:
-                small = clustered(copy, job["cluster"], training, request["epochs"])
-        except Exception as error:  # the toolkit and its Keras raise what they like
-            say(skipped=job["name"], reason=f"the toolkit cannot take the model: {said_by(error)}")
+                compressed = clustered(copy, job["cluster"], training, request["epochs"])
+        except Exception as error:  # the toolkit and its Keras may raise any exception
+            say(skipped=job["name"], reason=f"the toolkit refused the model: {one_line(error)}")
             continue
         for layer, twin in pairs:
-            layer.set_weights(small.get_layer(twin.name).get_weights())
+            layer.set_weights(compressed.get_layer(twin.name).get_weights())
         model.save(job["path"])
         say(done=job["name"])
     return None

@@ -1,7 +1,7 @@
-"""One Keras model through TensorFlow's converter, in several modes.
+"""Converts one Keras model with TensorFlow's converter, in several modes.
 
-Asked ``{"model": path, "calibration": path of .npz or null, "jobs": [{"name", "mode", "path"}, ...]}``; it answers
-``{"done": name}`` or ``{"skipped": name, "reason"}`` for each job, or ``{"error"}``.
+The request is ``{"model": path, "calibration": path of .npz or null, "jobs": [{"name", "mode", "path"}, ...]}``; the
+answers are ``{"done": name}`` or ``{"skipped": name, "reason"}`` for each job, or ``{"error"}``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .answering import Say, answer, load, said_by
+from .answering import Say, answer, load, one_line
 
 
 def convert(model: Any, mode: str, calibration: list[Any]) -> bytes:
@@ -27,8 +27,8 @@ def convert(model: Any, mode: str, calibration: list[Any]) -> bytes:
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if mode != "float32":
-        wanted = tf.lite.Optimize.EXPERIMENTAL_SPARSITY if mode == "sparse" else tf.lite.Optimize.DEFAULT
-        converter.optimizations = [wanted]
+        optimization = tf.lite.Optimize.EXPERIMENTAL_SPARSITY if mode == "sparse" else tf.lite.Optimize.DEFAULT
+        converter.optimizations = [optimization]
     if mode == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if mode.startswith("int"):
@@ -36,7 +36,7 @@ def convert(model: Any, mode: str, calibration: list[Any]) -> bytes:
         integers = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
         if mode == "int16x8":
             integers = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-        # No float kernel beside it: what has no integer kernel is refused, not left in float under an integer's name.
+        # No float kernels: an operation without an integer kernel is refused, and not left in float.
         converter.target_spec.supported_ops = [integers]
     if mode == "int8":
         converter.inference_input_type = converter.inference_output_type = tf.int8
@@ -44,10 +44,10 @@ def convert(model: Any, mode: str, calibration: list[Any]) -> bytes:
 
 
 def arranged(model: Any, records: Mapping[str, Any]) -> list[Any]:
-    """The records in the order and type of the model's inputs, matched by name where all names match.
+    """Arrange records in the order and type of the model's inputs, by name where all names match.
 
     Raises:
-        ValueError: their number or a shape differs.
+        ValueError: the number of inputs or a shape differs.
     """
     names = [tensor.name.partition(":")[0] for tensor in model.inputs]
     given = {key.removeprefix("inputs/"): values for key, values in records.items()}
@@ -55,9 +55,9 @@ def arranged(model: Any, records: Mapping[str, Any]) -> list[Any]:
         raise ValueError(f"the model takes {len(names)} inputs, the records have {len(given)}")
     ordered = [given[name] for name in names] if set(names) == set(given) else list(given.values())
     for name, tensor, values in zip(names, model.inputs, ordered, strict=True):
-        want, got = tuple(tensor.shape[1:]), values.shape[1:]
-        if len(want) != len(got) or any(w not in (None, g) for w, g in zip(want, got, strict=True)):
-            axes = ", ".join(str(axis or "any") for axis in ("n", *want))
+        expected, actual = tuple(tensor.shape[1:]), values.shape[1:]
+        if len(expected) != len(actual) or any(e not in (None, a) for e, a in zip(expected, actual, strict=True)):
+            axes = ", ".join(str(axis or "any") for axis in ("n", *expected))
             raise ValueError(f"input {name!r} takes [{axes}], the records have {list(values.shape)}")
     return [values.astype(tensor.dtype) for tensor, values in zip(model.inputs, ordered, strict=True)]
 
@@ -78,8 +78,8 @@ def _work(request: dict[str, Any], say: Say) -> None:
     for job in request["jobs"]:
         try:
             content = convert(model, job["mode"], calibration)
-        except Exception as error:  # the converter's passes raise what they like
-            say(skipped=job["name"], reason=f"the converter refused: {said_by(error)}")
+        except Exception as error:  # the converter's passes may raise any exception
+            say(skipped=job["name"], reason=f"the converter refused the model: {one_line(error)}")
         else:
             Path(job["path"]).write_bytes(content)
             say(done=job["name"])

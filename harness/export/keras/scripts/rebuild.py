@@ -1,4 +1,4 @@
-"""A Keras 3 model made again of Keras 2 layers, because the Model Optimization toolkit wraps no others."""
+"""Rebuilds a Keras 3 model of Keras 2 layers, the only ones that the Model Optimization toolkit wraps."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 
 __all__ = ["rebuilt"]
 
-# Of what the copy may answer otherwise, relative to the largest answer: float32 kernels in another order.
+# Largest difference of the copy's outputs, relative to the largest output: float32 sums in another order.
 TOLERANCE = 1e-4
 PROBES = 8
 SEED = 0
-# What every layer's constructor takes through its keyword arguments.
+# Arguments that every layer's constructor takes as keywords.
 COMMON = ("name", "trainable", "dtype")
 
 
 def rebuilt(model: Any) -> tuple[Any, list[tuple[Any, Any]]]:
-    """The model made of Keras 2 layers, layer by layer and call by call, with the same weights.
+    """Rebuild the model of Keras 2 layers, layer by layer and call by call, with the same weights.
 
     Returns:
-        The copy, and each layer of the model beside the copy's.
+        The copy, and the pairs of a model's layer and the copy's.
 
     Raises:
-        ValueError: it is not made of layers alone, Keras 2 lacks one of them, or the copy answers otherwise.
+        ValueError: the model does not consist of layers alone, Keras 2 lacks one of them, or the outputs differ.
     """
     import tf_keras
 
@@ -39,8 +39,8 @@ def rebuilt(model: Any) -> tuple[Any, list[tuple[Any, Any]]]:
             continue
         if id(layer) not in pairs:
             pairs[id(layer)] = (layer, _twin(layer))
-        given = {k: _replaced(v, tensors) for k, v in node.arguments.kwargs.items() if v is not None}
-        answers = pairs[id(layer)][1](*_replaced(node.arguments.args, tensors), **given)
+        keywords = {k: _replaced(v, tensors) for k, v in node.arguments.kwargs.items() if v is not None}
+        answers = pairs[id(layer)][1](*_replaced(node.arguments.args, tensors), **keywords)
         tensors |= dict(zip(map(id, node.outputs), _listed(answers), strict=True))
     copy = tf_keras.Model([tensors[id(x)] for x in model.inputs], [tensors[id(x)] for x in model.outputs])
     for layer, twin in pairs.values():
@@ -50,16 +50,16 @@ def rebuilt(model: Any) -> tuple[Any, list[tuple[Any, Any]]]:
 
 
 def _calls(model: Any) -> list[Any]:
-    """The calls of the model's layers, each after those that it needs."""
+    """The calls of the model's layers, in the order of their dependencies."""
     graph = getattr(model, "_functional", None) or model
     by_depth = getattr(graph, "_nodes_by_depth", None)
     if by_depth is None:
-        raise ValueError("it is not made of layers alone (Sequential or functional)")
+        raise ValueError("it does not consist of layers alone; build it as a Sequential or functional model")
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def _twin(layer: Any) -> Any:
-    """The Keras 2 layer of the same name and configuration; initializers do not matter, for weights follow."""
+    """The Keras 2 layer of the same name and configuration; without initializers, because the weights are copied."""
     import tf_keras
 
     name = type(layer).__name__
@@ -72,7 +72,7 @@ def _twin(layer: Any) -> Any:
 
 
 def _replaced(value: Any, tensors: Mapping[int, Any]) -> Any:
-    """A call's argument with the copy's tensors in it."""
+    """A call's argument with the copy's tensors."""
     if isinstance(value, (list, tuple)):
         return type(value)(_replaced(item, tensors) for item in value)
     return tensors.get(id(value), value)
@@ -80,18 +80,19 @@ def _replaced(value: Any, tensors: Mapping[int, Any]) -> Any:
 
 def _require_alike(model: Any, copy: Any) -> None:
     random = np.random.default_rng(SEED)
-    asked = []
+    probes = []
     for tensor in model.inputs:
         shape = [PROBES, *(axis or 1 for axis in tensor.shape[1:])]
         # Ones and zeros are valid token ids of any text model.
         drawn = random.normal(size=shape) if "float" in tensor.dtype else random.integers(0, 2, shape)
-        asked.append(drawn.astype(tensor.dtype))
-    given = asked[0] if len(asked) == 1 else asked
-    for before, after in zip(_listed(model(given, training=False)), _listed(copy(given, training=False)), strict=True):
-        expected, got = np.asarray(before), np.asarray(after)
-        apart = float(np.abs(expected - got).max() / max(1.0, np.abs(expected).max()))
-        if not apart <= TOLERANCE:
-            raise ValueError(f"rebuilt of Keras 2 layers it answers otherwise, by {apart:.2g} of the largest answer")
+        probes.append(drawn.astype(tensor.dtype))
+    inputs = probes[0] if len(probes) == 1 else probes
+    originals, copies = _listed(model(inputs, training=False)), _listed(copy(inputs, training=False))
+    for before, after in zip(originals, copies, strict=True):
+        expected, actual = np.asarray(before), np.asarray(after)
+        difference = float(np.abs(expected - actual).max() / max(1.0, np.abs(expected).max()))
+        if not difference <= TOLERANCE:
+            raise ValueError(f"the copy of Keras 2 layers differs by {difference:.2g} of the largest output")
 
 
 def _listed(answers: Any) -> list[Any]:
