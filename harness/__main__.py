@@ -1,4 +1,4 @@
-"""The door that `edgeleak` and ``python -m harness`` come in by.
+"""The entry point of `edgeleak` and ``python -m harness``; Ctrl-C while the rest is being loaded.
 
 Loading numpy, scikit-learn and the rest takes a second or more, and Ctrl-C is pressed then too. Nothing has begun by
 then, so the process may end where it stands, also where an import would swallow KeyboardInterrupt.
@@ -12,7 +12,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-__all__ = ["main"]
+__all__ = ["end_while_loading", "main"]
 
 # The exit code of InterruptedRunError, which lives in a module that is not loaded yet.
 INTERRUPTED = 3
@@ -20,11 +20,16 @@ INTERRUPTED = 3
 
 def main() -> NoReturn:
     """Load the command line and run it."""
-    signal.signal(signal.SIGINT, _leave)
-    signal.signal(signal.SIGTERM, _leave)
+    end_while_loading()
     from harness import cli
 
-    cli.main()  # which has handlers of its own
+    cli.main()
+
+
+def end_while_loading() -> None:
+    """Let Ctrl-C end the process where it stands, until the command line sets handlers of its own."""
+    signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGTERM, _leave)
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

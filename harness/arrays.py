@@ -1,4 +1,4 @@
-"""The door for arrays: attacks and the MIS indicator on an .npz of answers, without a device, a model or torch."""
+"""A look at arrays without a run: attacks on an .npz of answers, the MIS indicator on one of losses."""
 
 from __future__ import annotations
 
