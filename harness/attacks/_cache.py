@@ -1,4 +1,4 @@
-"""What one evaluation computes once and several attacks use: signals, folds, out-of-fold scores."""
+"""Cache of one evaluation: signals, folds and out-of-fold scores that several attacks use."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ T = TypeVar("T")
 
 
 class Cache:
-    """A memo that lives as long as one evaluation; nothing is shared between two of them.
+    """A memo for one evaluation; evaluations share nothing.
 
-    Entries are known by a key and by the identity of the observations they were made from. The observations are kept
-    alive beside the entry, so that an identity can never be reused by another object.
+    An entry is identified by a key and by the identity of the observations it was computed from. The cache holds a
+    reference to these observations, so that no other object can get the same identity.
 
     Args:
-        target: the population that will be scored, where it is known in advance. A learned classifier then scores it
-            while it is in memory and is dropped: ten forests of 500 trees over 100k rows would not fit otherwise.
+        target: the population to be scored, where it is known in advance. A learned classifier then scores it right
+            after the fit and is dropped: ten forests of 500 trees over 100k rows do not fit in memory.
     """
 
     def __init__(self, target: Observations | None = None) -> None:
         self.target = target
         self._memo: dict[Hashable, tuple[object, tuple[Observations, ...]]] = {}
 
-    def get(self, key: Hashable, owners: Sequence[Observations], make: Callable[[], T]) -> T:
-        """The entry of ``key`` for these observations, made on first use."""
-        full = (key, tuple(map(id, owners)))
-        if full not in self._memo:
-            self._memo[full] = (make(), tuple(owners))
-        return cast(T, self._memo[full][0])
+    def get(self, key: Hashable, owners: Sequence[Observations], compute: Callable[[], T]) -> T:
+        """The entry of ``key`` for these observations, computed on first use."""
+        entry = (key, tuple(map(id, owners)))
+        if entry not in self._memo:
+            self._memo[entry] = (compute(), tuple(owners))
+        return cast(T, self._memo[entry][0])

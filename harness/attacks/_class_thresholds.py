@@ -1,4 +1,4 @@
-"""One cut per class: the cut that suits a class is subtracted, so that one score feeds every metric."""
+"""One cut per class, subtracted from the score, so that one score serves every metric."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.types import FloatArray, IntArray, Observations
 
 __all__ = ["MIN_SIDE", "ClassThresholdAttack", "class_thresholds"]
 
-# With fewer members or non-members of a class its own cut is noise; the global one is used.
+# With fewer members or non-members of a class its own cut would be noise; the global cut is used.
 MIN_SIDE = 20
 
 
@@ -54,7 +54,7 @@ class ClassThresholdAttack(BaseAttack):
         raise NotImplementedError
 
     def fit(self, shadow: Sequence[Observations]) -> Self:
-        """Find the cut of every class."""
+        """Choose the cut of every class."""
         self._require(shadow)
         scores = np.concatenate([self.raw_score(s) for s in shadow])
         labels = np.concatenate([s.labels for s in shadow])
@@ -65,7 +65,7 @@ class ClassThresholdAttack(BaseAttack):
         return self
 
     def score(self, target: Observations) -> FloatArray:
-        """The score above the class's cut, ``[n]``."""
+        """The score minus the class's cut, ``[n]``."""
         if self._cuts is None:
-            raise RuntimeError(f"attack {self.name!r} scores before it is fitted")
+            raise RuntimeError(f"attack {self.name!r}: score was called before fit")
         return self.raw_score(target) - self._cuts[target.labels]

@@ -1,4 +1,4 @@
-"""Learned classifiers: one fitted pipeline, out-of-fold scores on the shadows, scores of the target."""
+"""Learned classifiers: fitted on the shadows, with out-of-fold scores of the shadows and scores of the target."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ FOREST_LEAF = 30
 TREE_LEAVES = 10
 LOGISTIC_ITERATIONS = 400
 MLP_RATE = 0.01
-# Out-of-fold forests only choose a cut and feed a stack; fewer trees rank the records nearly as 500 do.
+# Out-of-fold forests only choose a cut and feed a stack; fewer trees rank the records nearly as well as 500.
 FOLD_FOREST_TREES = 60
-# A tree sees this many rows at most, drawn anew for each; with all of them a forest's time would grow faster than the
+# Largest number of rows of a tree, drawn for each tree; with all rows a forest's time would grow faster than the
 # records. On 16,000 shadow rows (SR2, CIFAR-10) trees of 6,000, 10,000 and all rows reach AUC .605, .605 and .606.
 FOREST_ROWS = 8_192
-# Rows that a forest scores at once.
+# Rows that a forest scores at a time.
 SCORE_ROWS = 8_192
 # Small, slow-learning trees: the features are few, nearly monotone and noisy. On 1,400 synthetic rows with the true
 # AUC at .642 these reach .633, trees of 8 leaves at rate .08 only .618; on 20,000 rows both reach it.
@@ -48,8 +48,8 @@ BOOSTING_RATE = 0.05
 BOOSTING_LEAVES = 4
 BOOSTING_LEAF = 50
 BOOSTING_L2 = 1.0
-# Folds are merged into this many: on half of the rows such trees rank the rest as those of four fifths do, and choosing
-# a cut then costs as much as one more fit instead of four.
+# Folds are merged into this many: such trees rank as well from half of the rows as from four fifths, and choosing a cut
+# then costs as much as one more fit instead of four.
 BOOSTING_FOLDS = 2
 
 
@@ -85,7 +85,7 @@ def make_classifier(kind: str, *, seed: int, n_jobs: int, for_folds: bool = Fals
             random_state=seed,
         )
         return cast(_Classifier, boosting)
-    raise ValueError(f"unknown classifier {kind!r}")
+    raise ValueError(f"unknown classifier {kind!r}; one of lr, dt, rf, mlp, gbt")
 
 
 class Trainer(Protocol):
@@ -102,12 +102,12 @@ def sklearn_trainer(kind: str, *, seed: int, n_jobs: int) -> Trainer:
         if kind == "rf" and len(x) > FOREST_ROWS:
             cast(RandomForestClassifier, model).set_params(max_samples=FOREST_ROWS)
         with warnings.catch_warnings():
-            # Reaching the iteration limit is part of the reference setting, not news for the user.
+            # The reference setting reaches the iteration limit, so its warning is expected.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(x, y)
         if kind == "rf":
             return _by_rows(cast(RandomForestClassifier, model), n_jobs)
-        # Log-odds where the classifier has them: probabilities near 0 and 1 round into ties.
+        # Log-odds where the classifier has them: probabilities near 0 and 1 round to ties.
         decide = getattr(model, "decision_function", None)
         if decide is not None:
             return lambda rows: np.asarray(decide(rows), dtype=np.float64)
@@ -118,17 +118,17 @@ def sklearn_trainer(kind: str, *, seed: int, n_jobs: int) -> Trainer:
         if kind == "gbt":
             fold = fold % BOOSTING_FOLDS
         for k in np.unique(fold):
-            held = fold == k
-            out_of_fold[held] = fitted(x[~held], y[~held], for_folds=True)(x[held])
+            held_out = fold == k
+            out_of_fold[held_out] = fitted(x[~held_out], y[~held_out], for_folds=True)(x[held_out])
         return out_of_fold, fitted(x, y, for_folds=False)
 
     return train
 
 
 def _by_rows(forest: RandomForestClassifier, n_jobs: int) -> Scorer:
-    """Scores with the rows shared out among threads, each row's votes added by one of them in the trees' order.
+    """A scorer whose threads divide the rows, so that each row's votes are added in the trees' order.
 
-    The forest's own threads share out the trees: they add a row's votes in the order in which they end, which changes
+    The forest's own threads divide the trees and add a row's votes in the order in which they finish, which changes
     the last bits of its score.
     """
     forest.set_params(n_jobs=1)
@@ -144,10 +144,10 @@ def _by_rows(forest: RandomForestClassifier, n_jobs: int) -> Scorer:
 
 @dataclass
 class LearnedFit:
-    """A classifier that was fitted on shadows, seen through its scores.
+    """The scores of a classifier that was fitted on shadows.
 
     Args:
-        out_of_fold: scores of the shadows' own rows by models that did not see their records, float64 ``[N]``.
+        out_of_fold: scores of the shadows' rows by models that were not fitted on their records, float64 ``[N]``.
         threshold: the cut chosen on ``out_of_fold``.
         shadow_auc: AUC of ``out_of_fold``.
     """
@@ -157,12 +157,12 @@ class LearnedFit:
     shadow_auc: float
     _scorer: Callable[[], Scorer]
     _features: Callable[[Observations], Features]
-    _known: tuple[Observations, FloatArray] | None
+    _target_scores: tuple[Observations, FloatArray] | None
 
     def scores_on(self, target: Observations) -> FloatArray:
         """The final model's scores of ``target``, float64 ``[n]``."""
-        if self._known is not None and self._known[0] is target:
-            return self._known[1]
+        if self._target_scores is not None and self._target_scores[0] is target:
+            return self._target_scores[1]
         return self._scorer()(self._features(target))
 
 
@@ -177,16 +177,16 @@ def learn(
 ) -> LearnedFit:
     """Fit once per evaluation: out-of-fold scores on the shadows, then one model on all of their rows.
 
-    Where the evaluation's target is known it is scored while the model is in memory, and the model is dropped; another
-    target then costs a second fit.
+    Where the evaluation's target is known, the model scores it right after the fit and is dropped; another target then
+    needs a second fit.
 
     Args:
-        attack: gives folds, seed and cache.
+        attack: the attack, for its folds, seed and cache.
         shadows: populations with known membership.
-        key: names this classifier and its features among the evaluation's work.
+        key: identifies this classifier and its features in the evaluation's cache.
         features: observations -> ``[n, d]``.
         trainer: the classifier.
-        stacked: the shadows' features where they differ from ``features`` (a stack's are out of fold); ``[N, d]``.
+        stacked: the shadows' features ``[N, d]`` where they differ from ``features``, e.g. out-of-fold scores.
 
     Raises:
         InputError: too few records for the folds.
@@ -197,7 +197,7 @@ def learn(
         fold = folds_of(shadows, folds=attack.folds, seed=attack.seed, cache=attack.cache)
         return trainer(x, stacked_membership(shadows), fold)
 
-    def make() -> LearnedFit:
+    def compute() -> LearnedFit:
         out_of_fold, scorer = fit()
         curve = stats.roc(out_of_fold, stacked_membership(shadows))
         target = attack.cache.target
@@ -207,7 +207,7 @@ def learn(
             shadow_auc=stats.auc(curve).value,
             _scorer=(lambda: scorer) if target is None else (lambda: fit()[1]),
             _features=features,
-            _known=None if target is None else (target, scorer(features(target))),
+            _target_scores=None if target is None else (target, scorer(features(target))),
         )
 
-    return attack.cache.get(("learned", attack.folds, attack.seed, *key), shadows, make)
+    return attack.cache.get(("learned", attack.folds, attack.seed, *key), shadows, compute)

@@ -1,4 +1,4 @@
-"""The attacks on the true class's confidence: with a learned cut, and with the mean member loss as the cut."""
+"""The attacks on the true class's confidence: with a cut chosen on shadows, or with the mean member loss as cut."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Confidence(BaseAttack):
 
 @register("yeom", family="threshold")
 class Yeom(Confidence):
-    """The same score; a member where the loss is at most the mean loss of the shadows' members.
+    """Scores like :class:`Confidence`; a member has a loss of at most the mean loss of the shadows' members.
 
     Yeom, Giacomelli, Fredrikson & Jha, Privacy risk in machine learning, CSF 2018 (adversary 2).
     """
 
     def fit(self, shadow: Sequence[Observations]) -> Self:
-        """Fix the cut at the members' mean score."""
+        """Set the cut to the members' mean score."""
         super().fit(shadow)
         scores = np.concatenate([self.score(s) for s in shadow])
         self.threshold = float(scores[stacked_membership(shadow) == 1].mean())

@@ -1,4 +1,4 @@
-"""The gap attack: a record answered correctly is called a member."""
+"""The gap attack: a correctly classified record is called a member."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["Correctness"]
 class Correctness(BaseAttack):
     """Score 1 where the largest confidence is the true class's, else 0.
 
-    Its balanced accuracy is half of one plus the gap between members' and non-members' task accuracy, the baseline
-    that any other attack has to beat.
+    Its balanced accuracy is half of one plus the gap between members' and non-members' task accuracy, the baseline of
+    all other attacks.
 
     Yeom, Giacomelli, Fredrikson & Jha, Privacy risk in machine learning, CSF 2018 (bounded-loss adversary).
     """

@@ -25,7 +25,7 @@ class Entropy(BaseAttack):
 
 @register("entropy-class", family="threshold")
 class EntropyClass(ClassThresholdAttack):
-    """The same with one cut per class, subtracted from the score."""
+    """The entropy attack with one cut per class, subtracted from the score."""
 
     def raw_score(self, observations: Observations) -> FloatArray:
         """Negated entropy, ``[n]``."""

@@ -1,4 +1,4 @@
-"""Folds by record: the same record never trains and is scored in one fold, in whichever shadow it occurs."""
+"""Folds by record: a record is in the same fold in every shadow, so no model scores a record it was trained on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def membership_of(observations: Observations) -> IntArray:
     """The known membership of a population.
 
     Raises:
-        InputError: it is not known.
+        InputError: the membership is not known.
     """
     if observations.membership is None:
         raise InputError(
@@ -39,16 +39,16 @@ def folds_of(shadows: Sequence[Observations], *, folds: int, seed: int, cache: C
 def fold_of_rows(shadows: Sequence[Observations], *, folds: int, seed: int) -> IntArray:
     """Assign each row of the stacked shadows to a fold, int64 ``[N]`` in ``0..folds-1``.
 
-    Rows of one record share a fold: by the observations' ids where every shadow has them, else by the position in its
-    shadow (shadows are usually asked about one pool in one order; where they are not, this costs nothing). Records
-    with the same memberships are dealt round-robin, so each fold has the members' share of the whole: an unequal
-    share would by itself correlate out-of-fold scores with membership.
+    Rows of one record share a fold: by the observations' ids where every shadow has them, else by the position in the
+    shadow (shadows usually answer the same records in the same order; if not, this is harmless). Records with the same
+    memberships are distributed round-robin, so each fold has the members' share of the whole: an unequal share would
+    by itself correlate out-of-fold scores with membership.
 
     Raises:
         InputError: a fold would train on members or on non-members only.
     """
-    known = [s.ids for s in shadows if s.ids is not None]
-    keys = np.concatenate(known if len(known) == len(shadows) else [np.arange(len(s)) for s in shadows])
+    ids = [s.ids for s in shadows if s.ids is not None]
+    keys = np.concatenate(ids if len(ids) == len(shadows) else [np.arange(len(s)) for s in shadows])
     membership = stacked_membership(shadows)
     _, group = np.unique(keys, return_inverse=True)
     members = np.bincount(group, weights=membership)
@@ -63,6 +63,6 @@ def fold_of_rows(shadows: Sequence[Observations], *, folds: int, seed: int) -> I
         if len(np.unique(membership[fold != k])) < 2 or not (fold == k).any():
             raise InputError(
                 f"{shadows[0].name}: {len(membership)} records are too few for {folds} folds of both kinds",
-                hint="give more records, or leave learned attacks out",
+                hint="give more records, or leave out learned attacks",
             )
     return np.asarray(fold)

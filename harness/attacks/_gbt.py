@@ -1,4 +1,4 @@
-"""Gradient-boosted trees on label-aligned features: whatever the number of classes, six numbers a variant."""
+"""Gradient-boosted trees on label-aligned features: six per variant, for any number of classes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def label_aligned_features(observations: Observations, variant: str, cache: Cach
 class BoostedTrees(BaseAttack):
     """Histogram gradient boosting on the signals that are aligned with the true label.
 
-    A raw confidence vector hides the true class among C columns, which a linear model cannot find at all and a
-    forest finds slowly; aligned with the label the same information is in a handful of columns.
+    In a raw confidence vector the true class is one of C columns, which a linear model cannot select and a forest
+    learns slowly; aligned with the label, the same information is in six columns.
 
     Friedman, Greedy function approximation: a gradient boosting machine, Annals of Statistics 2001.
     """

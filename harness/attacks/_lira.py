@@ -1,4 +1,4 @@
-"""LiRA: how unlikely a record's confidence is under models that were not trained on it."""
+"""LiRA: a record's confidence compared with those of reference models that were not trained on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Lira", "LiraOnline", "lira_offline", "lira_online"]
 
 # With fewer references a record's own variance is too noisy and the pooled one is better (Carlini et al., fig. 9).
 PER_RECORD_VARIANCE_FROM = 64
-# Where no reference repeats, spread cannot be estimated; a constant leaves the ranking as it is.
+# Spread where no record has two references; a constant does not change the ranking.
 NO_SPREAD = 1.0
 MIN_SPREAD = 1e-12
 # Online scores compare a record's own two Gaussians, each with a mean of its own.
@@ -33,13 +33,13 @@ def lira_offline(
 ) -> FloatArray:
     """Standardised distance of each record above its references that were not trained on it, float64 ``[n]``.
 
-    The paper's score is the normal distribution function of this; it has the same ranking and would round to 1.
+    The paper's score is the normal distribution function of this; that has the same ranking, but rounds to 1.
 
     Args:
         logits: logit-scaled confidence under the target, ``[n]``.
         references: the same under each reference, ``[R, n]``.
-        out: which references were not trained on the record, ``[R, n]``, one at least in each column.
-        per_record: a variance for each record, or one pooled within records; None decides by the number of references.
+        out: whether a reference was not trained on the record, ``[R, n]``; at least one in each column.
+        per_record: one variance per record, or one pooled within records; None decides by the number of references.
     """
     mean, spread = _gaussian(references, out, per_record=per_record)
     return (logits - mean) / spread
@@ -53,7 +53,7 @@ def lira_online(
     Args:
         logits: logit-scaled confidence under the target, ``[n]``.
         references: the same under each reference, ``[R, n]``.
-        out: which references were not trained on the record, ``[R, n]``.
+        out: whether a reference was not trained on the record, ``[R, n]``.
         per_record: as for ``lira_offline``.
     """
     out_mean, out_spread = _gaussian(references, out, per_record=per_record)
@@ -62,14 +62,14 @@ def lira_online(
     return np.asarray(0.5 * (far_out**2 - far_in**2) + np.log(out_spread) - np.log(in_spread))
 
 
-def _gaussian(references: FloatArray, use: BoolArray, *, per_record: bool | None) -> tuple[FloatArray, FloatArray]:
-    """Mean ``[n]`` and standard deviation ``[n]`` (or pooled, broadcast) over the references in ``use``."""
-    count = use.sum(axis=0)
-    everywhere = bool(use.all())
-    mean = references.mean(axis=0) if everywhere else (references * use).sum(axis=0) / np.maximum(count, 1)
+def _gaussian(references: FloatArray, mask: BoolArray, *, per_record: bool | None) -> tuple[FloatArray, FloatArray]:
+    """Mean ``[n]`` and standard deviation ``[n]`` (or pooled, broadcast) over the references in ``mask``."""
+    count = mask.sum(axis=0)
+    complete = bool(mask.all())
+    mean = references.mean(axis=0) if complete else (references * mask).sum(axis=0) / np.maximum(count, 1)
     squares = references - mean
     squares *= squares
-    within = squares.sum(axis=0) if everywhere else (squares * use).sum(axis=0)
+    within = squares.sum(axis=0) if complete else (squares * mask).sum(axis=0)
     if per_record is None:
         per_record = bool(count.min() >= PER_RECORD_VARIANCE_FROM)
     if per_record:
@@ -89,9 +89,9 @@ class Lira(BaseAttack):
     """
 
     def fit(self, shadow: Sequence[Observations]) -> Self:
-        """Choose the cut on shadows where one can be, else take 0."""
+        """Choose the cut on shadows with references of their own, else take 0."""
         self._require(shadow)
-        usable = [s for s in usable_shadows(shadow, self.variants, with_population=False) if self._missing(s) is None]
+        usable = [s for s in usable_shadows(shadow, self.variants, with_population=False) if self._obstacle(s) is None]
         self.threshold = 0.0
         return super().fit(usable) if usable else self
 
@@ -99,20 +99,20 @@ class Lira(BaseAttack):
         """Standardised distance above the references, ``[n]``.
 
         Raises:
-            InputError: references are missing, or too few of them are outside (online: and inside) for a record.
+            InputError: references are missing, or a record has too few outside (online: or inside) ones.
         """
         require_references(target, self.variants)
-        missing = self._missing(target)
-        if missing is not None:
-            raise InputError(missing)
+        obstacle = self._obstacle(target)
+        if obstacle is not None:
+            raise InputError(obstacle)
         logits = signals_of(target, self._variant, self.cache).logit
         return self._compare(logits, reference_logits(target, self._variant, self.cache), out_mask(target))
 
     def _compare(self, logits: FloatArray, references: FloatArray, out: BoolArray) -> FloatArray:
         return lira_offline(logits, references, out)
 
-    def _missing(self, observations: Observations) -> str | None:
-        """Why these references will not do, or None."""
+    def _obstacle(self, observations: Observations) -> str | None:
+        """The reason why the attack cannot use these references, or None."""
         outside = out_mask(observations).any(axis=0)
         if not outside.all():
             return f"{observations.name}: record {int(np.argmin(outside))} was in every reference's training set"
@@ -121,7 +121,7 @@ class Lira(BaseAttack):
 
 @register("lira-online", family="lira", needs=("confidences", "references"))
 class LiraOnline(Lira):
-    """Online LiRA: the ratio of two Gaussians, of references trained on the record and of references not.
+    """Online LiRA: the ratio of two Gaussians, of references trained on the record and of the others.
 
     Carlini, Chien, Nasr, Song, Terzis & Tramer, Membership inference attacks from first principles, S&P 2022.
     """
@@ -129,7 +129,7 @@ class LiraOnline(Lira):
     def _compare(self, logits: FloatArray, references: FloatArray, out: BoolArray) -> FloatArray:
         return lira_online(logits, references, out)
 
-    def _missing(self, observations: Observations) -> str | None:
+    def _obstacle(self, observations: Observations) -> str | None:
         if observations.reference_membership is None:
             return f"{observations.name}/reference_membership: missing; online LiRA needs references inside and outside"
         out = out_mask(observations)

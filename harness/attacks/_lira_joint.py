@@ -19,15 +19,15 @@ from harness.types import Adversary, FloatArray, Observations
 
 __all__ = ["LiraJoint", "shrunk_covariance"]
 
-# Relative ridge under the covariance: two variants may answer identically.
+# Relative ridge of the covariance: two variants may have identical answers.
 RIDGE = 1e-3
 
 
 def shrunk_covariance(rows: FloatArray) -> FloatArray:
     """Covariance of the columns, shrunk towards its diagonal by the estimated optimal share, float64 ``[v, v]``.
 
-    Rows that are all zero, as where the references answer what the target does, have no covariance to estimate; the
-    identity stands for it.
+    Where all rows are zero, because the references' answers equal the target's, the covariance cannot be estimated and
+    the identity is returned.
 
     Schaefer & Strimmer, A shrinkage approach to large-scale covariance matrix estimation, 2005 (target D).
 
@@ -52,11 +52,11 @@ class LiraJoint(BaseAttack):
 
     The residual of a record is the vector, over variants, of its logit-scaled confidence minus the mean over the
     references not trained on it. Its covariance under "out" comes from the population where there is one, else from
-    the references' own spread. Members' residuals are shifted by the vector that the shadows' members show against
-    their non-members. Between two Gaussians with one covariance the best score is the shift's matched filter
-    ``shift' S^-1 residual``; per-record spread is left out, since it needs dozens of references.
+    the references' own spread. Members' residuals are shifted by the difference between the shadows' members and
+    non-members. For two Gaussians with one covariance the best score is the matched filter of the shift,
+    ``shift' S^-1 residual``; a per-record spread is not used, because it needs dozens of references.
 
-    Beyond the papers; the single-variant attack is Carlini et al., S&P 2022.
+    Not from a paper; the single-variant attack is Carlini et al., S&P 2022.
     """
 
     adversary: ClassVar[Adversary] = "MR"
@@ -94,10 +94,10 @@ class LiraJoint(BaseAttack):
         per_reference = np.stack([reference_logits(target, v, self.cache) for v in self.variants], axis=-1)  # [R, n, v]
         mean = (per_reference * out[..., None]).sum(axis=0) / out.sum(axis=0)[:, None]
         within = (per_reference - mean)[out]
-        several = (out.sum(axis=0) > 1)[None, :].repeat(len(out), axis=0)[out]
-        if not several.any():
+        repeated = (out.sum(axis=0) > 1)[None, :].repeat(len(out), axis=0)[out]
+        if not repeated.any():
             return np.eye(len(self.variants))
-        return shrunk_covariance(within[several])
+        return shrunk_covariance(within[repeated])
 
 
 def _logits(observations: Observations, variants: Sequence[str], cache: Cache) -> FloatArray:

@@ -12,7 +12,7 @@ __all__ = ["MaxPosterior"]
 
 @register("max-posterior", family="threshold")
 class MaxPosterior(BaseAttack):
-    """Score the largest confidence, as its logarithm.
+    """Scores the logarithm of the largest confidence.
 
     Salem, Zhang, Humbert, Berrang, Fritz & Backes, ML-Leaks, NDSS 2019 (adversary 3).
     """

@@ -1,4 +1,4 @@
-"""What an evaluation keeps as it goes, so that an interrupted one resumes; and which observations it belongs to."""
+"""Storage of an evaluation's fits, so that an interrupted evaluation resumes, and the digest of its observations."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["Fit", "Forgetful", "Memory", "digest"]
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What one fitted attack says of the records that it scored.
+    """The scores of one fitted attack.
 
     Args:
         scores: membership scores ``[n]``.
-        threshold: the cut that it chose.
-        shadow_auc: AUC on the records that it learned from.
+        threshold: the chosen cut.
+        shadow_auc: AUC on the shadows' records.
     """
 
     scores: FloatArray
@@ -30,47 +30,47 @@ class Fit:
 
 
 class Memory(Protocol):
-    """Where fits are kept, by the key of their view, e.g. a run folder."""
+    """A store of fits by the key of their view, e.g. a run folder."""
 
     def read(self, key: str) -> Fit | None:
-        """The fit that was kept; None where there is none, or it is damaged."""
+        """The stored fit; None where there is none, or it is damaged."""
 
     def write(self, key: str, fit: Fit) -> None:
-        """Keep a fit, whole or not at all."""
+        """Store a fit atomically."""
 
 
 class Forgetful:
-    """A memory that keeps nothing."""
+    """A memory that stores nothing."""
 
     def read(self, key: str) -> Fit | None:  # noqa: ARG002 - the protocol's argument
-        """Nothing was kept."""
+        """There is no stored fit."""
         return None
 
     def write(self, key: str, fit: Fit) -> None:
-        """Drop the fit."""
+        """Do not store the fit."""
 
 
 def digest(target: Observations, shadows: Sequence[Observations], *, seed: int) -> str:
-    """SHA-256 over everything that a fit depends on; a fit of other observations is never taken for one of these."""
-    hashed = hashlib.sha256(f"seed {seed}".encode())
-    for one in (target, *shadows):
-        for name, values in _arrays(one):
+    """SHA-256 over everything that a fit depends on, so that a fit of other observations is never used."""
+    sha256 = hashlib.sha256(f"seed {seed}".encode())
+    for observations in (target, *shadows):
+        for name, values in _arrays(observations):
             array = np.ascontiguousarray(values)
-            hashed.update(f"{name} {array.dtype.str} {array.shape} ".encode())
-            hashed.update(array.view(np.uint8).data)
-    return hashed.hexdigest()
+            sha256.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+            sha256.update(array.view(np.uint8).data)
+    return sha256.hexdigest()
 
 
-def _arrays(one: Observations, place: str = "") -> Iterator[tuple[str, np.ndarray]]:
-    """Every array of a population, of its references and of what they answered, each under its path."""
+def _arrays(observations: Observations, path: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """Every array of a population and of its references, with its path."""
     for name in ("labels", "membership", "reference_membership", "ids"):
-        values = getattr(one, name)
+        values = getattr(observations, name)
         if values is not None:
-            yield f"{place}{name}", values
+            yield f"{path}{name}", values
     for name in ("confidences", "logits", "sensitivity"):
-        for variant, values in getattr(one, name).items():
-            yield f"{place}{name}/{variant}", values
-    for number, reference in enumerate(one.references):
-        yield from _arrays(reference, f"{place}references/{number}/")
-    if one.population is not None:
-        yield from _arrays(one.population, f"{place}population/")
+        for variant, values in getattr(observations, name).items():
+            yield f"{path}{name}/{variant}", values
+    for number, reference in enumerate(observations.references):
+        yield from _arrays(reference, f"{path}references/{number}/")
+    if observations.population is not None:
+        yield from _arrays(observations.population, f"{path}population/")

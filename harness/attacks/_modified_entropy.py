@@ -1,4 +1,4 @@
-"""The attacks on the modified entropy, which is small only when the confident class is the true one."""
+"""The attacks on the modified entropy, which is small only where the confident class is the true one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ModifiedEntropy(BaseAttack):
 
 @register("modified-entropy-class", family="threshold", headline=True)
 class ModifiedEntropyClass(ClassThresholdAttack):
-    """The same with one cut per class, subtracted from the score, as in the paper.
+    """The modified-entropy attack with one cut per class, subtracted from the score, as in the paper.
 
     Song & Mittal, Systematic evaluation of privacy risks of machine learning models, USENIX Security 2021.
     """

@@ -1,4 +1,4 @@
-"""MR: several variants' evidence stacked, each by out-of-fold scores, with or without the original."""
+"""MR: a stack of out-of-fold scores of several variants, with or without the original."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class StackedAttack(BaseAttack):
     """A second-level classifier on one score and one loss per compressed variant.
 
     With the original in view a variant's score is that of the SR2 forest on (original, variant); without it, that of
-    the forest on the variant's confidences and label. On the shadows' rows these scores are out of fold (a
-    first-level forest is far too sure of the rows that it was fitted on), and each column belongs to its own shadow
-    and its own variant.
+    the forest on the variant's confidences and label. On the shadows' rows these scores are out of fold,
+    because a first-level forest is overconfident on the rows that it was fitted on. Each column belongs to one
+    variant, and each row to its own shadow.
 
     CompLeak, arXiv 2507.16872, USENIX Security 2026 (MR); out-of-fold stacking: Wolpert, Stacked generalization, 1992.
     """
@@ -79,7 +79,7 @@ class StackedAttack(BaseAttack):
 
 @register("mr-logistic", family="stack", headline=True)
 class MrLogistic(StackedAttack):
-    """MR with a logistic regression as the second level: few parameters, so the most stable of the three.
+    """MR with a logistic regression as the second level: it has few parameters and is the most stable of the three.
 
     CompLeak, arXiv 2507.16872, USENIX Security 2026.
     """

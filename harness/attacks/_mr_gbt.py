@@ -19,12 +19,12 @@ __all__ = ["MrBoostedTrees"]
 
 @register("mr-gbt", family="boosting", headline=True)
 class MrBoostedTrees(BaseAttack):
-    """Histogram gradient boosting on six label-aligned features a variant, and their spread over variants.
+    """Histogram gradient boosting on six label-aligned features per variant, and their spread over variants.
 
-    Trees cut one column at a time, so how far a record's logit-scaled confidence moves between each variant and the
-    variants' mean is given to them as columns.
+    Trees split one column at a time, so the difference of each variant's logit-scaled confidence from the variants'
+    mean is a column of its own.
 
-    Beyond the paper's MR (CompLeak, arXiv 2507.16872).
+    Not from the paper on MR (CompLeak, arXiv 2507.16872).
     """
 
     adversary: ClassVar[Adversary] = "MR"

@@ -28,8 +28,8 @@ JOINT = (128, 256, 128, 64)
 class MrNet(StackedAttack):
     """MR with two branches of 128 and 64 units, for probabilities and for losses, joined by 256, 128 and 64 units.
 
-    Trained for the published 100 epochs; the last epoch is kept. Unlike the reference code inputs are standardised
-    (a loss of 70 nats makes its unscaled SGD diverge) and the first level's scores are out of fold.
+    Trained for the published 100 epochs; the result is the last one. Unlike in the reference code, inputs are
+    standardised (a loss of 70 nats makes its unscaled SGD diverge) and the first level's scores are out of fold.
 
     CompLeak, arXiv 2507.16872, USENIX Security 2026 (MR).
     """
@@ -38,7 +38,7 @@ class MrNet(StackedAttack):
         """Fit the first level out of fold, then the network.
 
         Raises:
-            DependencyError: torch is not installed; found out before the first level is fitted.
+            DependencyError: torch is not installed; raised before the first level is fitted.
         """
         require_torch(self.name)
         return super().fit(shadow)
@@ -58,19 +58,19 @@ class MrNet(StackedAttack):
 
 
 def _with_both_probabilities(x: Features, count: int) -> Features:
-    """``[P(member), losses]`` -> ``[P(non-member), P(member), losses]``, as the published net has it."""
+    """``[P(member), losses]`` -> ``[P(non-member), P(member), losses]``, the inputs of the published network."""
     return np.concatenate([1.0 - x[:, :count], x], axis=1)
 
 
 def _builder(count: int) -> Callable[[int], Any]:
-    """A function that makes E networks for ``count`` variants as one module, ``[E, b, 3 count]`` -> ``[E, b, 2]``."""
+    """A function that builds E networks for ``count`` variants as one module, ``[E, b, 3 count]`` -> ``[E, b, 2]``."""
 
     def build(networks: int) -> Any:
         import torch
         from torch import nn
 
         class Linears(nn.Module):
-            """E linear layers side by side, initialised as ``nn.Linear`` is."""
+            """E parallel linear layers with the initialisation of ``nn.Linear``."""
 
             def __init__(self, width: int, after: int) -> None:
                 super().__init__()
@@ -82,7 +82,7 @@ def _builder(count: int) -> Callable[[int], Any]:
                 return torch.baddbmm(self.bias, x, self.weight)
 
         class SharedDropout(nn.Module):
-            """Dropout with one mask for all E networks: drawing masks is half of the time otherwise."""
+            """Dropout with one mask for all E networks, because drawing E masks doubles the time."""
 
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 if not self.training:
@@ -103,8 +103,8 @@ def _builder(count: int) -> Callable[[int], Any]:
                 self.joint = nn.Sequential(*layers, Linears(JOINT[-1], 2))
 
             def forward(self, x: torch.Tensor) -> torch.Tensor:
-                seen = (self.probabilities(x[..., : 2 * count]), self.losses(x[..., 2 * count :]))
-                out: torch.Tensor = self.joint(torch.cat(seen, dim=-1))
+                branches = (self.probabilities(x[..., : 2 * count]), self.losses(x[..., 2 * count :]))
+                out: torch.Tensor = self.joint(torch.cat(branches, dim=-1))
                 return out
 
         return TwoBranches()

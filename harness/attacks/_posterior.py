@@ -17,7 +17,7 @@ __all__ = ["PosteriorAttack", "fit_posterior", "posterior_features"]
 
 
 def posterior_features(observations: Observations, variant: str, *, with_label: bool) -> Features:
-    """The unsorted confidence vector, and the one-hot label where asked; float32 ``[n, C]`` or ``[n, 2C]``."""
+    """The unsorted confidence vector, with the one-hot label if ``with_label``; float32 ``[n, C]`` or ``[n, 2C]``."""
     p = observations.confidences_of(variant).astype(np.float32)
     if not with_label:
         return p
@@ -32,7 +32,9 @@ def fit_posterior(
     """Fit one classifier on the posterior of one variant, once per evaluation."""
     for shadow in shadows:
         if variant not in shadow.variants:
-            raise InputError(f"{shadow.name}: variant {variant!r} is missing")
+            raise InputError(
+                f"{shadow.name}: variant {variant!r} is missing", hint=f"present: {', '.join(shadow.variants)}"
+            )
     return learn(
         attack,
         shadows,

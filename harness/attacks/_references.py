@@ -1,4 +1,4 @@
-"""What attacks with reference models need: the references' answers, and which records they were trained on."""
+"""The references' answers and training sets, for attacks with reference models."""
 
 from __future__ import annotations
 
@@ -16,49 +16,57 @@ __all__ = ["out_mask", "population_of", "reference_logits", "require_references"
 
 
 def require_references(observations: Observations, variants: Sequence[str]) -> None:
-    """Make sure that references answered these records, for each of the variants.
+    """Check that there are references with answers to these records, for each of the variants.
 
     Raises:
-        InputError: there are none, or one of them lacks a variant.
+        InputError: there are no references, or one of them lacks a variant or a record.
     """
     if not observations.references:
         raise InputError(
             f"{observations.name}/references: there are none",
-            hint="needs the answers of reference (shadow) models to the same records",
+            hint="give the answers of reference (shadow) models to the same records",
         )
     for r, reference in enumerate(observations.references):
         for variant in variants:
             if variant not in reference.variants:
-                raise InputError(f"{observations.name}/references/{r}: variant {variant!r} is missing")
+                raise InputError(
+                    f"{observations.name}/references/{r}: variant {variant!r} is missing",
+                    hint=f"present: {', '.join(reference.variants)}",
+                )
         if len(reference) != len(observations):
             raise InputError(f"{observations.name}/references/{r}: {len(reference)} records for {len(observations)}")
 
 
 def population_of(observations: Observations, variants: Sequence[str]) -> Observations:
-    """The population Z outside every training set, answered by the model and by the same references.
+    """The population Z outside every training set, with answers of the model and of the same references.
 
     Raises:
-        InputError: it, its references or a variant is missing.
+        InputError: the population, its references or a variant is missing.
     """
     z = observations.population
     if z is None:
         raise InputError(
-            f"{observations.name}/population: missing", hint="needs records outside every model's training set"
+            f"{observations.name}/population: missing",
+            hint="give answers to records outside every model's training set",
         )
     for variant in variants:
         if variant not in z.variants:
-            raise InputError(f"{observations.name}/population: variant {variant!r} is missing")
+            raise InputError(
+                f"{observations.name}/population: variant {variant!r} is missing",
+                hint=f"present: {', '.join(z.variants)}",
+            )
     require_references(z, variants)
     if len(z.references) != len(observations.references):
         raise InputError(
-            f"{observations.name}/population: answered by {len(z.references)} references, "
-            f"the records by {len(observations.references)}"
+            f"{observations.name}/population: {len(z.references)} references answered it, "
+            f"{len(observations.references)} answered the records",
+            hint="use the same references for both",
         )
     return z
 
 
 def out_mask(observations: Observations) -> NDArray[np.bool_]:
-    """Whether reference r was NOT trained on record i, bool ``[R, n]``; all true where nothing is said.
+    """Whether reference r was NOT trained on record i, bool ``[R, n]``; all true without ``reference_membership``.
 
     Raises:
         InputError: ``reference_membership`` has another shape.
@@ -73,14 +81,14 @@ def out_mask(observations: Observations) -> NDArray[np.bool_]:
 
 
 def reference_logits(observations: Observations, variant: str, cache: Cache) -> FloatArray:
-    """Logit-scaled confidences of the references' answers, float64 ``[R, n]``."""
+    """Logit-scaled confidences of the references, float64 ``[R, n]``."""
     return np.stack([signals_of(r, variant, cache).logit for r in observations.references])
 
 
 def usable_shadows(
     shadows: Sequence[Observations], variants: Sequence[str], *, with_population: bool
 ) -> list[Observations]:
-    """The shadows that have references of their own, on which an attack with references can be tuned."""
+    """The shadows with references of their own, on which an attack with references can be tuned."""
     usable = []
     for shadow in shadows:
         try:
@@ -89,9 +97,9 @@ def usable_shadows(
                 population_of(shadow, variants)
         except InputError:
             continue
-        # Records that every reference was trained on say nothing about an offline attack.
+        # An offline attack cannot score records that every reference was trained on.
         rows = np.flatnonzero(out_mask(shadow).any(axis=0))
-        taken = shadow if len(rows) == len(shadow) else shadow.take(rows)
-        if taken.membership is not None and 0 < taken.membership.sum() < len(taken):
-            usable.append(taken)
+        scored = shadow if len(rows) == len(shadow) else shadow.take(rows)
+        if scored.membership is not None and 0 < scored.membership.sum() < len(scored):
+            usable.append(scored)
     return usable

@@ -1,4 +1,4 @@
-"""RMIA: a record is compared with a population through likelihood ratios against reference models."""
+"""RMIA: compares a record with a population by likelihood ratios against reference models."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from harness.types import FloatArray, Observations
 
 __all__ = ["Rmia", "pairwise_exceedance", "ratios"]
 
-# Without shadows that can tune them: the offline correction that the paper found for CIFAR-10, a pairwise test at
-# even odds, and "more member-like than half of the population".
+# Defaults without shadows to tune them on: the paper's offline correction for CIFAR-10, a pairwise test at even odds,
+# and a cut at half of the population.
 DEFAULT_A = 0.3
 DEFAULT_GAMMA = 1.0
 DEFAULT_CUT = 0.5
 A_GRID = tuple(np.round(np.linspace(0.0, 1.0, 11), 1))
 GAMMA_GRID = (1.0, 1.25, 1.5, 2.0, 4.0)
-# Confidences and their reference means below this are not told apart, as in the reference code.
+# Smaller confidences and reference means are raised to this, as in the reference code.
 RATIO_FLOOR = 1e-12
 
 
 def pairwise_exceedance(ratio_x: FloatArray, ratio_z: FloatArray, gamma: float) -> FloatArray:
     """The share of z with ``ratio_x / ratio_z > gamma``, for each x; O((n + m) log n), no n-by-m array.
 
-    Equal to the pairwise formula to the last bit: for a fixed z the rounded quotient rises with x, so the x that
-    beat it are the end of the sorted ones. A binary search for ``gamma * ratio_z`` finds where that end begins up to
-    rounding, and the true quotients beside it are looked at to put it right. How many z an x beats is then a running
-    sum over the sorted x.
+    Equal to the pairwise formula to the last bit: for a fixed z the rounded quotient rises with x, so the x that exceed
+    it are the last of the sorted ones. A binary search for ``gamma * ratio_z`` gives the first of them up to rounding,
+    and a comparison with the true quotients nearby corrects it. The number of z that an x exceeds is then a
+    cumulative sum over the sorted x.
 
     Args:
         ratio_x: positive, ``[n]``.
@@ -48,21 +48,21 @@ def pairwise_exceedance(ratio_x: FloatArray, ratio_z: FloatArray, gamma: float) 
         float64 ``[n]`` in ``[0, 1]``.
     """
     order = np.argsort(ratio_x)
-    x, z = ratio_x[order], np.sort(ratio_z)  # sorted queries walk through x in order, several times faster
+    x, z = ratio_x[order], np.sort(ratio_z)  # sorted queries are several times faster
     begin = np.searchsorted(x, gamma * z, side="right")
-    move = np.arange(len(z))
-    while len(move):  # begins too high: the x before beats z as well, and so do its equals
-        move = move[begin[move] > 0]
-        move = move[x[begin[move] - 1] / z[move] > gamma]
-        begin[move] = np.searchsorted(x, x[begin[move] - 1], side="left")
-    move = np.arange(len(z))
-    while len(move):  # begins too low: this x does not beat z, nor do its equals
-        move = move[begin[move] < len(x)]
-        move = move[~(x[begin[move]] / z[move] > gamma)]
-        begin[move] = np.searchsorted(x, x[begin[move]], side="right")
-    beaten = np.cumsum(np.bincount(begin, minlength=len(x))[: len(x)])
+    moving = np.arange(len(z))
+    while len(moving):  # begins too high: the x before exceeds z as well, and so do equal ones
+        moving = moving[begin[moving] > 0]
+        moving = moving[x[begin[moving] - 1] / z[moving] > gamma]
+        begin[moving] = np.searchsorted(x, x[begin[moving] - 1], side="left")
+    moving = np.arange(len(z))
+    while len(moving):  # begins too low: this x does not exceed z, nor do equal ones
+        moving = moving[begin[moving] < len(x)]
+        moving = moving[~(x[begin[moving]] / z[moving] > gamma)]
+        begin[moving] = np.searchsorted(x, x[begin[moving]], side="right")
+    exceeded = np.cumsum(np.bincount(begin, minlength=len(x))[: len(x)])
     scores = np.empty(len(x))
-    scores[order] = beaten / len(z)
+    scores[order] = exceeded / len(z)
     return scores
 
 
@@ -70,10 +70,10 @@ def ratios(confidence: FloatArray, references: FloatArray, out: NDArray[np.bool_
     """Likelihood ratio ``p(record | target) / p(record)``, float64 ``[n]``.
 
     Args:
-        confidence: of the true class under the target, ``[n]``.
+        confidence: confidence of the true class under the target, ``[n]``.
         references: the same under each reference, ``[R, n]``.
-        out: which references were not trained on the record, ``[R, n]``; the others are left out of the mean.
-        a: the offline correction ``Pr(x) = 0.5 [(1 + a) mean_out + (1 - a)]``; None takes the plain mean, as for
+        out: whether a reference was not trained on the record, ``[R, n]``; the mean is over these only.
+        a: the offline correction ``Pr(x) = 0.5 [(1 + a) mean_out + (1 - a)]``; None uses the plain mean, as for
             population records.
     """
     mean = (references * out).sum(axis=0) / np.maximum(out.sum(axis=0), 1)
@@ -83,17 +83,17 @@ def ratios(confidence: FloatArray, references: FloatArray, out: NDArray[np.bool_
 
 @register("rmia", family="rmia", needs=("confidences", "references", "population"), headline=True)
 class Rmia(BaseAttack):
-    """Score the share of population records that a record beats by more than a factor gamma in likelihood ratio.
+    """Scores the share of population records whose likelihood ratio a record exceeds by more than a factor gamma.
 
-    Offline: references that were not trained on the record stand for ``p(x)``, corrected by ``a``. Population
-    records lie outside every model's training set. ``a``, gamma and the cut are chosen on the shadows that have
-    references of their own, else they are the documented defaults.
+    Offline: references that were not trained on the record estimate ``p(x)``, corrected by ``a``. Population records
+    are outside every model's training set. ``a``, gamma and the cut are chosen on the shadows with references of
+    their own, else they are the defaults above.
 
     Zarifzadeh, Liu & Shokri, Low-cost high-power membership inference attacks, ICML 2024.
     """
 
     def fit(self, shadow: Sequence[Observations]) -> Self:
-        """Choose ``a``, gamma and the cut on shadows where they can be, else take the defaults."""
+        """Choose ``a``, gamma and the cut on shadows with references and a population, else take the defaults."""
         self._require(shadow)
         self.a, self.gamma, self.threshold = DEFAULT_A, DEFAULT_GAMMA, DEFAULT_CUT
         usable = usable_shadows(shadow, self.variants, with_population=True)
@@ -116,7 +116,7 @@ class Rmia(BaseAttack):
         return self
 
     def score(self, target: Observations) -> FloatArray:
-        """The share of the population that each record beats, ``[n]`` in ``[0, 1]``.
+        """The share of the population that each record exceeds, ``[n]`` in ``[0, 1]``.
 
         Raises:
             InputError: references or a population are missing, or a record was in every reference's training set.
@@ -140,7 +140,7 @@ def _answers(observations: Observations, variant: str, cache: Cache) -> tuple[Fl
 
 
 def _geometric_mean(per_variant: Sequence[FloatArray]) -> FloatArray:
-    """The variants' ratios as one; a single variant's unchanged to the last bit."""
+    """The geometric mean of the variants' ratios; a single variant's ratio is returned unchanged."""
     if len(per_variant) == 1:
         return per_variant[0]
     return np.asarray(np.exp(np.mean(np.log(per_variant), axis=0)))

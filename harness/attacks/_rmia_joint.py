@@ -1,4 +1,4 @@
-"""RMIA on several variants at once: their likelihood ratios are multiplied before the comparison."""
+"""RMIA on several variants at once, by the geometric mean of their likelihood ratios."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["RmiaJoint"]
 class RmiaJoint(Rmia):
     """RMIA with the geometric mean of the variants' likelihood ratios, for records and population alike.
 
-    Were the variants' answers independent given membership, their ratios would multiply; they are strongly
-    correlated, so the mean of the logarithms keeps the evidence of one model and averages the noise of many.
+    If the variants' answers were independent given membership, their ratios would multiply. They are strongly
+    correlated, so the mean of the logarithms has the evidence of one model with the averaged noise of many.
 
-    Beyond the papers; the single-variant attack is Zarifzadeh, Liu & Shokri, ICML 2024.
+    Not from a paper; the single-variant attack is Zarifzadeh, Liu & Shokri, ICML 2024.
     """
 
     adversary: ClassVar[Adversary] = "MR"

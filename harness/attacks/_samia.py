@@ -31,7 +31,7 @@ class Samia(BaseAttack):
     """Self-attention over the classes' triples (confidence, sensitivity, one-hot label).
 
     The sensitivity of a record is the mean, over ten noisy copies of it, of the change of each confidence divided by
-    the size of the noise; it is asked from the device and comes with the observations. The last epoch is kept.
+    the size of the noise; it is measured on the device and is part of the observations. The last epoch is used.
 
     Yuan & Zhang, Membership inference attacks and defenses in neural network pruning, USENIX Security 2022.
     """
@@ -47,8 +47,8 @@ class Samia(BaseAttack):
             DependencyError: torch is not installed.
         """
         self._require(shadow)
-        for one in shadow:
-            _sensitivity(one, self._variant)
+        for observations in shadow:
+            _sensitivity(observations, self._variant)
         require_torch(self.name)
         n_classes = shadow[0].n_classes
 
@@ -76,7 +76,7 @@ def _sensitivity(observations: Observations, variant: str) -> Array:
     """The sensitivities of one variant, ``[n, C]``.
 
     Raises:
-        InputError: they were not collected.
+        InputError: the sensitivities were not collected.
     """
     if variant not in observations.sensitivity:
         raise InputError(
@@ -87,7 +87,7 @@ def _sensitivity(observations: Observations, variant: str) -> Array:
 
 
 def _builder(n_classes: int) -> Callable[[int], Any]:
-    """A function that makes E networks for C classes as one module, ``[E, b, 3C]`` -> ``[E, b, 2]``."""
+    """A function that builds E networks for C classes as one module, ``[E, b, 3C]`` -> ``[E, b, 2]``."""
 
     def build(networks: int) -> Any:
         import torch

@@ -1,4 +1,4 @@
-"""The label-aligned numbers of each record that most attacks look at, accurate near certainty."""
+"""The label-aligned signals of each record that most attacks use, accurate near certainty."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from harness.types import PROBABILITY_FLOOR, FloatArray, Observations
 
 __all__ = ["Signals", "signals", "signals_of"]
 
-# Rows handled at once: temporaries stay near 10 MB at 100 classes.
+# Rows of a chunk: temporaries take about 10 MB at 100 classes.
 CHUNK_ROWS = 16_384
-# Float32 softmax rows sum to one within this; rows of an 8-bit softmax do not, and are then taken as they are.
+# Float32 softmax rows sum to one within this; rows of an 8-bit softmax do not, and are used as they are.
 NORMALISED_WITHIN = 1e-4
 
 
@@ -23,7 +23,7 @@ class Signals:
     """One float64 ``[n]`` array per signal; natural logarithms.
 
     Near certainty ``1 - p`` is summed over the other classes instead of subtracted from one, so that records whose
-    confidence rounds to 1.0 are still told apart.
+    confidence rounds to 1.0 still differ.
 
     Args:
         log_p: log-confidence of the true class (minus the cross-entropy loss).
@@ -55,17 +55,17 @@ def signals(observations: Observations, variant: str) -> Signals:
     Raises:
         InputError: the variant is not visible.
     """
-    given_as_logits = variant in observations.logits
-    if not given_as_logits and variant not in observations.confidences:
+    has_logits = variant in observations.logits
+    if not has_logits and variant not in observations.confidences:
         observations.confidences_of(variant)  # raises the error that names the key
-    values = observations.logits[variant] if given_as_logits else observations.confidences[variant]
-    exact = given_as_logits or bool((np.abs(values.sum(axis=1, dtype=np.float64) - 1.0) <= NORMALISED_WITHIN).all())
+    values = observations.logits[variant] if has_logits else observations.confidences[variant]
+    exact = has_logits or bool((np.abs(values.sum(axis=1, dtype=np.float64) - 1.0) <= NORMALISED_WITHIN).all())
     n = len(observations)
     out = {field.name: np.empty(n) for field in fields(Signals)}
     for start in range(0, n, CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
         block = values[rows].astype(np.float64)
-        log_p = log_softmax(block, axis=1) if given_as_logits else np.log(np.clip(block, PROBABILITY_FLOOR, None))
+        log_p = log_softmax(block, axis=1) if has_logits else np.log(np.clip(block, PROBABILITY_FLOOR, None))
         for name, column in _of_block(np.asarray(log_p), observations.labels[rows], exact=exact).items():
             out[name][rows] = column
     return Signals(**out)
@@ -74,7 +74,7 @@ def signals(observations: Observations, variant: str) -> Signals:
 def _of_block(
     log_p: FloatArray, labels: np.ndarray[tuple[int], np.dtype[np.int64]], *, exact: bool
 ) -> dict[str, FloatArray]:
-    """The signals of one block of log-confidences ``[b, C]``; ``exact`` where its rows truly sum to one."""
+    """The signals of one block of log-confidences ``[b, C]``; ``exact`` where its rows sum to one."""
     row = np.arange(len(log_p))
     top = log_p.argmax(axis=1)
     log_others, best_other = _log_sum_without(log_p, labels)
@@ -108,9 +108,9 @@ def _log_sum_without(
 ) -> tuple[FloatArray, FloatArray]:
     """Log of the summed confidence of every class but one, and the largest log-confidence among them."""
     row = np.arange(len(log_p))
-    kept = log_p[row, column]
+    excluded = log_p[row, column]
     log_p[row, column] = -np.inf
     best = log_p.max(axis=1)
     total = best + np.log(np.exp(log_p - best[:, None]).sum(axis=1))
-    log_p[row, column] = kept
+    log_p[row, column] = excluded
     return total, best

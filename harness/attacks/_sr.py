@@ -1,4 +1,4 @@
-"""SR: the original's and one variant's confidences side by side, sorted by the original's."""
+"""SR: the confidences of the original and of one variant, sorted by the original's."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.types import Adversary, FloatArray, IntArray, Observations
 
 __all__ = ["SortedPairAttack", "SrHeadline", "fit_pair", "sorted_pair"]
 
-# Among these the headline attack chooses by cross-validation on the shadows.
+# The headline attack chooses one of these by cross-validation on the shadows.
 CANDIDATES = ("lr", "dt", "rf", "mlp")
 
 
 def sorted_pair(original: FloatArray, variant: FloatArray, labels: IntArray, *, with_label: bool) -> FloatArray:
-    """SR1 (and with the label SR2) features: everything in ascending order of the original's confidences.
+    """SR1 (with the label: SR2) features, all in ascending order of the original's confidences.
 
     Args:
         original: confidences of the original, ``[n, C]``.
@@ -45,7 +45,9 @@ def fit_pair(
     for shadow in shadows:
         for variant in pair:
             if variant not in shadow.variants:
-                raise InputError(f"{shadow.name}: variant {variant!r} is missing")
+                raise InputError(
+                    f"{shadow.name}: variant {variant!r} is missing", hint=f"present: {', '.join(shadow.variants)}"
+                )
 
     def features(observations: Observations) -> Features:
         first, second = (observations.confidences_of(v) for v in pair)
@@ -89,7 +91,7 @@ class SortedPairAttack(BaseAttack):
 
 @register("sr", family="posterior", headline=True)
 class SrHeadline(SortedPairAttack):
-    """SR2 with the classifier that did best on the shadows' out-of-fold scores, before the target is opened.
+    """SR2 with the classifier of the largest out-of-fold AUC on the shadows; the target is not used.
 
     CompLeak, arXiv 2507.16872, USENIX Security 2026.
     """
@@ -97,7 +99,7 @@ class SrHeadline(SortedPairAttack):
     chosen: str
 
     def fit(self, shadow: Sequence[Observations]) -> Self:
-        """Fit every candidate on the shadows and keep the best."""
+        """Fit every candidate on the shadows and choose the best."""
         self._require(shadow)
         pair = (self.variants[0], self.variants[1])
         fits = {c: fit_pair(self, shadow, pair, classifier=c, with_label=True) for c in CANDIDATES}
@@ -153,7 +155,7 @@ class Sr2Tree(SortedPairAttack):
 
 @register("sr2-rf", family="posterior", headline=True)
 class Sr2Forest(SortedPairAttack):
-    """SR2 with a random forest, the paper's headline and what MR is stacked on."""
+    """SR2 with a random forest, the paper's headline attack and the first level of MR."""
 
     classifier = "rf"
     with_label = True

@@ -1,4 +1,4 @@
-"""The one training loop of the two attacks that are networks; torch is imported here and only when asked for."""
+"""The training loop of the two attacks that are networks; torch is imported when it is needed."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["require_torch", "train_networks"]
 
-# Out-of-fold networks only choose a cut; the folds are merged into this many, which saves a third of the time.
+# Out-of-fold networks only choose a cut; merging the folds into this many saves a third of the time.
 NETWORK_FOLDS = 3
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
 BATCH = 128
-# Rows scored at once.
+# Rows scored at a time.
 SCORE_ROWS = 8192
-# The gradient is clipped here: one record with a loss of 70 nats must not throw the weights to infinity.
+# Largest norm of the gradient: one record with a loss of 70 nats must not make the weights diverge.
 CLIP_NORM = 5.0
 
 
 def require_torch(attack: str) -> Any:
-    """The torch module.
+    """Import torch.
 
     Raises:
-        DependencyError: it is not installed.
+        DependencyError: torch is not installed.
     """
     try:
         import torch
@@ -52,15 +52,15 @@ def train_networks(
     rate: float,
     seed: int,
 ) -> tuple[FloatArray, Scorer]:
-    """Train one network per fold and one on all rows, side by side in one module.
+    """Train one network per fold and one on all rows, in parallel in one module.
 
     The networks share the order of the rows, and may share dropout masks, but no weight and no gradient: the loss of
-    each leaves out its own fold, and the sum of the losses has the gradients of each. Four small networks in one pass
+    each excludes its own fold, and the sum of the losses has the gradients of each. Four small networks in one pass
     cost little more than one.
 
-    SGD with momentum and a cosine schedule for a fixed number of epochs, the last one kept: choosing the best epoch by
-    the target's membership, as the reference code does, measures the chooser's luck. Columns are standardised with
-    the moments of all shadow rows.
+    SGD with momentum and a cosine schedule for a fixed number of epochs; the result is the last one. The reference code
+    chooses the best epoch by the target's membership, which overstates the attack. Columns are standardised with the
+    moments of all shadow rows.
 
     Args:
         build: number of networks ``E`` -> module, float32 ``[E, b, d]`` -> ``[E, b, 2]``.
@@ -69,10 +69,10 @@ def train_networks(
         fold: fold of each row, ``[N]``; merged into three.
         epochs: passes over the rows.
         rate: initial learning rate.
-        seed: of initialisation, order and dropout; the caller's random state is left as it was.
+        seed: seed of initialisation, order and dropout; the caller's random state is unchanged.
 
     Returns:
-        Out-of-fold log-odds of membership ``[N]``, and the scorer of the network that saw all rows.
+        Out-of-fold log-odds of membership ``[N]``, and the scorer of the network trained on all rows.
     """
     import torch
 
@@ -84,9 +84,9 @@ def train_networks(
 
     fold = fold % NETWORK_FOLDS
     folds = np.unique(fold)
-    # Network e leaves fold e out; the last leaves nothing out.
+    # Network e excludes fold e; the last network uses all rows.
     used = np.stack([*(fold != k for k in folds), np.ones(len(y), dtype=bool)])
-    with _alone(torch, seed):
+    with _isolated(torch, seed):
         networks = build(len(used))
         _descend(torch, networks, scaled(x), torch.from_numpy(y), torch.from_numpy(used), epochs=epochs, rate=rate)
     networks.eval()
@@ -103,7 +103,7 @@ def train_networks(
 
 
 def _descend(torch: Any, networks: Any, inputs: Any, labels: Any, used: Any, *, epochs: int, rate: float) -> None:
-    """Minimise the sum over networks of the mean cross-entropy of the rows that each may use."""
+    """Minimise the sum over networks of the mean cross-entropy of the rows that each uses."""
     optimizer = torch.optim.SGD(networks.parameters(), lr=rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
     networks.train()
@@ -124,8 +124,8 @@ def _descend(torch: Any, networks: Any, inputs: Any, labels: Any, used: Any, *, 
 
 
 @contextmanager
-def _alone(torch: Any, seed: int) -> Iterator[None]:
-    """A seeded random state of its own and one thread: at these sizes a second thread only waits for the first."""
+def _isolated(torch: Any, seed: int) -> Iterator[None]:
+    """Set a seeded random state and one thread, and restore both; at these sizes a second thread gains nothing."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

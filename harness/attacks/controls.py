@@ -1,8 +1,8 @@
-"""Controls: attacks that must find nothing, or nothing new, if the audit is sound.
+"""Controls: attacks that must show no leakage, or no additional leakage, if the audit is sound.
 
-- Permuted labels: an attack that learned from shadows whose membership was shuffled must have an AUC of one half.
-- A second copy of the original as a "variant": SR must not beat NR by more than noise.
-- The null twin: a target on which nobody was a member, evaluated as usual, must have an AUC of one half.
+- Permuted membership: an attack fitted on shadows with shuffled membership must have an AUC of one half.
+- A second copy of the original as a "variant": SR must not exceed NR by more than noise.
+- The null twin: a target that was trained on no audited record, evaluated as usual, must have an AUC of one half.
 """
 
 from __future__ import annotations
@@ -40,22 +40,23 @@ def with_copy(observations: Observations, *, original: str = "original", name: s
         InputError: the original is not visible, or the name is taken.
     """
     if name in observations.variants:
-        raise InputError(f"{observations.name}: variant {name!r} exists already")
+        raise InputError(f"{observations.name}: variant {name!r} exists already", hint="give another name")
     if original not in observations.variants:
         raise InputError(f"{observations.name}: variant {original!r} is missing")
 
-    def add(one: Observations) -> Observations:
-        population = None if one.population is None else add(one.population)
+    def add_copy(source: Observations) -> Observations:
+        population = None if source.population is None else add_copy(source.population)
         return replace(
-            one,
-            confidences=_copied(one.confidences, original, name),
-            logits=_copied(one.logits, original, name),
-            references=tuple(map(add, one.references)),
+            source,
+            confidences=_copied(source.confidences, original, name),
+            logits=_copied(source.logits, original, name),
+            references=tuple(map(add_copy, source.references)),
             population=population,
         )
 
-    return add(observations)
+    return add_copy(observations)
 
 
 def _copied(table: Mapping[str, Array], original: str, name: str) -> Mapping[str, Array]:
+    """The table with the original's array under a second name, where it has the original."""
     return {**table, name: table[original]} if original in table else table

@@ -128,7 +128,7 @@ def _placements_per_record(scores: FloatArray, member: NDArray[np.bool_]) -> Flo
         below = np.searchsorted(others, own[order], side="left") + np.searchsorted(others, own[order], side="right")
         share = np.empty(len(own))
         share[order] = below / (2.0 * len(others))
-        # Non-members are placements from above, so that both sides average to the AUC.
+        # Non-members are placed from above, so that both sides average to the AUC.
         placements[member == side] = share if side else 1.0 - share
     return placements
 
