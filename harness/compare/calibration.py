@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.audit.stages.attack import score_key
+from harness.audit.findings import attack_findings
 from harness.errors import RunError
+from harness.results import NullSummary
 from harness.stats import NullCalibration, PooledNull, null_calibration, pool_null
 from harness.store import Run
-from harness.subject.trained import TARGET, TrainedSubject
 
-__all__ = ["pool"]
+__all__ = ["CalibratedRun", "pool"]
 
 
-def pool(folders: list[Path], *, seed: int = 0) -> tuple[PooledNull, list[dict[str, Any]]]:
+@dataclass(frozen=True)
+class CalibratedRun:
+    """One run of a pool.
+
+    Args:
+        folder: where it lies.
+        null: whether it is a null twin.
+        summary: how often its attacks' intervals miss AUC 0.5.
+    """
+
+    folder: Path
+    null: bool
+    summary: NullSummary
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        return {"run": str(self.folder), "null": self.null, **self.summary.to_json()}
+
+
+def pool(folders: Sequence[Path], *, seed: int = 0) -> tuple[PooledNull, list[CalibratedRun]]:
     """Pool finished runs, one per seed; independent models, so their misses are independent too.
 
     Args:
@@ -22,27 +42,26 @@ def pool(folders: list[Path], *, seed: int = 0) -> tuple[PooledNull, list[dict[s
         seed: of the label permutations.
 
     Returns:
-        The pooled calibration, and one row per run.
+        The pooled calibration, and each run's own.
 
     Raises:
-        RunError: a folder is not a run, or its attacks have not been run.
+        RunError: a folder is not a run, its attacks have not been run, or some are null twins and some are not.
     """
-    calibrations, rows = [], []
+    calibrations, runs = [], []
     for folder in folders:
-        found, null = _calibration(folder, seed=seed)
-        calibrations.append(found)
-        rows.append({"run": str(folder), "null": null, **found.to_json()})
-    if len({row["null"] for row in rows}) > 1:
+        run = Run(folder, Run.config_of(folder))
+        calibration = _calibration(run, seed=seed)
+        calibrations.append(calibration)
+        runs.append(CalibratedRun(folder, run.config.null, calibration.summary()))
+    if len({run.null for run in runs}) > 1:
         raise RunError("some of these runs are null twins and some are not", hint="pool one kind at a time")
-    return pool_null(calibrations, seed=seed), rows
+    return pool_null(calibrations, seed=seed), runs
 
 
-def _calibration(folder: Path, *, seed: int) -> tuple[NullCalibration, bool]:
-    config = Run.config_of(folder)
-    run = Run(folder, config)
-    subject = TrainedSubject.load(config, run)
+def _calibration(run: Run, *, seed: int) -> NullCalibration:
     run.require("attack")
-    results = run.read_json("results/attack.json")["results"]
-    membership = subject.membership(TARGET, subject.population("audit").ids)
-    scores = {score_key(row): run.read_scores(score_key(row)) for row in results}
-    return null_calibration(scores, membership, level=config.attack.level, seed=seed), config.null
+    views = [result.view for result in attack_findings(run).results]
+    if not views:
+        raise RunError(f"{run.folder}: no attack has a result", hint="audit with attacks that its records suffice for")
+    scores = {view.key: run.arrays.read_scores(view.key) for view in views}
+    return null_calibration(scores, run.arrays.read_membership(), level=run.config.attack.level, seed=seed)

@@ -1,8 +1,4 @@
-"""Studies of the MIS indicator: does it order quantizers as the truth does, and what does safety cost in use?
-
-``synthetic`` meets laws whose true leakage is known; ``molecules`` puts quantized heads on frozen molecule
-representations. Each writes one page, and resumes.
-"""
+"""What both studies of the MIS indicator need: grids, linear models, and intermediate results on disk."""
 
 __all__ = ["GRIDS"]
 

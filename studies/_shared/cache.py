@@ -16,7 +16,7 @@ from harness.errors import InputError, RunError
 from harness.files import write
 from harness.types import Array
 
-__all__ = ["digest", "file_digest", "kept_arrays", "kept_json"]
+__all__ = ["cached_arrays", "cached_json", "digest", "file_digest"]
 
 
 def digest(value: object) -> str:
@@ -39,7 +39,7 @@ def file_digest(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def kept_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def cached_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The object in a JSON file, made and written where there is none.
 
     Raises:
@@ -57,7 +57,7 @@ def kept_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def kept_arrays(path: Path, make: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
+def cached_arrays(path: Path, make: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
     """The arrays in an .npz file, made and written where there is none.
 
     Raises:

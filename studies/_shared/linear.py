@@ -33,8 +33,8 @@ def fit(features: FloatArray, targets: FloatArray | IntArray, *, classes: int | 
     model = LogisticRegression(C=1.0 / (ridge * len(features)), fit_intercept=False, max_iter=200, tol=1e-5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # separable data: the ridge decides, 200 steps are enough
-        found: FloatArray = model.fit(features, targets).coef_
-    return found
+        weights: FloatArray = model.fit(features, targets).coef_
+    return weights
 
 
 def predict(weights: FloatArray, features: FloatArray) -> FloatArray:
@@ -60,7 +60,7 @@ def losses(outputs: FloatArray, targets: FloatArray | IntArray, *, classes: int 
 
 
 def accuracy(outputs: FloatArray, targets: IntArray) -> FloatArray:
-    """Share of records whose class is found, ``[...]``."""
-    found = outputs[..., 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
-    share: FloatArray = (found == targets).mean(axis=-1)
+    """Share of records whose class is answered right, ``[...]``."""
+    answers = outputs[..., 0] > 0 if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)
+    share: FloatArray = (answers == targets).mean(axis=-1)
     return share

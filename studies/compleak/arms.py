@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.audit.context import Context
-from harness.audit.plan import STAGES, Stage, perform, run_stage
+from harness.audit.plan import StageFunction, perform, run_stage
+from harness.compare.pairing import PairedRuns
 from harness.config import AuditConfig
-from harness.errors import ConfigError
+from harness.results import AttackFindings
 from harness.store import Run
-from studies.compleak.confound import confound
+from studies.compleak.confound import PLACE, confound
 from studies.compleak.controls import controls
+from studies.compleak.settings import StudySettings
 
-__all__ = ["Arm", "arms", "conduct"]
+__all__ = ["Arm", "arms", "finish", "honest", "mistaken"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -29,11 +32,13 @@ class Arm:
     Args:
         config: the audit, with this arm's seed.
         folder: its run folder.
+        variants: which are looked at in the mistaken protocol.
         confounded: whether the mistaken protocol is tried on it too.
     """
 
     config: AuditConfig
     folder: Path
+    variants: tuple[str, ...]
     confounded: bool
 
     @property
@@ -42,26 +47,21 @@ class Arm:
         return f"seed {self.config.seed}" + (", null twin" if self.config.null else "")
 
     @property
-    def stages(self) -> Mapping[str, Stage]:
-        """What is done in it, in order."""
-        extra: dict[str, Stage] = {} if self.config.null else {"controls": controls}
+    def run(self) -> Run:
+        """Its run, to read."""
+        return Run(self.folder, self.config)
+
+    @property
+    def own_stages(self) -> Mapping[str, StageFunction]:
+        """What is done in it after the stages of an audit, in order."""
+        stages: dict[str, StageFunction] = {} if self.config.null else {"controls": controls}
         if self.confounded:
-            extra["confound"] = confound
-        return {name: STAGES[name][0] for name in AUDITED} | extra
+            stages["confound"] = partial(confound, variants=self.variants)
+        return stages
 
 
-def arms(config: AuditConfig, folder: Path) -> tuple[Arm, ...]:
-    """The arms of a study, the seeds' audits first, then the null twins.
-
-    Raises:
-        ConfigError: a training transform is asked for where there is none.
-    """
-    study = config.study
-    if study.confounded and not config.training.augment:
-        raise ConfigError(
-            "study.confounded: members are to be seen through the training transform, and training.augment is false",
-            hint="leave study.confounded out, or = []",
-        )
+def arms(config: AuditConfig, study: StudySettings, folder: Path) -> tuple[Arm, ...]:
+    """The arms of a study, the seeds' audits first, then the null twins."""
     few = study.variants or config.compression.variants
     fewer = config.with_changes(compression=config.compression.model_copy(update={"variants": few}))
     twins = study.seeds[:1] if study.null is None else study.null
@@ -72,13 +72,14 @@ def arms(config: AuditConfig, folder: Path) -> tuple[Arm, ...]:
         Arm(
             (fewer if null else config).with_changes(seed=seed, null=null),
             folder / (f"seed-{seed}" + ("-null" if null else "")),
+            few,
             seed in confounded,
         )
         for seed, null in wanted
     )
 
 
-def conduct(arm: Arm, progress: Progress) -> None:
+def finish(arm: Arm, progress: Progress) -> None:
     """Do what is not done yet of one arm; what an interrupted study finished is kept.
 
     Raises:
@@ -88,11 +89,20 @@ def conduct(arm: Arm, progress: Progress) -> None:
     def named(label: str, done: int, total: int) -> None:
         progress(f"{arm.name}: {label}", done, total)
 
-    with Run.open(arm.folder, arm.config) as run, Context(named, arm.config.device.url) as context:
-        for name, stage in arm.stages.items():
-            if run.is_done(name):
-                continue
-            if name in STAGES:
+    with Run.open(arm.folder, arm.config) as run, Context(named, arm.config.device) as context:
+        for name in AUDITED:
+            if not run.is_done(name):
                 run_stage(name, arm.config, run, context)
-            else:
+        for name, stage in arm.own_stages.items():
+            if not run.is_done(name):
                 perform(name, stage, arm.config, run, context)
+
+
+def honest(several: Sequence[Arm]) -> PairedRuns:
+    """What finished arms found, every record shown through one transform."""
+    return PairedRuns.read([arm.run for arm in several])
+
+
+def mistaken(arm: Arm) -> PairedRuns:
+    """What one arm found under the mistaken protocol."""
+    return PairedRuns([arm.run], [AttackFindings.from_json(arm.run.read_json("results/confound.json"))], place=PLACE)

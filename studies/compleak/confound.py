@@ -9,6 +9,8 @@ finds members by the transform, trained on or not. An audit cannot do this; the 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +18,10 @@ from harness import training
 from harness.audit.context import Context
 from harness.audit.stages.attack import evaluate_all
 from harness.audit.stages.collect import gather
-from harness.audit.stages.export import artifacts_of
 from harness.config import AuditConfig
 from harness.store import Run
-from harness.subject.trained import TARGET, TrainedSubject
+from harness.subject import AUDIT, CONTROL, TARGET
+from harness.subject.trained import TrainedSubject
 from harness.types import Artifact, Observations, Records
 
 __all__ = ["PLACE", "confound"]
@@ -31,26 +33,51 @@ PLACE = "confounded/"
 ATTACKS = ("confidence", "gbt", "sr2-rf", "mr-gbt")
 
 
-def confound(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
+def confound(config: AuditConfig, run: Run, context: Context, *, variants: Sequence[str]) -> dict[str, Any]:
     """Collect the members' answers through the training transform, and attack them.
+
+    Args:
+        config: the audit.
+        run: its folder, with the answers of stage `collect`.
+        context: device and progress.
+        variants: which are asked.
 
     Returns:
         What the stage `attack` returns, of a few attacks.
     """
-    run.require("export")
+    run.require("collect")
     subject = TrainedSubject.load(config, run)
     info = context.device.info()
-    wanted = [a for a in artifacts_of(run, config, subject) if a.variant in _variants(config)]
-    for artifact in wanted:
-        population = "audit" if artifact.model == TARGET else "shadow"
-        records = _transformed(subject, artifact, population)
-        label = f"collect {artifact.key} through the training transform"
-        gather(config, run, context, [artifact], _named(population), records, info=info, label=label)
-    return evaluate_all(config, run, context, _observe, names=ATTACKS, place=PLACE)
+    for artifact in subject.artifacts(run):
+        if artifact.variant in variants:
+            population = _population(artifact.model)
+            records = _transformed(subject, artifact, population)
+            label = f"collect {artifact.key} through the training transform"
+            gather(config, run, context, [artifact], _confounded(population), records, info=info, label=label)
+
+    def observe(runtime: str) -> tuple[Observations, list[Observations]]:
+        target, *shadows = (_observed(run, model, runtime, variants) for model in subject.models)
+        return target, shadows
+
+    return evaluate_all(
+        config,
+        run,
+        context,
+        observe,
+        runtimes=config.export.runtimes,
+        controls=(CONTROL,),
+        names=ATTACKS,
+        place=PLACE,
+    ).to_json()
 
 
-def _variants(config: AuditConfig) -> tuple[str, ...]:
-    return config.study.variants or config.compression.variants
+def _population(model: str) -> str:
+    """The population whose membership in the model's training set is known."""
+    return AUDIT if model == TARGET else "shadow"
+
+
+def _confounded(population: str) -> str:
+    return f"{population}-confounded"
 
 
 def _transformed(subject: TrainedSubject, artifact: Artifact, population: str) -> Records:
@@ -67,28 +94,17 @@ def _transformed(subject: TrainedSubject, artifact: Artifact, population: str) -
     return Records(inputs, records.labels, records.ids)
 
 
-def _observe(run: Run, subject: TrainedSubject, runtime: str) -> tuple[Observations, list[Observations]]:
-    target, *shadows = (
-        _observed(run, subject, runtime, model, "audit" if model == TARGET else "shadow") for model in subject.models
-    )
-    return target, shadows
-
-
-def _observed(run: Run, subject: TrainedSubject, runtime: str, model: str, population: str) -> Observations:
-    records = subject.population(population)
-    keys = {variant: f"{model}/{variant}/{runtime}" for variant in _variants(subject.config)}
+def _observed(run: Run, model: str, runtime: str, variants: Sequence[str]) -> Observations:
+    population = _population(model)
+    keys = {variant: f"{model}/{variant}/{runtime}" for variant in variants}
     return Observations(
-        labels=records.labels,
+        labels=run.arrays.read_labels(population),
         logits={
-            variant: run.read_answers(_named(population), key)
+            variant: run.arrays.read_answers(_confounded(population), key)
             for variant, key in keys.items()
-            if run.has_answers(_named(population), key)
+            if run.arrays.has_answers(_confounded(population), key)
         },
-        membership=subject.membership(model, records.ids),
-        ids=records.ids,
+        membership=run.arrays.read_membership(population, model),
+        ids=run.arrays.read_ids(population),
         name=model,
     )
-
-
-def _named(population: str) -> str:
-    return f"{population}-confounded"

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from harness import attacks
 from harness.attacks.controls import COPY
 from harness.audit.context import Context
-from harness.audit.observations import observe
-from harness.audit.stages.attack import score_key
 from harness.config import AuditConfig
 from harness.store import Run
-from harness.subject.trained import CONTROL, ORIGINAL, TrainedSubject
+from harness.subject import CONTROL, ORIGINAL, observations
 
-__all__ = ["COPIED", "COPIES", "PERMUTED", "controls"]
-
-# Where the scores of attacks on the second copy lie in the run.
-COPIES = "copies/"
+__all__ = ["COPIED", "PERMUTED", "controls"]
 
 # One learned attack of each adversary: a fixed formula learns nothing that shuffled memberships could spoil.
 PERMUTED = ("gbt", "sr2-lr", "mr-gbt")
@@ -25,51 +21,52 @@ PERMUTED = ("gbt", "sr2-lr", "mr-gbt")
 COPIED = ("gbt", "sr2-rf")
 
 
-def controls(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
+def controls(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
     """Attack with shuffled memberships, and attack the original beside a second copy of itself.
 
     Memberships are shuffled among the shadows' records and among the target's alike. Shuffled on one side only, an
-    attack that learned noise may still order the records along what really tells members apart, by luck in either
+    attack that learned noise may still order the records by what really distinguishes members, by luck in either
     direction, and its interval would not be for one half.
 
     Returns:
-        Results under `permuted` and `copy`, one row a result as stage `attack` has them.
+        Results under `permuted` and `copy`, as stage `attack` has them.
     """
     run.require("collect")
-    subject = TrainedSubject.load(config, run)
-    permuted: list[dict[str, Any]] = []
-    copy: list[dict[str, Any]] = []
-    others = [v for v in config.compression.variants if v not in (ORIGINAL, CONTROL)]
-    # The first and the last of the list stand for all: more would only take longer.
-    few = (ORIGINAL, *dict.fromkeys((*others[:1], *others[-1:])))
+    permuted: list[attacks.AttackResult] = []
+    copied: list[attacks.AttackResult] = []
     for runtime in config.export.runtimes:
-        target, shadows = observe(run, subject, runtime)
-        of = partial(
+        target, shadows = observations.read(run, runtime)
+        evaluate = partial(
             attacks.evaluate,
             controls=(CONTROL, COPY),
             level=config.attack.level,
             fprs=config.attack.fprs,
             seed=config.seed,
             n_jobs=config.jobs or -1,
+            runtime=runtime,
         )
         shuffled, *shuffled_shadows = attacks.permute_membership([target, *shadows], seed=config.seed)
-        found = of(
+        permuted += evaluate(
             shuffled,
             shuffled_shadows,
             attacks=PERMUTED,
-            variants=few,
+            variants=_few(config.compression.variants),
             progress=context.under(f"shuffled {runtime}"),
-        )
-        permuted += [{"runtime": runtime, **r.to_json()} for r in found.results]
-        found = of(
+        ).results
+        copied += evaluate(
             attacks.with_copy(target),
-            [attacks.with_copy(s) for s in shadows],
+            [attacks.with_copy(shadow) for shadow in shadows],
             attacks=COPIED,
             variants=(ORIGINAL, COPY),
             progress=context.under(f"second copy {runtime}"),
-        )
-        for result in found.results:
-            row = {"runtime": runtime, **result.to_json()}
-            run.write_scores(COPIES + score_key(row), result.scores)
-            copy.append(row)
-    return {"permuted": permuted, "copy": copy}
+        ).results
+    for result in copied:
+        if COPY in result.variants:  # the others are the audit's own
+            run.arrays.write_scores(result.view.key, result.scores)
+    return {"permuted": [result.to_json() for result in permuted], "copy": [result.to_json() for result in copied]}
+
+
+def _few(variants: Sequence[str]) -> tuple[str, ...]:
+    """The original, and the first and the last of what is compressed: more would only take longer."""
+    compressed = [name for name in variants if name not in (ORIGINAL, CONTROL)]
+    return (ORIGINAL, *dict.fromkeys((*compressed[:1], *compressed[-1:])))

@@ -1,88 +1,84 @@
-"""The comparisons in words: what was found, by rule, so that the words cannot say more than the numbers."""
+"""The comparisons in words, made by rule, so that the words cannot say more than the numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-__all__ = ["answers"]
+from harness.compare.comparisons import Answer, Comparison, is_joint
+from harness.subject import CONTROL
+from harness.types import View
+from studies.compleak.findings import Findings, MistakeRow
+from studies.compleak.questions import CLAIMS
+from studies.kit.markdown import interval
 
-Row = dict[str, Any]
+__all__ = ["sentences"]
 
-# Question -> the claim that is put to the test.
-CLAIMS = {
-    "variant alone": "A compressed variant alone tells more than the original (same attack)",
-    "SR": "The original and one compressed variant (SR) tell more than the original alone (best attack)",
-    "SR by one classifier": "SR tells more than the same classifier on the original's unsorted confidences",
-    "SR beyond a second copy": "SR with a compressed variant tells more than SR with a second copy of the original",
-    "SR beyond fine-tuning": "SR with a compressed variant tells more than SR with an uncompressed fine-tuned copy",
-    "MR": "Several variants (MR) tell more than the original alone (best attack)",
-    "MR beyond SR": "MR tells more than the best SR",
-    "MR beyond fine-tuning": "MR tells more than SR with the uncompressed fine-tuned copy",
-}
-
-HOLDS = {"more": "holds", "less": "does not hold, it is less", "not resolved": "not resolved"}
+HOLDS: dict[Answer, str] = {"more": "holds", "less": "does not hold, it is less", "not resolved": "not resolved"}
+COUNTED: dict[Answer, str] = {"more": "holds for", "less": "less in", "not resolved": "not resolved in"}
 
 
-def answers(found: Row) -> Iterator[str]:
+def sentences(findings: Findings) -> Iterator[str]:
     """One sentence a question, in the order of the study."""
-    comparisons: list[Row] = found["comparisons"]
+    yield from _claims(findings.comparisons)
+    yield from _mistake(findings.mistakes)
+
+
+def _claims(comparisons: Sequence[Comparison]) -> Iterator[str]:
     for question, claim in CLAIMS.items():
-        rows = [r for r in comparisons if r["question"] == question]
-        shipped = [r for r in rows if "finetuned" not in r["view"]["variants"]]
+        shipped = [c for c in comparisons if c.pair.question == question and CONTROL not in c.pair.view.variants]
         if shipped:
             yield f"{claim}: {_counted(shipped)}."
-    control = [r for r in comparisons if r["question"] == "SR" and "finetuned" in r["view"]["variants"]]
-    for row in control:
+    for control in (c for c in comparisons if c.pair.question == "SR" and CONTROL in c.pair.view.variants):
         yield (
-            "SR with the uncompressed fine-tuned copy, which compresses nothing, tells more than the original alone: "
-            f"{HOLDS[row['answer']]} ({_difference(row)})."
+            "SR with the uncompressed fine-tuned copy, which compresses nothing, finds more than NR on the original "
+            f"alone: {HOLDS[control.answer]} ({_difference(control)})."
         )
-    low = [r for r in comparisons if r["question"].startswith("TPR")]
-    for attack in dict.fromkeys(r["view"]["attack"] for r in low):
-        rows = [r for r in low if r["view"]["attack"] == attack]
+    joint = [c for c in comparisons if is_joint(c.pair.view) and c.pair.question not in CLAIMS]
+    for attack in dict.fromkeys(c.pair.view.attack for c in joint):
+        of_attack = [c for c in joint if c.pair.view.attack == attack]
         yield (
             f"{attack}, a likelihood on all variants at once, finds more members than the stacked MR attacks on the "
-            f"same variants ({rows[0]['question']}): {_counted(rows)}."
+            f"same variants ({of_attack[0].pair.question}): {_counted(of_attack)}."
         )
-    yield from _mistake(found["confounded"])
 
 
-def _counted(rows: list[Row]) -> str:
-    """For how many rows a claim holds, with the farthest difference of each answer."""
+def _counted(comparisons: Sequence[Comparison]) -> str:
+    """For how many comparisons a claim holds, with the farthest difference of each answer."""
     parts = []
-    for answer, words in (("more", "holds for"), ("less", "less in"), ("not resolved", "not resolved in")):
-        those = [r for r in rows if r["answer"] == answer]
+    for answer, words in COUNTED.items():
+        those = [comparison for comparison in comparisons if comparison.answer == answer]
         if those or answer == "more":
-            parts.append(f"{words} {len(those)} of {len(rows)}" + (f" ({_farthest(those)})" if those else ""))
+            farthest = f" ({_farthest(those)})" if those else ""
+            parts.append(f"{words} {len(those)} of {len(comparisons)}{farthest}")
     return "; ".join(parts)
 
 
-def _farthest(rows: list[Row]) -> str:
-    far = max(rows, key=lambda r: abs(r["difference"]["value"]))
-    name = f"{far['view']['attack']} on {_short(far['view']['variants'])}"
-    return f"{'farthest ' if len(rows) > 1 else ''}{_difference(far)}, {name}"
+def _farthest(comparisons: Sequence[Comparison]) -> str:
+    far = max(comparisons, key=lambda comparison: abs(comparison.difference.value))
+    return f"{'farthest ' if len(comparisons) > 1 else ''}{_difference(far)}, {_short(far.pair.view)}"
 
 
-def _short(variants: list[str]) -> str:
-    return " + ".join(variants) if len(variants) <= 2 else f"{len(variants)} variants"
+def _short(view: View) -> str:
+    on = " + ".join(view.variants) if len(view.variants) <= 2 else f"{len(view.variants)} variants"
+    return f"{view.attack} on {on}"
 
 
-def _difference(row: Row) -> str:
-    e = row["difference"]
-    return f"{e['value']:+.3f} [{e['low']:+.3f}, {e['high']:+.3f}]"
+def _difference(comparison: Comparison) -> str:
+    return interval(comparison.difference, sign=True)
 
 
-def _mistake(rows: list[Row]) -> Iterator[str]:
+def _mistake(rows: Sequence[MistakeRow]) -> Iterator[str]:
     """What the transform alone produces: the strongest attack on models that leak nothing."""
-    told = [r for r in rows if r.get("null_mistaken") and r["null_honest"]]
-    if not told:
+    both = [
+        (row.view, mistaken, honest)
+        for row in rows
+        if (mistaken := row.aucs.get("null_mistaken")) is not None and (honest := row.aucs["null_honest"]) is not None
+    ]
+    if not both:
         return
-    far = max(told, key=lambda r: r["null_mistaken"]["value"])
-    e, honest = far["null_mistaken"], far["null_honest"]
+    view, mistaken, honest = max(both, key=lambda row: row[1].value)
     yield (
-        f"Members shown through the training transform, as a public implementation does: on models that were "
-        f"trained on none of the audited records {far['attack']} ({far['adversary']}) reaches AUC {e['value']:.3f} "
-        f"[{e['low']:.3f}, {e['high']:.3f}]; with one transform for all it is {honest['value']:.3f} "
-        f"[{honest['low']:.3f}, {honest['high']:.3f}]. That difference is the transform's, not the training's."
+        "Members shown through the training transform, as a public implementation does: on models that were "
+        f"trained on none of the audited records {view.attack} ({view.adversary}) reaches AUC {interval(mistaken)}; "
+        f"with one transform for all it is {interval(honest)}. That difference is the transform's, not the training's."
     )

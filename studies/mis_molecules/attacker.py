@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from harness.errors import InputError
 from harness.types import FloatArray, IntArray
-from studies.mis import _linear
+from studies._shared import linear
 
 __all__ = ["Attacked", "attack", "halves"]
 
@@ -22,7 +22,7 @@ LEAST_SPREAD = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Attacked:
-    """What the attacker found on the retrainings that it was not fitted on.
+    """What the attacker reaches on the retrainings that it was not fitted on.
 
     Args:
         advantage: TPR - FPR = ``2 Acc - 1`` with Acc balanced, quantizer -> value; at most ``Delta`` by definition.
@@ -36,7 +36,7 @@ class Attacked:
 
 
 def halves(groups: IntArray, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Random halves of each group, ``[count, n]``, True for members; so no class tells of membership."""
+    """Random halves of each group, ``[count, n]``, True for members; so membership does not depend on the class."""
     members = np.zeros((count, len(groups)), dtype=np.bool_)
     for row in members:
         for group in np.unique(groups):
@@ -107,16 +107,16 @@ def _guesses(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    outputs = _linear.predict(weights[:, None, :], features)
-    loss = _linear.losses(outputs, targets, classes=classes)
+    outputs = linear.predict(weights[:, None, :], features)
+    loss = linear.losses(outputs, targets, classes=classes)
     margin = outputs[..., 0] - targets if classes is None else np.where(targets == 1, 1.0, -1.0) * outputs[..., 0]
     others = _means(loss[:fitted], np.ones((fitted, len(features)), dtype=np.bool_), judged=loss)
     ratio = _log_ratio(margin, members, fitted)
     pull = _pull(weights, features, targets, fitted, classes=classes)
-    seen = np.stack([loss, margin, loss - others, ratio, pull], axis=-1)
+    statistics = np.stack([loss, margin, loss - others, ratio, pull], axis=-1)
     model = make_pipeline(StandardScaler(), LogisticRegression())
-    model.fit(seen[:fitted].reshape(-1, seen.shape[-1]), members[:fitted].reshape(-1))
-    guessed: NDArray[np.bool_] = model.predict(seen[fitted:].reshape(-1, seen.shape[-1]))
+    model.fit(statistics[:fitted].reshape(-1, statistics.shape[-1]), members[:fitted].reshape(-1))
+    guessed: NDArray[np.bool_] = model.predict(statistics[fitted:].reshape(-1, statistics.shape[-1]))
     return guessed.reshape(-1, len(features))
 
 
@@ -140,8 +140,8 @@ def _pull(
 ) -> FloatArray:
     """How far each model's weights lie along each record's negative gradient at the mean model, ``[R, n]``.
 
-    Weights count in units of their own variance: one whose code jumps by far moves every answer, and hides in these
-    what the others tell.
+    Weights count in units of their own variance: one whose code jumps far moves every answer, and the others' effect
+    would not be seen beside it.
     """
     centre, variance = weights[:fitted].mean(axis=0), weights[:fitted].var(axis=0)
     moved = np.divide(weights - centre, variance, out=np.zeros_like(weights), where=variance > 0)

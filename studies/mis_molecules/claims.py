@@ -9,7 +9,7 @@ from typing import Any
 from scipy.special import ndtri
 
 from harness.stats import Estimate
-from studies.mis._heads import FLOAT
+from studies.mis_molecules.heads import FLOAT
 
 __all__ = ["answers", "degradations"]
 
@@ -36,11 +36,11 @@ def degradations(tasks: Sequence[Row], *, level: float) -> dict[str, Estimate]:
     """How much more of the float's advantage regression loses than classification, by quantizer.
 
     Means over the tasks of either kind; a normal interval for these tasks, corrected for the number of quantizers.
-    Empty where a kind has no task that can tell.
+    Empty where a kind has no task in which it can be resolved.
     """
     names = [row["quantizer"] for row in tasks[0]["rows"] if row["quantizer"] != FLOAT]
     wide = 1.0 - (1.0 - level) / len(names)
-    found = {}
+    gaps = {}
     for name in names:
         kinds = [_mean_lost(tasks, kind, name) for kind in ("regression", "classification")]
         if any(kind is None for kind in kinds):
@@ -48,19 +48,19 @@ def degradations(tasks: Sequence[Row], *, level: float) -> dict[str, Estimate]:
         (lost, error, records), (base, base_error, base_records) = (kind for kind in kinds if kind is not None)
         reach = float(ndtri(0.5 + wide / 2)) * math.hypot(error, base_error)
         gap = lost - base
-        found[name] = Estimate(gap, gap - reach, gap + reach, records + base_records, "normal", level=wide)
-    return found
+        gaps[name] = Estimate(gap, gap - reach, gap + reach, records + base_records, "normal", level=wide)
+    return gaps
 
 
 def _mean_lost(tasks: Sequence[Row], kind: str, name: str) -> tuple[float, float, int] | None:
     """Mean share lost over a kind's tasks, its standard error, and the records behind it."""
     rows = [_row(task, name)["use"]["lost"] for task in tasks if task["kind"] == kind]
-    told = [row for row in rows if row["resolvable"]]
-    if not told:
+    resolved = [row for row in rows if row["resolvable"]]
+    if not resolved:
         return None
-    errors = [(row["high"] - row["low"]) / (2.0 * float(ndtri(0.5 + row["level"] / 2))) for row in told]
-    mean = sum(row["value"] for row in told) / len(told)
-    return mean, math.hypot(*errors) / len(told), sum(row["n"] for row in told)
+    errors = [(row["high"] - row["low"]) / (2.0 * float(ndtri(0.5 + row["level"] / 2))) for row in resolved]
+    mean = sum(row["value"] for row in resolved) / len(resolved)
+    return mean, math.hypot(*errors) / len(resolved), sum(row["n"] for row in resolved)
 
 
 def _regimes(tasks: Sequence[Row]) -> str:
@@ -76,28 +76,28 @@ def _regimes(tasks: Sequence[Row]) -> str:
 def _claim(tasks: Sequence[Row], claim: str, words: str) -> str:
     parts = []
     for by in ("indicator", "attacker"):
-        said = _by_task({task["task"]: _verdict(task, claim, by) for task in tasks})
-        found = [row[by]["answer"] for task in tasks for row in task["comparisons"] if row["claim"] == claim]
-        counts = f"{found.count('safer')} of {len(found)} comparisons say so, {found.count('less safe')} the opposite"
-        parts.append(f"by the {by}, {', '.join(f'it {verdict} on {names}' for verdict, names in said)} ({counts})")
+        verdicts = _by_task({task["task"]: _verdict(task, claim, by) for task in tasks})
+        given = [row[by]["answer"] for task in tasks for row in task["comparisons"] if row["claim"] == claim]
+        counts = f"{given.count('safer')} of {len(given)} comparisons say so, {given.count('less safe')} the opposite"
+        parts.append(f"by the {by}, {', '.join(f'it {verdict} on {names}' for verdict, names in verdicts)} ({counts})")
     return f"{words}: {'; '.join(parts)}."
 
 
 def _verdict(task: Row, claim: str, by: str) -> str:
     """A claim holds if it does against every other; one that is safer refutes it."""
-    found = [row[by]["answer"] for row in task["comparisons"] if row["claim"] == claim]
-    if all(answer == "safer" for answer in found):
+    given = [row[by]["answer"] for row in task["comparisons"] if row["claim"] == claim]
+    if all(answer == "safer" for answer in given):
         return "holds"
-    return "does not hold" if "less safe" in found else UNRESOLVED
+    return "does not hold" if "less safe" in given else UNRESOLVED
 
 
 def _by_task(verdicts: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Each verdict with the tasks that it is said of; what was resolved comes first."""
-    said: dict[str, list[str]] = {}
+    """Each verdict with the tasks that it holds for; what was resolved comes first."""
+    tasks_of: dict[str, list[str]] = {}
     for task, verdict in verdicts.items():
-        said.setdefault(verdict, []).append(task)
-    ordered = sorted(said.items(), key=lambda item: item[0] in (UNRESOLVED, UNCLEAR))
-    if len(said) == 1 and len(verdicts) > 2:
+        tasks_of.setdefault(verdict, []).append(task)
+    ordered = sorted(tasks_of.items(), key=lambda item: item[0] in (UNRESOLVED, UNCLEAR))
+    if len(tasks_of) == 1 and len(verdicts) > 2:
         return [(ordered[0][0], f"all {len(verdicts)} tasks")]
     return [
         (verdict, " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names))
@@ -128,13 +128,13 @@ def _exceeded(tasks: Sequence[Row]) -> str:
 
 
 def _order(tasks: Sequence[Row], by: str, words: str, level: float) -> str:
-    found = {task["task"]: task["agreement"][by] for task in tasks}
-    said = _by_task({task: _agreement(tau) for task, tau in found.items()})
-    text = f"{words} {', '.join(f'{verdict} on {names}' for verdict, names in said)}"
-    told = [tau["value"] for tau in found.values() if tau["resolvable"]]
-    if not told:
+    taus = {task["task"]: task["agreement"][by] for task in tasks}
+    verdicts = _by_task({task: _agreement(tau) for task, tau in taus.items()})
+    text = f"{words} {', '.join(f'{verdict} on {names}' for verdict, names in verdicts)}"
+    values = [tau["value"] for tau in taus.values() if tau["resolvable"]]
+    if not values:
         return f"{text}."
-    return f"{text}; Kendall's tau is {sum(told) / len(told):.2f} on average ({level:.0%} intervals in the table)."
+    return f"{text}; Kendall's tau is {sum(values) / len(values):.2f} on average ({level:.0%} intervals in the table)."
 
 
 def _agreement(tau: Row) -> str:
@@ -156,18 +156,18 @@ def _law(tasks: Sequence[Row]) -> str:
 
 
 def _degrades(tasks: Sequence[Row], level: float) -> Iterator[str]:
-    found = degradations(tasks, level=level)
-    if not found:
+    gaps = degradations(tasks, level=level)
+    if not gaps:
         return
-    more = {name: e for name, e in found.items() if e.low > 0}
-    less = {name: e for name, e in found.items() if e.high < 0}
+    more = {name: e for name, e in gaps.items() if e.low > 0}
+    less = {name: e for name, e in gaps.items() if e.high < 0}
     parts = []
     for words, some in (("it does", more), ("it degrades less", less)):
         if some:
             name, far = max(some.items(), key=lambda item: abs(item[1].value))
             farthest = f"farthest {name}, {far.value:+.2f} [{far.low:+.2f}, {far.high:+.2f}]"
-            parts.append(f"{words} with {len(some)} of {len(found)} quantizers ({farthest})")
-    rest = len(found) - len(more) - len(less)
+            parts.append(f"{words} with {len(some)} of {len(gaps)} quantizers ({farthest})")
+    rest = len(gaps) - len(more) - len(less)
     if rest:
         parts.append(f"it {UNRESOLVED} with {rest}")
     yield (
@@ -177,5 +177,5 @@ def _degrades(tasks: Sequence[Row], level: float) -> Iterator[str]:
 
 
 def _row(task: Row, name: str) -> Row:
-    found: Row = next(row for row in task["rows"] if row["quantizer"] == name)
-    return found
+    row: Row = next(row for row in task["rows"] if row["quantizer"] == name)
+    return row

@@ -11,8 +11,8 @@ from harness.compression._kmeans import kmeans_line
 from harness.compression.grids import Grid, fit, is_grid
 from harness.errors import ConfigError
 from harness.types import FloatArray
-from studies.mis import GRIDS
-from studies.mis._coordinates import Cells
+from studies._shared import GRIDS
+from studies.mis_molecules.coordinates import Cells
 
 __all__ = ["FINITE", "FLOAT", "QUANTIZERS", "HeadQuantizer", "quantizers"]
 
@@ -73,13 +73,13 @@ def _on(grid: Grid) -> HeadQuantizer:
 def _pruned(weights: FloatArray, share: float) -> FloatArray:
     zeros = int(share * weights.shape[1])
     smallest = np.argsort(np.abs(weights), axis=1, kind="stable")[:, :zeros]
-    kept = weights.copy()
-    np.put_along_axis(kept, smallest, 0.0, axis=1)
-    return kept
+    pruned = weights.copy()
+    np.put_along_axis(pruned, smallest, 0.0, axis=1)
+    return pruned
 
 
 def _pruning_cells(refits: FloatArray, share: float) -> Cells:
-    """Each training has its own threshold; their mean stands for them."""
-    kept = np.sort(np.abs(refits), axis=1)[:, int(share * refits.shape[1])]
-    threshold = float(kept.mean())
+    """Each training has its own threshold, the least magnitude that it keeps; their mean stands for all."""
+    smallest = np.sort(np.abs(refits), axis=1)[:, int(share * refits.shape[1])]
+    threshold = float(smallest.mean())
     return Cells(np.array([-threshold, threshold]), (True, False, True))

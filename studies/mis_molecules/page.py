@@ -6,34 +6,32 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from studies.mis._markdown import interval, number, table
+from harness.types import Estimate
+from studies.kit.markdown import bullets, interval, number, paragraphs, table
 
 __all__ = ["page"]
 
 Row = dict[str, Any]
+# Fewer evaluation records leave most intervals wide.
+FEW = 400
 
 
-def page(found: Row, *, pictures: Sequence[tuple[str, str]]) -> str:
-    """The page's text.
-
-    Args:
-        found: what the study found.
-        pictures: title and file name of each picture beside the page.
-    """
-    settings, tasks = found["settings"], found["tasks"]
-    parts = [
+def page(findings: Row, *, pictures: Sequence[str]) -> str:
+    """The page's text, from the study's findings and its pictures in Markdown."""
+    settings, tasks = findings["settings"], findings["tasks"]
+    return paragraphs(
         "# MIS of quantized heads on molecules",
-        f"Written by `{found['command']}`, seed {found['seed']}; every number below comes from that run. Data: "
+        f"Written by `{findings['command']}`, seed {findings['seed']}; every number below comes from that run. Data: "
         "MoleculeNet (Wu et al. 2018). The indicator and its predictions are derived here, consistent with "
         "[Membership Inference Attacks against Quantized Models](https://arxiv.org/abs/2502.06567), which predicts "
         "molecular properties from frozen embeddings, too; its own data, embedders and formulas are not these.",
         "## In short",
-        "\n".join(f"- {sentence}" for sentence in found["answers"]),
+        bullets(findings["answers"]),
         "## What was done",
         _done(settings),
         "The ridge, the attacker's statistics and the law were settled on splits of these molecules by seeds 0 and 1; "
         "another seed draws the records anew, but not the tasks.",
-        *(f"![{title}]({name})" for title, name in pictures),
+        *pictures,
         "## The data",
         _data(tasks),
         "Left out, in this order: rows without the property, structures that RDKit does not take, and molecules that "
@@ -51,8 +49,7 @@ def page(found: Row, *, pictures: Sequence[tuple[str, str]]) -> str:
         "The last three columns are at n/2: the trained attacker's `2 Acc - 1`, the candidates' prediction (in bold "
         "where the attacker's whole interval is above it) and the law of undecided coordinates.",
         *(part for task in tasks for part in _task(task)),
-    ]
-    return "\n\n".join(parts) + "\n"
+    )
 
 
 def _done(settings: Row) -> str:
@@ -101,7 +98,7 @@ def _data(tasks: Sequence[Row]) -> str:
         )
     header = ("task", "file, column", "target", "rows", "no value", "no structure", "twice", "not sampled", "used")
     parts_header = ("representation", "pilot", "n", "N", "dimensions", "replaced descriptors")
-    return table((*header, *parts_header), rows)
+    return table((*header, *parts_header), rows, text=3)
 
 
 def _agreement(tasks: Sequence[Row]) -> str:
@@ -110,8 +107,8 @@ def _agreement(tasks: Sequence[Row]) -> str:
         [
             (
                 task["task"],
-                interval(task["agreement"]["indicator"]),
-                interval(task["agreement"]["law"]),
+                _interval(task["agreement"]["indicator"], 2),
+                _interval(task["agreement"]["law"], 2),
                 task["scored_retrainings"],
                 task["order"][0],
             )
@@ -157,13 +154,17 @@ def _line(row: Row, measures: Sequence[str]) -> tuple[object, ...]:
         ", ".join((mis["status"], *mis["flags"])),
         f"{mis['k_eff']} of {mis['k']}",
         number(1.0 - mis["mis_predicted"], 2),
-        *(interval(use[name], 3) for name in measures),
-        interval(use["difference"], 3),
-        interval(use["lost"]),
-        interval(attack["advantage"], 3),
+        *(_interval(use[name], 3) for name in measures),
+        _interval(use["difference"], 3),
+        _interval(use["lost"], 2),
+        _interval(attack["advantage"], 3),
         f"**{predicted}**" if attack["exceeds"] else predicted,
-        interval(attack["law"], 3),
+        _interval(attack["law"], 3),
     )
+
+
+def _interval(node: Row, digits: int) -> str:
+    return interval(Estimate.from_json(node), digits=digits)
 
 
 def _n_r(mis: Row) -> str:
@@ -174,10 +175,13 @@ def _n_r(mis: Row) -> str:
 
 
 def _unresolved(rows: Sequence[Row]) -> str:
-    """What these few records cannot tell, in words."""
+    """What these few records cannot distinguish, in words."""
     floor = rows[0]["mis"]["r_floor"] * rows[0]["mis"]["n"]
-    told = sum(row["mis"]["status"] == "ok" for row in rows)
-    text = f"Below n r = {floor:.2f} these N records cannot tell r from a tie; {told} of {len(rows)} are told."
-    if rows[0]["mis"]["n_eval"] < 400:
+    resolved = sum(row["mis"]["status"] == "ok" for row in rows)
+    text = (
+        f"Below n r = {floor:.2f} these N records cannot distinguish r from a tie; they resolve {resolved} of "
+        f"{len(rows)}."
+    )
+    if rows[0]["mis"]["n_eval"] < FEW:
         text += " With so few records most intervals are wide; read them, not the values."
     return text

@@ -1,4 +1,4 @@
-"""Privacy against utility of quantized heads, one panel a task, as SVG."""
+"""Privacy against use of quantized heads, one panel a task, and predicted against measured leakage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.drawing import COLORS, svg
+from studies.kit.pages import Picture
+from studies.kit.pictures import COLORS, axes, finish, guide, svg
 
 __all__ = ["pictures"]
 
@@ -21,19 +22,19 @@ COLUMNS = 2
 PANEL_WIDTH, PANEL_HEIGHT = 4.6, 3.4
 # A family a colour, a member a marker.
 MARKERS = "osD^vP"
-# Larger n r is drawn here: no interval of these studies can tell it.
+# Larger n r is drawn here: no interval of these studies can resolve it.
 MOST_N_R = 100.0
 
 
-def pictures(tasks: Sequence[Row]) -> list[tuple[str, str, str]]:
-    """(name, title, SVG): the attacker and the indicator against the use that is lost; predictions and the attacker."""
-    attack_title = "Advantage of the trained attacker, and use lost against the float head"
-    r_title = "Indicator n r, and use lost against the float head"
-    law_title = "Advantage of the trained attacker, predicted and measured"
+def pictures(tasks: Sequence[Row]) -> list[Picture]:
+    """The attacker and the indicator against the use that is lost; predictions and the attacker."""
+    attacker = "Advantage of the trained attacker, and use lost against the float head"
+    indicator = "Indicator n r, and use lost against the float head"
+    predicted = "Advantage of the trained attacker, predicted and measured"
     return [
-        ("attacker", attack_title, _panels(tasks, attack_title, "2 Acc - 1, lower is safer", _advantage, linear=True)),
-        ("indicator", r_title, _panels(tasks, r_title, "n r, nats, higher is safer", _n_r, linear=False)),
-        ("predicted", law_title, _predicted(tasks, law_title)),
+        Picture("attacker", attacker, _panels(tasks, attacker, "2 Acc - 1, lower is safer", _advantage, linear=True)),
+        Picture("indicator", indicator, _panels(tasks, indicator, "n r, nats, higher is safer", _n_r, linear=False)),
+        Picture("predicted", predicted, _predicted(tasks, predicted)),
     ]
 
 
@@ -43,11 +44,12 @@ def _advantage(row: Row) -> Point | None:
 
 
 def _n_r(row: Row) -> Point | None:
-    found = row["mis"]
-    if found["r"] is None:  # a single candidate: not probed
+    """n r with its interval; None for a single candidate, which was not probed."""
+    estimated = row["mis"]
+    if estimated["r"] is None:
         return None
-    low, high = (MOST_N_R if end is None else min(found["n"] * end, MOST_N_R) for end in found["ci"])
-    return min(found["n_r"], MOST_N_R), low, high
+    low, high = (MOST_N_R if end is None else min(estimated["n"] * end, MOST_N_R) for end in estimated["ci"])
+    return min(estimated["n_r"], MOST_N_R), low, high
 
 
 def _panels(
@@ -57,9 +59,9 @@ def _panels(
 
     def draw(figure: Figure) -> None:
         figure.suptitle(title, fontsize=12)
-        axes = figure.subplots(lines, COLUMNS, squeeze=False)
+        panels = figure.subplots(lines, COLUMNS, squeeze=False)
         figure.subplots_adjust(left=0.08, right=0.98, bottom=0.4 / lines / PANEL_HEIGHT + 0.03, top=0.94, hspace=0.42)
-        flat = list(axes.flat)
+        flat = list(panels.flat)
         for ax, task in zip(flat, tasks, strict=False):
             _panel(ax, task, label, height, linear=linear)
         for ax in flat[len(tasks) :]:
@@ -74,7 +76,7 @@ def _predicted(tasks: Sequence[Row], title: str) -> str:
     """Both predictions of the attacker's advantage against what it reached, every quantizer of every task."""
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_axes((0.12, 0.12, 0.83, 0.8))
+        ax = axes(figure)
         for color, marker, label, key in (
             (COLORS[0], "o", "law of undecided coordinates", "law"),
             (COLORS[1], "s", "from the refits as the only candidates", "predicted"),
@@ -85,19 +87,15 @@ def _predicted(tasks: Sequence[Row], title: str) -> str:
             reach = [[row["advantage"][end] for row in rows] for end in ("low", "high")]
             below, above = np.subtract(y, reach[0]), np.subtract(reach[1], y)
             ax.errorbar(x, y, yerr=[below, above], fmt=marker, color=color, markersize=4, elinewidth=0.6, label=label)
-        most = ax.get_ylim()[1]
-        ax.plot([0.0, most], [0.0, most], color="#57606a", linewidth=1, linestyle=(0, (4, 3)), label="equal")
-        ax.set_xlabel("Predicted")
-        ax.set_ylabel("Measured, 2 Acc - 1")
-        ax.set_title(title, fontsize=11)
-        ax.grid(visible=True, which="major", color="#d0d7de", linewidth=0.6)
-        ax.legend(fontsize=8, frameon=True)
+        guide(ax, 0.0, ax.get_ylim()[1], "equal")
+        finish(ax, title, x="Predicted", y="Measured, 2 Acc - 1")
 
     return svg(draw)
 
 
 def _panel(ax: Axes, task: Row, label: str, height: Callable[[Row], Point | None], *, linear: bool) -> None:
     classification = task["kind"] == "classification"
+    names = [row["quantizer"] for row in task["rows"]]
     for row in task["rows"]:
         point, lost = height(row), row["use"]["difference"]
         if point is None:
@@ -107,7 +105,7 @@ def _panel(ax: Axes, task: Row, label: str, height: Callable[[Row], Point | None
         x, left, right = lost["value"], lost["low"], lost["high"]
         if classification:
             x, left, right = -x, -right, -left
-        color, marker = _look(row["quantizer"], [r["quantizer"] for r in task["rows"]])
+        color, marker = _look(row["quantizer"], names)
         ax.errorbar(
             x,
             y,
@@ -122,11 +120,10 @@ def _panel(ax: Axes, task: Row, label: str, height: Callable[[Row], Point | None
     if not linear:
         ax.set_yscale("symlog", linthresh=1.0)
         ax.set_ylim(bottom=-0.1)  # r is clipped at 0, and its marker must be seen there
-    ax.set_xlabel("AUC lost" if classification else f"RMSE gained, {task['unit']}", fontsize=9)
-    ax.set_ylabel(label, fontsize=9)
-    ax.set_title(f"{task['task']}, n = {task['parts']['pool']}, N = {task['parts']['evaluation']}", fontsize=10)
     ax.tick_params(labelsize=8)
-    ax.grid(visible=True, which="major", color="#d0d7de", linewidth=0.6)
+    title = f"{task['task']}, n = {task['parts']['pool']}, N = {task['parts']['evaluation']}"
+    x_title = "AUC lost" if classification else f"RMSE gained, {task['unit']}"
+    finish(ax, title, x=x_title, y=label, legend=None, points=9)
 
 
 def _look(name: str, names: Sequence[str]) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -13,23 +12,23 @@ import numpy as np
 import threadpoolctl  # type: ignore[import-untyped]
 
 from harness import __version__
-from harness.files import write
 from harness.models import require
 from harness.types import Array, FloatArray
-from studies.mis._cache import digest, file_digest, kept_arrays, kept_json
-from studies.mis._molecule_task import Settings, study
-from studies.mis._molecules_claims import answers, degradations
-from studies.mis._molecules_page import page
-from studies.mis._molecules_pictures import pictures
-from studies.mis._representation import BITS, RADIUS, Raw, raw_features
-from studies.mis._tasks import Dropped, Task, read, tasks_of
+from studies._shared.cache import cached_arrays, cached_json, digest, file_digest
+from studies.kit.pages import publish
+from studies.mis_molecules.claims import answers, degradations
+from studies.mis_molecules.page import page
+from studies.mis_molecules.pictures import pictures
+from studies.mis_molecules.representation import BITS, RADIUS, Raw, raw_features
+from studies.mis_molecules.task import Settings, study
+from studies.mis_molecules.tasks import Dropped, Task, read, tasks_of
 
 __all__ = ["SEED", "Settings", "conduct"]
 
 SCHEMA = "edgeleak.mis-molecules/1"
 # Ridge, statistics and the law were settled on the splits of seeds 0 and 1.
 SEED = 2
-COMMAND = "edgeleak mis-study molecules --data DIR"
+COMMAND = "python -m studies.mis_molecules --data DIR"
 # What a finished task's figures depend on besides its data and settings.
 LIBRARIES = ("numpy", "rdkit", "scikit-learn", "scipy")
 Progress = Callable[[str, int, int], None]
@@ -58,7 +57,7 @@ def conduct(
         settings: how large; None takes the defaults.
 
     Returns:
-        What was found, and the files that were written.
+        The findings as JSON, and the files that were written.
 
     Raises:
         DependencyError: RDKit or pandas is not installed.
@@ -68,7 +67,8 @@ def conduct(
     """
     chosen, size = tasks_of(None if tasks is None else tuple(tasks)), settings or Settings()
     require("rdkit", "pandas", extra="molecules")
-    hashes = {task.file: file_digest(data_dir / task.file) for task in chosen}  # a missing file is told at once
+    # A missing file is refused before anything is done.
+    hashes = {task.file: file_digest(data_dir / task.file) for task in chosen}
     rows = []
     # One thread: matrices are small, threads would wait for one another and their number would change the bits.
     with threadpoolctl.threadpool_limits(limits=1):
@@ -76,7 +76,7 @@ def conduct(
             progress("tasks", done, len(chosen))
             rows.append(_finished(task, data_dir, folder, hashes[task.file], size, seed, progress))
     progress("tasks", len(chosen), len(chosen))
-    found: Row = {
+    findings: Row = {
         "schema": SCHEMA,
         "command": COMMAND,
         "seed": seed,
@@ -85,38 +85,34 @@ def conduct(
         "degradations": {name: e.to_json() for name, e in degradations(rows, level=size.level).items()},
         "answers": list(answers(rows, level=size.level)),
     }
-    drawn = [(title, out.with_name(f"{out.stem}-{name}.svg"), text) for name, title, text in pictures(rows)]
-    text = page(found, pictures=[(title, place.name) for title, place, _ in drawn])
-    written = {place: svg for _, place, svg in drawn}
-    written |= {out: text, folder / "findings.json": json.dumps(found, indent=1, allow_nan=False) + "\n"}
-    for place, content in written.items():
-        write(place, content.encode(), parents=True)
-    return found, tuple(written)
+    drawn = pictures(rows)
+    text = page(findings, pictures=[picture.markdown(out) for picture in drawn])
+    return findings, publish(out, text, findings=findings, data=folder / "findings.json", pictures=drawn)
 
 
 def _finished(
     task: Task, data_dir: Path, folder: Path, sha256: str, settings: Settings, seed: int, progress: Progress
 ) -> Row:
     """A task's row: kept, or done now."""
-    made_of = {"task": asdict(task), "sha256": sha256, "seed": seed if task.most is not None else None}
-    of_features = digest(made_of | {"rdkit": version("rdkit"), "bits": BITS, "radius": RADIUS})
+    ingredients = {"task": asdict(task), "sha256": sha256, "seed": seed if task.most is not None else None}
+    of_features = digest(ingredients | {"rdkit": version("rdkit"), "bits": BITS, "radius": RADIUS})
     versions = {name: version(name) for name in LIBRARIES}
     of_task = digest(
         {"features": of_features, "settings": asdict(settings), "seed": seed, "edgeleak": __version__, **versions}
     )
 
     def make() -> Row:
-        kept = kept_arrays(
+        arrays = cached_arrays(
             folder / f"features-{task.name}-{of_features}.npz", lambda: _features(task, data_dir, seed, progress)
         )
-        bits = np.unpackbits(kept["bits"].astype(np.uint8), axis=1)
-        raw = Raw(bits, kept["descriptors"].astype(np.float64))
+        bits = np.unpackbits(arrays["bits"].astype(np.uint8), axis=1)
+        raw = Raw(bits, arrays["descriptors"].astype(np.float64))
         progress(f"{task.name}: heads", 0, 1)
-        row = study(task, raw, kept["labels"].astype(np.float64), settings=settings, seed=seed)
+        row = study(task, raw, arrays["labels"].astype(np.float64), settings=settings, seed=seed)
         progress(f"{task.name}: heads", 1, 1)
-        return row | {"dropped": asdict(Dropped(*map(int, kept["dropped"].astype(np.int64))))}
+        return row | {"dropped": asdict(Dropped(*map(int, arrays["dropped"].astype(np.int64))))}
 
-    return kept_json(folder / f"task-{task.name}-{of_task}.json", make)
+    return cached_json(folder / f"task-{task.name}-{of_task}.json", make)
 
 
 def _features(task: Task, data_dir: Path, seed: int, progress: Progress) -> dict[str, Array]:

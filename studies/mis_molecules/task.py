@@ -13,13 +13,13 @@ import numpy as np
 from harness import mis
 from harness.stats import Estimate
 from harness.types import FloatArray, IntArray
-from studies.mis import _linear
-from studies.mis._attacker import Attacked, attack, halves
-from studies.mis._coordinates import coordinate_delta
-from studies.mis._heads import FINITE, FLOAT, quantizers
-from studies.mis._representation import Raw, Represented, represent
-from studies.mis._tasks import Task
-from studies.mis._utility import utilities
+from studies._shared import linear
+from studies.mis_molecules.attacker import Attacked, attack, halves
+from studies.mis_molecules.coordinates import coordinate_delta
+from studies.mis_molecules.heads import FINITE, FLOAT, quantizers
+from studies.mis_molecules.representation import Raw, Represented, represent
+from studies.mis_molecules.tasks import Task
+from studies.mis_molecules.utility import utilities
 
 __all__ = ["SPARSE", "Settings", "study"]
 
@@ -72,7 +72,7 @@ class _Data:
 
     def fit(self, rows: IntArray, ridge: float) -> FloatArray:
         """Weights ``[1, d]`` of a head trained on these rows."""
-        return _linear.fit(self.features[rows], self.targets[rows], classes=self.classes, ridge=ridge)
+        return linear.fit(self.features[rows], self.targets[rows], classes=self.classes, ridge=ridge)
 
 
 def study(task: Task, raw: Raw, labels: FloatArray, *, settings: Settings, seed: int) -> Row:
@@ -100,15 +100,15 @@ def study(task: Task, raw: Raw, labels: FloatArray, *, settings: Settings, seed:
 
     drawn = [_bootstrap(data.groups, refit) for _ in range(settings.candidates - 1)]
     refits = np.concatenate([data.fit(rows, settings.ridge) for rows in (pool, *(pool[d] for d in drawn))])
-    outputs = {
-        q: _linear.predict(h.quantize(refits)[:, None, :], data.features[evaluation]) for q, h in through.items()
-    }
+    outputs = {q: linear.predict(h.quantize(refits)[:, None, :], data.features[evaluation]) for q, h in through.items()}
     answers = data.targets[evaluation]
-    losses = {q: _linear.losses(o, answers, classes=data.classes) for q, o in outputs.items()}
+    losses = {q: linear.losses(o, answers, classes=data.classes) for q, o in outputs.items()}
     strata = answers.astype(np.int64) if data.classes is not None else None
     n, deployed = len(pool), dict.fromkeys(losses, 0)
     level, draws = settings.level, settings.draws
-    found = mis.estimate(losses, n=n, draws=draws, level=level, seed=estimate_seed, strata=strata, deployed=deployed)
+    estimated = mis.estimate(
+        losses, n=n, draws=draws, level=level, seed=estimate_seed, strata=strata, deployed=deployed
+    )
     halved = mis.estimate(losses, n=n // 2, draws=FEWEST_DRAWS, seed=estimate_seed, strata=strata, deployed=deployed)
 
     members = halves(data.groups, settings.retrainings, retrain)
@@ -148,7 +148,7 @@ def study(task: Task, raw: Raw, labels: FloatArray, *, settings: Settings, seed:
             | {"difference": use[q.quantizer].difference.to_json(), "lost": use[q.quantizer].lost.to_json()},
             "attack": _attack_row(attacked, q.quantizer, half, law[q.quantizer], level),
         }
-        for q, half in zip(found, halved, strict=True)
+        for q, half in zip(estimated, halved, strict=True)
     ]
     return {
         "task": task.name,
@@ -168,14 +168,14 @@ def study(task: Task, raw: Raw, labels: FloatArray, *, settings: Settings, seed:
         "replaced": represented.replaced,
         "scored_retrainings": attacked.retrainings,
         "rows": rows,
-        "order": [row.name for row in mis.ranked(found)],
+        "order": [row.name for row in mis.ranked(estimated)],
         "agreement": {
             "indicator": _agreement([row.name for row in _probed(halved)], attacked, level).to_json(),
             "law": _agreement(sorted(law, key=lambda q: law[q].value), attacked, level).to_json(),
         },
         "comparisons": [
-            *(_compared("sparse", SPARSE, other, found, wider, attacked, wide) for other in others),
-            _compared("sign", DENSE, BINARY, found, _differences(found), attacked, level),
+            *(_compared("sparse", SPARSE, other, estimated, wider, attacked, wide) for other in others),
+            _compared("sign", DENSE, BINARY, estimated, _differences(estimated), attacked, level),
         ],
     }
 
@@ -209,12 +209,12 @@ def _bootstrap(groups: IntArray, rng: np.random.Generator) -> IntArray:
 
 def _attack_row(attacked: Attacked, name: str, half: mis.QuantizerMis, law: Estimate, level: float) -> Row:
     """The attacker's advantage beside both predictions at its training-set size."""
-    found = _interval(attacked.advantage[name], attacked.drawn[name], attacked.retrainings, level)
+    advantage = _interval(attacked.advantage[name], attacked.drawn[name], attacked.retrainings, level)
     probed = half.status != "single_candidate"
     predicted = math.exp(half.best_log_delta) if probed else None
-    exceeds = predicted is not None and found.low > predicted
+    exceeds = predicted is not None and advantage.low > predicted
     return {
-        "advantage": found.to_json(),
+        "advantage": advantage.to_json(),
         "predicted": predicted,
         "regime": half.regime,
         "exceeds": exceeds,
@@ -224,8 +224,8 @@ def _attack_row(attacked: Attacked, name: str, half: mis.QuantizerMis, law: Esti
     }
 
 
-def _probed(found: Sequence[mis.QuantizerMis]) -> list[mis.RankRow]:
-    return [row for row in mis.ranked(found) if row.status != "single_candidate"]
+def _probed(estimated: Sequence[mis.QuantizerMis]) -> list[mis.RankRow]:
+    return [row for row in mis.ranked(estimated) if row.status != "single_candidate"]
 
 
 def _agreement(order: Sequence[str], attacked: Attacked, level: float) -> Estimate:
@@ -240,7 +240,7 @@ def _agreement(order: Sequence[str], attacked: Attacked, level: float) -> Estima
 def _tau(table: FloatArray) -> FloatArray:
     """Kendall's tau-b of every row of ``[draws, Q]`` with 0, 1, ..., Q - 1: all draws at once, unlike scipy's.
 
-    An attacker that finds the same everywhere has no order, which agrees with none: 0.
+    An attacker with the same advantage everywhere has no order, which agrees with none: 0.
     """
     first, second = np.triu_indices(table.shape[1], k=1)
     signs = np.sign(table[:, second] - table[:, first])
@@ -249,21 +249,21 @@ def _tau(table: FloatArray) -> FloatArray:
     return tau
 
 
-def _differences(found: Sequence[mis.QuantizerMis]) -> Mapping[tuple[str, str], Estimate]:
-    return {(q.quantizer, other): d for q in found for other, d in q.differences.items()}
+def _differences(estimated: Sequence[mis.QuantizerMis]) -> Mapping[tuple[str, str], Estimate]:
+    return {(q.quantizer, other): d for q in estimated for other, d in q.differences.items()}
 
 
 def _compared(
     claim: str,
     name: str,
     other: str,
-    found: Sequence[mis.QuantizerMis],
+    estimated: Sequence[mis.QuantizerMis],
     differences: Mapping[tuple[str, str], Estimate],
     attacked: Attacked,
     level: float,
 ) -> Row:
     """Whether one quantizer is safer than another, by the indicator and by the attacker; positive means safer."""
-    regimes = {q.quantizer: q.regime for q in found}
+    regimes = {q.quantizer: q.regime for q in estimated}
     by_r = differences.get((name, other))
     # Where both nearly tie r does not order them, however far apart the two values of r are.
     ordered = by_r is not None and (regimes[name], regimes[other]) != ("local", "local")

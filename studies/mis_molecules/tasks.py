@@ -129,7 +129,7 @@ def read(task: Task, data_dir: Path, *, seed: int) -> Molecules:
     smiles, values = _columns(path, task)
     rows = len(values)
     labelled = np.flatnonzero(~np.isnan(values))
-    kept: dict[str, tuple[Any, float]] = {}
+    distinct: dict[str, tuple[Any, float]] = {}
     unparseable = duplicates = conflicting = 0
     with rdBase.BlockLogs():
         for row in labelled:
@@ -138,15 +138,15 @@ def read(task: Task, data_dir: Path, *, seed: int) -> Molecules:
                 unparseable += 1
                 continue
             name = Chem.MolToSmiles(molecule)
-            if name in kept:
+            if name in distinct:
                 duplicates += 1
-                conflicting += kept[name][1] != values[row]
+                conflicting += distinct[name][1] != values[row]
             else:
-                kept[name] = (molecule, float(values[row]))
-    labels = np.array([value for _, value in kept.values()])
+                distinct[name] = (molecule, float(values[row]))
+    labels = np.array([value for _, value in distinct.values()])
     _check_enough(path, task, labels)
     chosen = _sample(task, labels, seed)
-    structures = [molecule for molecule, _ in kept.values()]
+    structures = [molecule for molecule, _ in distinct.values()]
     return Molecules(
         structures=tuple(structures[i] for i in chosen),
         labels=labels[chosen],

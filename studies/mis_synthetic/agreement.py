@@ -50,32 +50,33 @@ def kendall(rows: Sequence[Ranked], *, regime: str | None = None, seed: int = 0)
         seed: of the bootstrap over laws.
 
     Returns:
-        tau with a percentile interval; ``n`` is the number of pairs that the truth tells apart. Not resolvable with
+        tau with a percentile interval; ``n`` is the number of pairs whose true leakages differ. Not resolvable with
         fewer than two laws that have such pairs.
     """
-    sums = [found for law in dict.fromkeys(row.law for row in rows) if (found := _of_law(rows, law, regime))[1] > 0]
-    table = np.array(sums, dtype=np.float64).reshape(-1, 3)
-    told = int(table[:, 1].sum())
+    laws = dict.fromkeys(row.law for row in rows)
+    table = np.array([counts for law in laws if (counts := _of_law(rows, law, regime))[1] > 0], dtype=np.float64)
     if len(table) < 2:
-        return Estimate(math.nan, -1.0, 1.0, told, "kendall-tau-b", level=LEVEL, resolvable=False, needed_n=told + 1)
+        pairs = int(table.reshape(-1, 3)[:, 1].sum())
+        return Estimate(math.nan, -1.0, 1.0, pairs, "kendall-tau-b", level=LEVEL, resolvable=False, needed_n=pairs + 1)
     rng = np.random.default_rng(seed)
     drawn = table[rng.integers(0, len(table), (DRAWS, len(table)))].sum(axis=1)
     low, high = np.quantile(_tau(drawn), [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    return Estimate(float(_tau(table.sum(axis=0))), float(low), float(high), told, "kendall-tau-b", level=LEVEL)
+    total = table.sum(axis=0)
+    return Estimate(float(_tau(total)), float(low), float(high), int(total[1]), "kendall-tau-b", level=LEVEL)
 
 
 def _of_law(rows: Sequence[Ranked], law: str, regime: str | None) -> tuple[int, int, int]:
-    """Concordant less discordant pairs, pairs apart in truth, pairs apart in the figure."""
-    net = truly = figured = 0
-    mine = [row for row in rows if row.law == law and regime in (None, row.regime)]
-    for a, b in combinations(mine, 2):
+    """Concordant less discordant pairs, pairs that differ in truth, pairs that differ in the figure."""
+    net = in_truth = in_figure = 0
+    of_law = [row for row in rows if row.law == law and regime in (None, row.regime)]
+    for a, b in combinations(of_law, 2):
         if a.n != b.n:
             continue
         true = int(a.high < b.low) - int(b.high < a.low)
         tied = math.isclose(a.safety, b.safety, rel_tol=TIE)
-        said = 0 if tied else 1 if a.safety > b.safety else -1
-        net, truly, figured = net + true * said, truly + abs(true), figured + abs(said)
-    return net, truly, figured
+        figure = 0 if tied else 1 if a.safety > b.safety else -1
+        net, in_truth, in_figure = net + true * figure, in_truth + abs(true), in_figure + abs(figure)
+    return net, in_truth, in_figure
 
 
 def _tau(sums: FloatArray) -> FloatArray:

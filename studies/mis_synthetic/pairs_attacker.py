@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from harness.stats import Estimate, clopper_pearson
 from harness.types import FloatArray, IntArray
-from studies.mis._rounding_law import World
+from studies.mis_synthetic.rounding_law import World
 
 __all__ = ["implied_delta"]
 

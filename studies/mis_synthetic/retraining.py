@@ -15,7 +15,7 @@ import numpy as np
 from harness import mis
 from harness.compression import grids
 from harness.types import FloatArray, IntArray
-from studies.mis import _linear
+from studies._shared import linear
 
 __all__ = ["QUANTIZERS", "Mixture", "best_accuracy", "candidates", "draw_mixture", "losses", "retrained"]
 
@@ -64,17 +64,17 @@ def candidates(mixture: Mixture, *, count: int, size: int, rng: np.random.Genera
     refits = []
     for number in range(count):
         rows = np.arange(size) if number == 0 else rng.integers(0, size, size)
-        refits.append(_linear.fit(features[rows], labels[rows], classes=CLASSES, ridge=RIDGE))
-    found = {}
+        refits.append(linear.fit(features[rows], labels[rows], classes=CLASSES, ridge=RIDGE))
+    quantized = {}
     for name in QUANTIZERS:
         grid = grids.fit(refits[0], name)
-        found[name] = np.stack([grid.quantize(weights) for weights in refits])
-    return found
+        quantized[name] = np.stack([grid.quantize(weights) for weights in refits])
+    return quantized
 
 
 def losses(weights: FloatArray, features: FloatArray, labels: IntArray) -> FloatArray:
     """Log losses ``[K, N]`` of candidates ``[K, classes, d]``."""
-    return _linear.losses(_linear.predict(weights, features), labels, classes=CLASSES)
+    return linear.losses(linear.predict(weights, features), labels, classes=CLASSES)
 
 
 def retrained(
@@ -112,8 +112,8 @@ def retrained(
     features, labels = mixture.records(targets, rng)
     half = trainings // 2
     return {
-        (name, n): mis.mc_delta(found[:half], found[half:], losses(of[name], features, labels).T)
-        for (name, n), found in sums.items()
+        (name, n): mis.mc_delta(of_n[:half], of_n[half:], losses(of[name], features, labels).T)
+        for (name, n), of_n in sums.items()
     }
 
 
@@ -131,4 +131,4 @@ def _training_sets(
 def best_accuracy(weights: FloatArray, losses: FloatArray, features: FloatArray, labels: IntArray) -> float:
     """Accuracy on records of the candidate that loses least on them."""
     best = weights[int(losses.mean(axis=1).argmin())]
-    return float(_linear.accuracy(_linear.predict(best, features), labels))
+    return float(linear.accuracy(linear.predict(best, features), labels))

@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from harness.compression.grids import Grid, fit
 from harness.types import FloatArray
-from studies.mis import GRIDS
+from studies._shared import GRIDS
 
 __all__ = ["World", "draw_world"]
 

@@ -60,12 +60,12 @@ def true_delta(
     inner = np.concatenate(([-np.inf], cuts, [np.inf]))
     base = np.searchsorted(cuts, mean, side="right")
     most = np.maximum(_left(inner, base, mean, spread), _left(inner, base, shifted, left).max(axis=0))
-    open_ = most > DECIDED
-    if not open_.any():
+    undecided = most > DECIDED
+    if not undecided.any():
         return Truth(0.0, 0.0, len(mean) * DECIDED, "enumerated")
-    mean, shifted = mean[open_], shifted[:, open_]
+    mean, shifted = mean[undecided], shifted[:, undecided]
     if most.sum() < RARE:
-        each, how = _enumerated(inner, base[open_], mean, shifted, spread, left), "enumerated"
+        each, how = _enumerated(inner, base[undecided], mean, shifted, spread, left), "enumerated"
     else:
         each, how = _drawn(inner, mean, shifted, spread, left, codes=codes, rng=rng), "drawn"
     value, error = float(each.mean()), float(each.std(ddof=1)) / math.sqrt(records)
@@ -115,11 +115,11 @@ def _drawn(
     rng: np.random.Generator,
 ) -> FloatArray:
     """Total variation: mean of ``max(0, 1 - likelihood ratio)`` over codes from the law without z, ``[records]``."""
-    found = np.empty(len(shifted))
+    variation = np.empty(len(shifted))
     cuts = inner[1:-1]
     for row, moved in enumerate(shifted):
         level = np.searchsorted(cuts, mean + spread * rng.standard_normal((codes, len(mean))), side="right")
         with np.errstate(divide="ignore"):
             ratio = np.log(_mass(inner, level, moved, left)) - np.log(_mass(inner, level, mean, spread))
-        found[row] = np.maximum(-np.expm1(np.minimum(ratio.sum(axis=1), 0.0)), 0.0).mean()
-    return found
+        variation[row] = np.maximum(-np.expm1(np.minimum(ratio.sum(axis=1), 0.0)), 0.0).mean()
+    return variation

@@ -3,32 +3,84 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.config import parse
 from harness.errors import ConfigError
-from studies.compleak import arms
+from studies.compleak.arms import arms
+from studies.compleak.settings import StudySettings, check, load
+
+AUDIT = """
+name = "x"
+
+[training]
+augment = {augment}
+"""
 
 
-def planned(**table: object) -> list[tuple[str, bool]]:
-    return [(arm.name, arm.confounded) for arm in arms(parse({"name": "x", **table}), Path("runs"))]
+def written(folder: Path, study: str, *, augment: bool = False) -> Path:
+    path = folder / "audit.toml"
+    path.write_text(AUDIT.format(augment=str(augment).lower()) + study)
+    return path
 
 
-def test_the_first_seed_has_a_null_twin_whatever_the_seeds_are() -> None:
-    assert planned(study={"seeds": [7, 8]}) == [("seed 7", False), ("seed 8", False), ("seed 7, null twin", False)]
+def planned(folder: Path, study: str, *, augment: bool = False) -> list[tuple[str, bool]]:
+    audit, settings = load(written(folder, study, augment=augment))
+    return [(arm.name, arm.confounded) for arm in arms(audit, settings, folder)]
 
 
-def test_the_mistake_is_made_where_training_transforms_images() -> None:
-    found = planned(study={"seeds": [7, 8]}, training={"augment": True})
-    assert found == [("seed 7", True), ("seed 8", False), ("seed 7, null twin", True)]
+def test_the_first_seed_has_a_null_twin_whatever_the_seeds_are(tmp_path: Path) -> None:
+    expected = [("seed 7", False), ("seed 8", False), ("seed 7, null twin", False)]
+    assert planned(tmp_path, "[study]\nseeds = [7, 8]\n") == expected
 
 
-def test_what_is_asked_for_is_what_is_done() -> None:
-    study = {"seeds": [7, 8], "null": [], "confounded": [8]}
-    assert planned(study=study, training={"augment": True}) == [("seed 7", False), ("seed 8", True)]
+def test_the_mistake_is_made_where_training_transforms_images(tmp_path: Path) -> None:
+    expected = [("seed 7", True), ("seed 8", False), ("seed 7, null twin", True)]
+    assert planned(tmp_path, "[study]\nseeds = [7, 8]\n", augment=True) == expected
 
 
-def test_no_transform_to_show_is_said_before_anything_is_trained() -> None:
-    with pytest.raises(ConfigError, match=r"study\.confounded: .*training\.augment is false"):
-        planned(study={"seeds": [1], "confounded": [1]})
+def test_the_settings_replace_the_defaults(tmp_path: Path) -> None:
+    study = "[study]\nseeds = [7, 8]\nnull = []\nconfounded = [8]\n"
+    assert planned(tmp_path, study, augment=True) == [("seed 7", False), ("seed 8", True)]
+
+
+def test_null_twins_and_the_mistake_look_at_the_chosen_variants(tmp_path: Path) -> None:
+    study = StudySettings(seeds=(1,), variants=("original", "int8"))
+    plain, null = arms(parse({"name": "x"}), study, tmp_path)
+    assert len(plain.config.compression.variants) == 7
+    assert null.config.compression.variants == plain.variants == ("original", "int8")
+
+
+def test_without_a_table_three_seeds_are_studied(tmp_path: Path) -> None:
+    audit, settings = load(written(tmp_path, ""))
+    assert settings == StudySettings()
+    assert settings.seeds == (1, 2, 3)
+    assert audit.name == "x"
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        ("seeds = [1, 1]", "study: seeds: names a seed twice"),
+        ("null = [4]", "study: null: seed 4 is not among the seeds"),
+        ("seeds = []", "study.seeds: "),
+        ("sedes = [1]", "study.sedes: unknown key; did you mean 'seeds'?"),
+        ('variants = ["original", "int4"]', "study.variants: 'int4' is not among compression.variants"),
+        ('variants = ["int8"]', "study.variants: must contain 'original'"),
+        ("confounded = [1]", "study.confounded: .*training.augment is false"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_file_and_field(tmp_path: Path, study: str, message: str) -> None:
+    path = written(tmp_path, f"[study]\n{study}\n")
+    with pytest.raises(ConfigError, match=message) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_an_audit_that_trains_nothing_is_not_studied() -> None:
+    table: dict[str, Any] = {"name": "x", "answers": {"file": "answers.npz"}}
+    with pytest.raises(ConfigError, match="study: repeats the training, and this audit trains nothing"):
+        check(StudySettings(), parse(table))

@@ -5,26 +5,21 @@ from __future__ import annotations
 import copy
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
-from scipy.special import ndtr
 
-from harness.compression.grids import fit
 from harness.errors import EdgeleakError, InputError, RunError
-from studies.mis._attacker import attack, halves
-from studies.mis._coordinates import Cells, coordinate_delta, retained
-from studies.mis._heads import FINITE, FLOAT, QUANTIZERS, quantizers
-from studies.mis._molecule_task import Settings
-from studies.mis._molecules import conduct
-from studies.mis._molecules_claims import answers
-from studies.mis._tasks import TASKS, Molecules, read
-from studies.mis._utility import utilities
+from studies.mis_molecules.claims import answers
+from studies.mis_molecules.heads import FLOAT, QUANTIZERS
+from studies.mis_molecules.study import conduct
+from studies.mis_molecules.task import Settings
+from studies.mis_molecules.tasks import TASKS, Molecules, read
 
 pytest.importorskip("rdkit", reason="RDKit is not installed")
 
@@ -38,7 +33,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no folder shared/data
 
 class Done(NamedTuple):
     folder: Path
-    found: dict[str, Any]
+    findings: dict[str, Any]
     files: tuple[Path, ...]
 
 
@@ -82,8 +77,15 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     """One finished study of both tasks; nobody writes into it."""
     folder = tmp_path_factory.mktemp("done")
     (folder / "data").mkdir()
-    found, files = study(fill(folder / "data"), folder)
-    return Done(folder, found, files)
+    findings, files = study(fill(folder / "data"), folder)
+    return Done(folder, findings, files)
+
+
+@pytest.fixture
+def copied(done: Done, tmp_path: Path) -> Path:
+    """A copy of the finished study and of its data, to change."""
+    shutil.copytree(done.folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def silent(*_: object) -> None:
@@ -91,7 +93,7 @@ def silent(*_: object) -> None:
 
 
 def study(data: Path, folder: Path, **options: Any) -> tuple[dict[str, Any], tuple[Path, ...]]:
-    chosen = {"seed": 3, "tasks": ("BBBP", "Lipophilicity"), "settings": SMALL} | options
+    chosen: dict[str, Any] = {"seed": 3, "tasks": ("BBBP", "Lipophilicity"), "settings": SMALL} | options
     return conduct(data, folder / "kept", out=folder / "page/mis-molecules.md", progress=silent, **chosen)
 
 
@@ -106,12 +108,12 @@ def numbers(value: object) -> Iterator[float]:
         yield value
 
 
-def test_study_of_made_molecules(done: Done) -> None:
-    folder, found, files = done
-    assert found["schema"] == "edgeleak.mis-molecules/1"
-    assert [task["kind"] for task in found["tasks"]] == ["classification", "regression"]
-    assert all(math.isfinite(x) for x in numbers(json.loads(json.dumps(found))))
-    for task in found["tasks"]:
+def test_every_quantizer_of_every_task_is_measured_and_shown(done: Done) -> None:
+    folder, findings, files = done
+    assert findings["schema"] == "edgeleak.mis-molecules/1"
+    assert [task["kind"] for task in findings["tasks"]] == ["classification", "regression"]
+    assert all(math.isfinite(x) for x in numbers(json.loads(json.dumps(findings))))
+    for task in findings["tasks"]:
         assert [row["quantizer"] for row in task["rows"]] == list(QUANTIZERS)
         assert sum(task["parts"].values()) == 60
         assert sorted(task["order"]) == sorted(QUANTIZERS)
@@ -122,9 +124,9 @@ def test_study_of_made_molecules(done: Done) -> None:
         float_row = next(row for row in task["rows"] if row["quantizer"] == FLOAT)
         assert float_row["use"]["difference"]["value"] == float_row["use"]["difference"]["high"] == 0.0
     page = (folder / "page/mis-molecules.md").read_text()
-    assert "edgeleak mis-study molecules --data DIR" in page
+    assert "python -m studies.mis_molecules --data DIR" in page
     assert str(folder) not in page
-    assert all(sentence in page for sentence in found["answers"])
+    assert all(sentence in page for sentence in findings["answers"])
     pictures = [file for file in files if file.suffix == ".svg"]
     assert [picture.stem.rpartition("-")[2] for picture in pictures] == ["attacker", "indicator", "predicted"]
     for picture in pictures:
@@ -132,49 +134,48 @@ def test_study_of_made_molecules(done: Done) -> None:
     assert pictures[0].read_text().count("n = 18") == 2  # one panel a task
 
 
-def test_same_seed_same_findings_and_another_seed_others(done: Done, data: Path, tmp_path: Path) -> None:
-    again, files = study(data, tmp_path)
-    assert again == done.found
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(done: Done, data: Path, tmp_path: Path) -> None:
+    findings, files = study(data, tmp_path)
+    assert findings == done.findings
     assert [f.read_bytes() for f in files] == [f.read_bytes() for f in done.files]
-    other, _ = study(data, tmp_path, seed=4, tasks=("Lipophilicity",))
-    assert other["tasks"] != done.found["tasks"][1:]
+    others, _ = study(data, tmp_path, seed=4, tasks=("Lipophilicity",))
+    assert others["tasks"] != done.findings["tasks"][1:]
 
 
 def test_a_task_does_not_depend_on_the_others(done: Done, data: Path, tmp_path: Path) -> None:
-    assert study(data, tmp_path, tasks=("Lipophilicity",))[0]["tasks"] == done.found["tasks"][1:]
+    assert study(data, tmp_path, tasks=("Lipophilicity",))[0]["tasks"] == done.findings["tasks"][1:]
 
 
-def test_finished_tasks_are_kept(data: Path, tmp_path: Path) -> None:
-    study(data, tmp_path, tasks=("BBBP",))
-    kept = tmp_path / "kept"
+def test_finished_tasks_are_kept(done: Done, copied: Path) -> None:
+    kept = copied / "kept"
+    for path in kept.glob("*Lipophilicity*"):
+        path.unlink()
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in kept.glob("*BBBP*")}
     assert {path.suffix for path in before} == {".json", ".npz"}
-    study(data, tmp_path)
+    assert study(copied / "data", copied)[0] == done.findings
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in kept.glob("*BBBP*")} == before
     assert not list(kept.glob(".*"))  # nothing half-written
 
 
-def test_other_settings_or_bytes_are_another_task(data: Path, tmp_path: Path) -> None:
-    study(data, tmp_path, tasks=("BBBP",))
-    study(data, tmp_path, tasks=("BBBP",), seed=4)
-    kept = tmp_path / "kept"
-    assert (len(list(kept.glob("task-*"))), len(list(kept.glob("features-*")))) == (2, 1)
+def test_other_settings_or_bytes_are_another_task(copied: Path) -> None:
+    kept, data = copied / "kept", copied / "data"
+    study(data, copied, tasks=("BBBP",), seed=4)
+    assert (len(list(kept.glob("task-BBBP*"))), len(list(kept.glob("features-BBBP*")))) == (2, 1)
     with (data / "BBBP.csv").open("a") as file:
         file.write("CCOCC,1\n")
-    found, _ = study(data, tmp_path, tasks=("BBBP",))
-    assert sum(found["tasks"][0]["parts"].values()) == 61
-    assert (len(list(kept.glob("task-*"))), len(list(kept.glob("features-*")))) == (3, 2)
+    findings, _ = study(data, copied, tasks=("BBBP",))
+    assert sum(findings["tasks"][0]["parts"].values()) == 61
+    assert (len(list(kept.glob("task-BBBP*"))), len(list(kept.glob("features-BBBP*")))) == (3, 2)
 
 
 @pytest.mark.parametrize("kind", ["task", "features"])
-def test_damaged_kept_file(data: Path, tmp_path: Path, kind: str) -> None:
-    study(data, tmp_path, tasks=("BBBP",))
+def test_a_damaged_file_is_refused_with_its_name(copied: Path, kind: str) -> None:
     if kind == "features":
-        next((tmp_path / "kept").glob("task-*")).unlink()
-    damaged = next((tmp_path / "kept").glob(f"{kind}-*"))
+        next((copied / "kept").glob("task-BBBP*")).unlink()
+    damaged = next((copied / "kept").glob(f"{kind}-BBBP*"))
     damaged.write_bytes(damaged.read_bytes()[:20])
     with pytest.raises(RunError, match=damaged.name) as error:
-        study(data, tmp_path, tasks=("BBBP",))
+        study(copied / "data", copied, tasks=("BBBP",))
     assert "delete" in str(error.value.hint)
 
 
@@ -188,7 +189,7 @@ def test_rows_that_cannot_be_used_are_dropped_and_counted(data: Path) -> None:
     assert (dropped.duplicates, dropped.conflicting, dropped.unsampled) == (3, 1, 0)
 
 
-def test_a_bounded_task_keeps_every_active(data: Path) -> None:
+def test_a_task_of_bounded_size_keeps_every_active_molecule(data: Path) -> None:
     chains = [f"{'C' * k}{end},{int(end == 'O')}" for end in ("O", "N", "S") for k in range(1, 16)]
     table(data, "HIV.csv", "HIV_active", chains)
     task = TASKS["HIV"]
@@ -223,7 +224,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_files_are_named(data: Path, tmp_path: Path, case: str) -> None:
+def test_a_bad_file_is_refused_with_its_name_and_column(data: Path, tmp_path: Path, case: str) -> None:
     header, lines, message = BAD[case]
     (data / "BBBP.csv").write_text("\n".join([header, *lines]) if header else "")
     with pytest.raises(InputError) as error:
@@ -233,33 +234,33 @@ def test_bad_files_are_named(data: Path, tmp_path: Path, case: str) -> None:
     assert not (tmp_path / "page").exists()
 
 
-def test_bytes_that_are_no_text(data: Path, tmp_path: Path) -> None:
+def test_bytes_that_are_no_text_are_refused_with_the_file(data: Path, tmp_path: Path) -> None:
     (data / "BBBP.csv").write_bytes(b"smiles,p_np\n\xff\xfe\x00,1\n")
     with pytest.raises(InputError, match=r"BBBP\.csv"):
         study(data, tmp_path, tasks=("BBBP",))
 
 
 @pytest.mark.parametrize(("value", "shown"), [("inf", "inf"), ("n/m", "n/m")])
-def test_bad_value_of_a_regression(data: Path, tmp_path: Path, value: str, shown: str) -> None:
+def test_a_bad_value_in_regression_is_refused_with_its_row(data: Path, tmp_path: Path, value: str, shown: str) -> None:
     table(data, "Lipophilicity.csv", "exp", rows(lambda i, s: value if i == 7 else size_of(i, s)))
     with pytest.raises(InputError, match=f"'exp', row 8 is '{shown}', expected a finite number"):
         study(data, tmp_path, tasks=("Lipophilicity",))
 
 
-def test_constant_regression(data: Path, tmp_path: Path) -> None:
+def test_a_constant_property_is_refused(data: Path, tmp_path: Path) -> None:
     table(data, "Lipophilicity.csv", "exp", rows(lambda *_: 2.5))
     with pytest.raises(InputError, match=r"all values are 2\.5"):
         study(data, tmp_path, tasks=("Lipophilicity",))
 
 
-def test_missing_file_is_told_before_anything_is_done(data: Path, tmp_path: Path) -> None:
+def test_a_missing_file_is_refused_before_anything_is_done(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"clintox\.csv: no such file"):
         study(data, tmp_path, tasks=("BBBP", "ClinTox"))
     assert not (tmp_path / "kept").exists()
 
 
 @pytest.mark.parametrize("names", [("BBBQ",), (), ("BBBP", "BBBP")])
-def test_bad_task_names(data: Path, tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_unknown_repeated_or_missing_tasks_are_refused(data: Path, tmp_path: Path, names: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="tasks:"):
         study(data, tmp_path, tasks=names)
 
@@ -271,7 +272,7 @@ sys.modules["rdkit"] = None
 from pathlib import Path
 
 from harness.errors import DependencyError
-from studies.mis._molecules import conduct
+from studies.mis_molecules.study import conduct
 
 try:
     conduct(Path("."), Path("kept"), out=Path("page.md"), seed=0, tasks=["BBBP"], progress=lambda *_: None)
@@ -280,7 +281,7 @@ except DependencyError as error:
 """
 
 
-def test_without_rdkit(tmp_path: Path) -> None:
+def test_without_rdkit_the_command_to_install_it_is_given(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_RDKIT],
@@ -293,152 +294,11 @@ def test_without_rdkit(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-# -- parts -------------------------------------------------------------------------------------------------------------
-
-
-def test_levels_are_the_pilots() -> None:
-    rng = np.random.default_rng(0)
-    pilot, weights = rng.normal(size=50), rng.normal(size=(7, 50))
-    through = quantizers(pilot)
-    levels = {"sign": 2, "ternary-0.33": 3, "ternary-0.9": 3, "uniform-2": 4, "uniform-3": 8, "cluster-4": 4}
-    for name, count in levels.items():
-        found = np.unique(through[name].quantize(weights))
-        everywhere = np.unique(through[name].quantize(np.linspace(-9, 9, 5000).reshape(100, 50)))
-        assert len(everywhere) == count
-        assert set(found) <= set(everywhere)
-    pruned = through["prune-0.9"].quantize(weights)
-    assert ((pruned == 0).sum(axis=1) == 45).all()
-    assert np.array_equal(pruned[pruned != 0], weights[pruned != 0])
-    assert np.array_equal(through[FLOAT].quantize(weights), weights)
-    for name in FINITE:  # a weight at a level stays there
-        once = through[name].quantize(weights)
-        assert np.array_equal(through[name].quantize(once), once)
-
-
-def test_retained_information_known_answers() -> None:
-    zero, one = np.zeros(1), np.ones(1)
-    tie = Cells(np.zeros(1), (False, False))
-    assert retained(tie, zero, one)[0] == pytest.approx(2 / math.pi, rel=1e-12)
-    # A Bernoulli's: density squared over p (1 - p), wherever the cut is.
-    shifted, p = retained(tie, np.array([0.7]), one)[0], ndtr(0.7)
-    assert shifted == pytest.approx(math.exp(-0.49) / (2 * math.pi * p * (1 - p)), rel=1e-12)
-    assert retained(tie, np.array([40.0]), one)[0] == 0.0
-    assert retained(Cells(np.zeros(0), (True,)), zero, one)[0] == 1.0
-    fine = Cells(np.linspace(-5, 5, 1001), (False,) * 1002)
-    assert retained(fine, zero, one)[0] == pytest.approx(1.0, abs=1e-4)
-    # Pruning keeps what its finest code would keep outside the cut, and one code within.
-    pruned = retained(Cells(np.array([-1.0, 1.0]), (True, False, True)), zero, one)[0]
-    within = ndtr(1.0) - ndtr(-1.0) - 2 * math.exp(-0.5) / math.sqrt(2 * math.pi)
-    assert pruned == pytest.approx(1.0 - within, rel=1e-12)
-
-
-@pytest.mark.parametrize("name", ["sign", "ternary-0.9", "uniform-4", FLOAT])
-def test_coordinate_law_is_the_exact_leakage_of_independent_normal_weights(name: str) -> None:
-    """The best attacker knows each code's probability with and without the record; its advantage is simulated."""
-    rng = np.random.default_rng(5)
-    d, n, games = 60, 400, 4000
-    mean = rng.normal(size=d) * 0.08
-    refits = mean + rng.normal(size=(4000, d)) / math.sqrt(n)
-    cells = quantizers(mean, [name])[name].cells(refits)
-    law = coordinate_delta(cells, refits, n=n, trained_on=n)
-    record = rng.normal(size=(games, d)) / n  # what a record of unit variance moves the mean by
-    inside = mean + record + rng.normal(size=(games, d)) * math.sqrt((n - 1) / n**2)
-    outside = mean + rng.normal(size=(games, d)) / math.sqrt(n)
-    guesses = [_likelier_inside(w, mean, record, n, cells) for w in (inside, outside)]
-    advantage = guesses[0].mean() - guesses[1].mean()
-    error = math.sqrt(2 * 0.25 / games)
-    assert abs(advantage - law.value) < 4 * error + 0.02 * law.value
-    assert law.low <= law.value <= law.high
-
-
-def _likelier_inside(w: np.ndarray, mean: np.ndarray, record: np.ndarray, n: int, cells: Cells) -> np.ndarray:
-    if cells.keeps == (True,):
-        without = -n * (w - mean) ** 2 / 2 - math.log(1 / n) / 2
-        variance = (n - 1) / n**2
-        return ((-((w - mean - record) ** 2) / (2 * variance) - math.log(variance) / 2) - without).sum(axis=1) > 0
-    code = np.searchsorted(cells.cuts, w, side="right")
-    edges = np.concatenate([[-np.inf], cells.cuts, [np.inf]])
-
-    def log_mass(centre: np.ndarray, spread: float) -> np.ndarray:
-        mass = ndtr((edges[code + 1] - centre) / spread) - ndtr((edges[code] - centre) / spread)
-        return np.log(np.maximum(mass, 1e-300))
-
-    ratio = log_mass(mean + record, math.sqrt(n - 1) / n) - log_mass(np.broadcast_to(mean, w.shape), 1 / math.sqrt(n))
-    return ratio.sum(axis=1) > 0
-
-
-def test_coordinate_law_of_the_float_counts_weights() -> None:
-    refits = np.random.default_rng(0).normal(size=(50, 30))
-    found = coordinate_delta(Cells(np.zeros(0), (True,)), refits, n=200, trained_on=400)
-    assert [found.low, found.value, found.high] == pytest.approx([math.sqrt(30 / (2 * math.pi * 200))] * 3)
-
-
-def test_halves_keep_classes_and_differ() -> None:
-    groups = np.repeat([0, 1], [20, 8])
-    members = halves(groups, 6, np.random.default_rng(0))
-    assert (members[:, groups == 0].sum(axis=1) == 10).all()
-    assert (members[:, groups == 1].sum(axis=1) == 4).all()
-    assert len(np.unique(members, axis=0)) == 6
-
-
-def _least_squares(features: np.ndarray, targets: np.ndarray, members: np.ndarray) -> np.ndarray:
-    return np.stack([np.linalg.lstsq(features[m], targets[m], rcond=None)[0] for m in members])
-
-
-def test_attacker_finds_overfitting_and_nothing_where_there_is_nothing() -> None:
-    rng = np.random.default_rng(2)
-    n, d = 120, 30
-    features, targets = rng.normal(size=(n, d)), rng.normal(size=n)
-    members = halves(np.zeros(n, dtype=np.int64), 40, rng)
-    fitted = _least_squares(features, targets, members)
-    # Members drawn anew have nothing to do with what the weights were fitted to.
-    unrelated = halves(np.zeros(n, dtype=np.int64), 40, rng)
-    options: dict[str, Any] = {"classes": None, "draws": 500, "seed": 0}
-    found = attack({FLOAT: fitted, "same": fitted}, features, targets, members, **options)
-    assert np.quantile(found.drawn[FLOAT], 0.001) > 0.2
-    assert np.array_equal(found.drawn[FLOAT], found.drawn["same"])  # paired
-    nothing = attack({FLOAT: fitted}, features, targets, unrelated, **options)
-    low, high = np.quantile(nothing.drawn[FLOAT], [0.001, 0.999])
-    assert low < 0 < high
-    with pytest.raises(InputError, match="retrainings=6"):
-        attack({FLOAT: fitted[:6]}, features, targets, members[:6], **options)
-
-
-def test_utility_known_answers() -> None:
-    targets = np.array([0, 0, 0, 1, 1, 1] * 20)
-    perfect, useless = targets - 0.5, np.zeros(len(targets))
-    found = utilities(
-        {FLOAT: perfect, "useless": useless}, targets, reference=FLOAT, classes=2, draws=200, level=0.95, seed=0
-    )
-    assert found[FLOAT].measures["auc"].value == found[FLOAT].measures["accuracy"].value == 1.0
-    assert found["useless"].measures["auc"].value == 0.5
-    assert found["useless"].lost.value == 1.0
-    assert found["useless"].difference.value == -0.5
-    values = np.random.default_rng(0).normal(size=100)
-    regressed = utilities(
-        {FLOAT: 0.5 * values, "constant": 0 * values, "exact": values},
-        values,
-        reference=FLOAT,
-        classes=None,
-        unit=3.0,
-        draws=200,
-        level=0.95,
-        seed=0,
-    )
-    assert regressed["constant"].lost.value == pytest.approx(1.0)
-    assert regressed["exact"].lost.value == pytest.approx(-1.0)
-    assert regressed[FLOAT].measures["rmse"].value == pytest.approx(1.5 * math.sqrt((values**2).mean()))
-    worthless = utilities(
-        {FLOAT: -values, "exact": values}, values, reference=FLOAT, classes=None, draws=200, level=0.95, seed=0
-    )
-    assert not worthless["exact"].lost.resolvable
-
-
 # -- sentences ---------------------------------------------------------------------------------------------------------
 
 
 def test_sentences_follow_the_figures(done: Done) -> None:
-    tasks: list[dict[str, Any]] = copy.deepcopy(done.found["tasks"])
+    tasks: list[dict[str, Any]] = copy.deepcopy(done.findings["tasks"])
 
     def said(answer: str) -> str:
         for task in tasks:
@@ -464,7 +324,7 @@ def test_sentences_follow_the_figures(done: Done) -> None:
 
 
 def test_near_ties_are_never_ordered_by_r(done: Done) -> None:
-    task = done.found["tasks"][0]
+    task = done.findings["tasks"][0]
     regimes = {row["quantizer"]: row["mis"]["regime"] for row in task["rows"]}
     local = [r for r in task["comparisons"] if {regimes[r["quantizer"]], regimes[r["other"]]} == {"local"}]
     assert local
@@ -475,16 +335,16 @@ def test_near_ties_are_never_ordered_by_r(done: Done) -> None:
 @needs_data
 def test_two_real_tasks(tmp_path: Path) -> None:
     size = Settings(candidates=16, retrainings=40, draws=1000)
-    found, _ = study(DATA, tmp_path, tasks=("BBBP", "FreeSolv"), settings=size)
-    for task in found["tasks"]:
-        told = {row["quantizer"]: row for row in task["rows"]}
+    findings, _ = study(DATA, tmp_path, tasks=("BBBP", "FreeSolv"), settings=size)
+    for task in findings["tasks"]:
+        rows_of = {row["quantizer"]: row for row in task["rows"]}
         # A sparse ternary hides what the float shows, to the attacker and to the law alike.
-        sparse, whole = told["ternary-0.9"]["attack"], told[FLOAT]["attack"]
+        sparse, whole = rows_of["ternary-0.9"]["attack"], rows_of[FLOAT]["attack"]
         assert sparse["advantage"]["high"] < whole["advantage"]["low"]
         assert sparse["law"]["high"] < whole["law"]["low"]
         assert task["agreement"]["law"]["low"] > 0.3
-        assert told["uniform-8"]["use"]["lost"]["value"] < 0.1
-    bbbp, freesolv = found["tasks"]
+        assert rows_of["uniform-8"]["use"]["lost"]["value"] < 0.1
+    bbbp, freesolv = findings["tasks"]
     assert bbbp["dropped"]["unparseable"] == 11
     assert next(row for row in bbbp["rows"] if row["quantizer"] == FLOAT)["use"]["auc"]["low"] > 0.8
     assert freesolv["dimensions"] == freesolv["parts"]["representation"] // 2
@@ -495,11 +355,3 @@ def test_an_error_leaves_no_half_written_file(data: Path, tmp_path: Path) -> Non
     with pytest.raises(EdgeleakError):
         study(data, tmp_path, tasks=("BBBP",))
     assert not (tmp_path / "page").exists()
-
-
-def test_grid_levels_are_ascending_for_clusters() -> None:
-    pilot = np.random.default_rng(1).normal(size=129)
-    cells = quantizers(pilot, ["cluster-16"])["cluster-16"].cells(pilot[None, :])
-    assert (np.diff(cells.cuts) > 0).all()
-    assert len(cells.keeps) == len(cells.cuts) + 1 == 16
-    assert fit(pilot[None, :], "uniform-4").levels == 16

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness import collection
+from harness import collection, fields
 from harness.audit.context import Context
-from harness.audit.plan import perform
-from harness.audit.stages.export import attempt, read_artifact, unsupported
-from harness.audit.stages.train import reference_path, train
-from harness.config import AuditConfig, parse
+from harness.audit.plan import run_stage
+from harness.config import AuditConfig, DeviceConfig, parse
 from harness.devices import Device
 from harness.errors import ArtifactError, ConfigError, DeviceLostError, DeviceUnavailableError, EdgeleakError
 from harness.store import Run
-from harness.subject.trained import TARGET, TrainedSubject
+from harness.subject import AUDIT, TARGET
+from harness.subject.exported import read_artifact, unsupported
+from harness.subject.trained import TrainedSubject, reference_path
 from harness.types import Artifact, Records
+from studies.export_matrix.conversions import export_all
 
 __all__ = ["ARCHITECTURES", "VARIANTS", "cells"]
 
@@ -89,18 +91,19 @@ def cells(
     def named(label: str, done: int, total: int) -> None:
         progress(f"{name}: {label}", done, total)
 
-    with Run.open(folder / name, config) as run, Context(named, device) as context:
+    with Run.open(folder / name, config) as run, Context(named, DeviceConfig(url=device)) as context:
         if not run.is_done("train"):
-            perform("train", train, config, run, context)
-        failed = attempt(config, run, context)
+            run_stage("train", config, run, context)
+        failures = export_all(config, run, context)
         subject = TrainedSubject.load(config, run)
-        records = subject.population("audit")
+        records = subject.population(AUDIT)
         rows = []
         wanted = [(variant, runtime) for variant in variants for runtime in runtimes]
         for done, (variant, runtime) in enumerate(wanted):
             named("ask", done, len(wanted))
             row: Row = {"architecture": name, "variant": variant, "runtime": runtime}
-            rows.append(row | _cell(run, subject, context, records, variant, runtime, failed.get((variant, runtime))))
+            failure = failures.get((variant, runtime))
+            rows.append(row | _cell(run, subject, context, records, variant, runtime, failure))
         named("ask", len(wanted), len(wanted))
     return rows
 
@@ -144,11 +147,11 @@ def _cell(
         return {"status": "unsupported", "reason": reason}
     if failure is not None:
         return {"status": "failed", "reason": failure}
-    kept = f"cells/{variant}-{runtime}.json"
+    place = f"cells/{variant}-{runtime}.json"
     try:
-        return dict(run.read_json(kept))
+        return run.read_json(place)
     except EdgeleakError:
-        pass
+        pass  # it was not asked yet
     artifact = read_artifact(run, TARGET, variant, runtime)
     try:
         answers = _asked(context.device, artifact, records)
@@ -156,24 +159,25 @@ def _cell(
         raise
     except EdgeleakError as error:
         return {"status": "failed", "reason": error.message}
-    # Stage train asked torch about the same records, once for each set of float weights.
+    # Torch was asked about the same records, once for each set of float weights.
     reference = np.load(reference_path(run, variant), allow_pickle=False)
-    found = collection.parity(answers, reference)
+    parity = collection.parity(answers, reference)
     row = {
         "status": "ok",
         "size_bytes": artifact.size_bytes,
-        "max_abs_difference": found.max_abs_difference,
+        "max_abs_difference": parity.max_abs_difference,
         "largest_logit": float(np.abs(reference).max()),
-        "flips": found.flips,
-        "n": found.n,
+        "flips": parity.flips,
+        "n": parity.n,
         "accuracy": float((answers.argmax(axis=1) == records.labels).mean()),
-        **_held(artifact),
+        **_contents(subject, artifact),
     }
-    run.write_json(kept, row)
+    run.write_json(place, row)
     return row
 
 
-def _asked(device: Device, artifact: Artifact, records: Records) -> Any:
+def _asked(device: Device, artifact: Artifact, records: Records) -> NDArray[np.float32]:
+    """The device's answers, float32 ``[n, C]``."""
     device.deploy(artifact)
     batches = (
         (number, records.take(slice(begin, begin + BATCH)))
@@ -186,16 +190,14 @@ def _asked(device: Device, artifact: Artifact, records: Records) -> Any:
     return np.concatenate(answers)
 
 
-def _held(artifact: Artifact) -> Row:
+def _contents(subject: TrainedSubject, artifact: Artifact) -> Row:
     """What the file's own bytes hold."""
-    provenance: Any = artifact.provenance
-    weights = provenance["weights"]
-    if not weights:
+    (file,) = subject.file_results([artifact])
+    if not file.weights:
         raise ArtifactError(f"{artifact.path.name}: no weight could be read back from it")
-    sizes = [int(np.prod(w["shape"])) for w in weights]
     return {
-        "zip_bytes": provenance["size_zip_bytes"],
-        "share_zeros": float(np.average([w["share_zeros"] for w in weights], weights=sizes)),
-        "distinct_values": max(w["distinct_values"] for w in weights),
-        "bits": sorted({w["bits"] for w in weights}),
+        "zip_bytes": file.zip_bytes,
+        "share_zeros": file.share_zeros,
+        "distinct_values": max(file.distinct_values),
+        "bits": sorted({fields.integer(tensor, "bits") or 0 for tensor in file.weights}),
     }

@@ -1,0 +1,47 @@
+"""What the studies' command lines share: their options, and how a finished study is reported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import ProgressView, err, out
+
+__all__ = ["PageOption", "RunOption", "SeedOption", "application", "progress", "report"]
+
+RunOption = Annotated[
+    Path, typer.Option("--run", help="Folder of what is finished; the same command resumes from it.", metavar="DIR")
+]
+PageOption = Annotated[
+    Path, typer.Option("--out", help="The page; its pictures are written beside it.", metavar="FILE.md")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of every random choice.", metavar="N")]
+
+
+def application() -> typer.Typer:
+    """An empty command line that looks like that of ``edgeleak``."""
+    return typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+
+
+def progress(*, quiet: bool) -> ProgressView:
+    """Progress on stderr, to be used as a context manager."""
+    return ProgressView(err, quiet=quiet)
+
+
+def report(findings: Mapping[str, object], sentences: Iterable[str], files: Iterable[Path], *, as_json: bool) -> None:
+    """Print a study's findings: all of them as JSON, or in sentences, with the files that hold the rest."""
+    if as_json:
+        out.print_json(json.dumps(findings))
+        return
+    for sentence in sentences:
+        out.print(f"- {sentence}", soft_wrap=True, markup=False)
+    out.print("\nWritten: " + ", ".join(map(str, files)), soft_wrap=True, markup=False)
