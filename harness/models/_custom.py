@@ -48,7 +48,7 @@ def custom(name: str, *, n_classes: int, in_shape: tuple[int, ...], vocabulary: 
             logits = model.eval()(records)
     except Exception as error:
         raise ConfigError(
-            f"{call}: the model, asked about {str(records.dtype).removeprefix('torch.')} {list(records.shape)}, raised "
+            f"{call}: the model, called with {str(records.dtype).removeprefix('torch.')} {list(records.shape)}, raised "
             f"{_one_line(error)}"
         ) from error
     model.train(training)

@@ -57,7 +57,7 @@ def tpr_at_fpr(
 
     With 10% of the members exposed, with AUC .96, and with 3000 to 10000 members against 1000 non-members it stays
     between 93.3% and 95.6%; with 200 members, whose counts are coarse, between 94.9% and 98.5%.
-    Clopper-Pearson for the realised threshold is kept as ``at_threshold``; for that rate it covers 95 to 96%.
+    Clopper-Pearson for the realised threshold is given as ``at_threshold``; for that rate it covers 95 to 96%.
 
     Args:
         scores: a curve, or scores ``[n]``.

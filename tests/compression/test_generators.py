@@ -275,5 +275,5 @@ def test_a_format_can_be_flipped_only_where_its_codes_are_known(model: nn.Module
 
 def test_more_flips_than_codes_are_refused(model: nn.Module) -> None:
     codes = sum(model.state_dict()[name].numel() for name in WEIGHTS)
-    with pytest.raises(ConfigError, match=rf"'sign' has \d+ codes to move, {codes + 1} are asked for .lower"):
+    with pytest.raises(ConfigError, match=rf"'sign' has \d+ codes to move, {codes + 1} are needed .lower"):
         _flips(model, "sign", count=codes + 1)

@@ -116,7 +116,7 @@ def test_the_users_module_is_found_in_the_current_folder(folder: Path, monkeypat
 
 def test_a_network_for_text_is_tried_with_token_ids(folder: Path) -> None:
     assert _head(build("my_nets.good:net", folder, vocabulary=9)).shape == (3, 4)
-    with pytest.raises(ConfigError, match=r"asked about int64 \[2, 4\], raised"):
+    with pytest.raises(ConfigError, match=r"called with int64 \[2, 4\], raised"):
         build("my_nets.good:images", folder, vocabulary=9)
 
 
@@ -135,7 +135,7 @@ def test_a_network_for_text_is_tried_with_token_ids(folder: Path) -> None:
         ("my_nets.good:number", "returned int, not a torch.nn.Module"),
         ("my_nets.good:wide", r"answers 2 records with \[2, 4\], not with logits \[2, 3\]"),
         ("my_nets.good:pair", r"answers 2 records with tuple, not with logits \[2, 3\]"),
-        ("my_nets.good:images", r"asked about float32 \[2, 4\], raised RuntimeError"),
+        ("my_nets.good:images", r"called with float32 \[2, 4\], raised RuntimeError"),
         ("my_nets.good:nan", "answers noise with NaN or infinity"),
     ],
 )

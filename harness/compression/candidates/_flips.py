@@ -107,7 +107,7 @@ def flips(
     )
     if len(best) < count:
         raise ConfigError(
-            f"flips: {quantizer!r} has {len(best)} codes to move, {count} are asked for", hint="lower mis.candidates"
+            f"flips: {quantizer!r} has {len(best)} codes to move, {count} are needed", hint="lower mis.candidates"
         )
     base = (quantized if parsed.family == "grid" else folded).state_dict()
     for flip in best:
