@@ -26,7 +26,7 @@ def artifact(sha256: str = "a" * 64) -> Artifact:
 
 
 def fill(run: Run, answers: np.ndarray, first: int, last: int) -> int:
-    sink = run.answers("audit", artifact(), n=N, batch=BATCH, origin=ORIGIN)
+    sink = run.arrays.answers("audit", artifact(), n=N, batch=BATCH, origin=ORIGIN)
     sink.rewind(first)
     for number in range(first, last):
         sink.append(number, answers[number * BATCH : (number + 1) * BATCH])
@@ -38,24 +38,24 @@ def test_answers_resume_at_a_chunk_border(tmp_path: Path) -> None:
     with Run.open(tmp_path / "run", CONFIG) as run:
         assert fill(run, answers, 0, 6) == 4  # two pending batches were never on disk
         with pytest.raises(RunError, match="incomplete"):
-            run.read_answers("audit", artifact().key)
+            run.arrays.read_answers("audit", artifact().key)
     with Run.open(tmp_path / "run", CONFIG) as run:
         assert fill(run, answers, 4, 8) == 8
-        np.testing.assert_array_equal(run.read_answers("audit", artifact().key), answers)
+        np.testing.assert_array_equal(run.arrays.read_answers("audit", artifact().key), answers)
 
 
 def test_answers_of_other_bytes_are_dropped(tmp_path: Path) -> None:
     answers = np.random.default_rng(0).random((N, 10), dtype=np.float32)
     with Run.open(tmp_path / "run", CONFIG) as run:
         fill(run, answers, 0, 8)
-        assert run.answers("audit", artifact("b" * 64), n=N, batch=BATCH, origin=ORIGIN).batches_done() == 0
+        assert run.arrays.answers("audit", artifact("b" * 64), n=N, batch=BATCH, origin=ORIGIN).batches_done() == 0
 
 
 def test_answers_of_another_kind_of_device_are_refused(tmp_path: Path) -> None:
     with Run.open(tmp_path / "run", CONFIG) as run:
-        run.answers("audit", artifact(), n=N, batch=BATCH, origin=ORIGIN)
+        run.arrays.answers("audit", artifact(), n=N, batch=BATCH, origin=ORIGIN)
         with pytest.raises(RunError, match="this device is aarch64"):
-            run.answers("audit", artifact(), n=N, batch=BATCH, origin="aarch64 ai-edge-litert 2.3.0")
+            run.arrays.answers("audit", artifact(), n=N, batch=BATCH, origin="aarch64 ai-edge-litert 2.3.0")
 
 
 def test_flipped_bit_is_found(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_flipped_bit_is_found(tmp_path: Path) -> None:
         data[100] ^= 1
         chunk.write_bytes(data)
         with pytest.raises(RunError, match="damaged"):
-            run.read_answers("audit", artifact().key)
+            run.arrays.read_answers("audit", artifact().key)
 
 
 def test_another_configuration_is_refused_and_named(tmp_path: Path) -> None:

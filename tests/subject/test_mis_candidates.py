@@ -11,12 +11,12 @@ import torch
 
 from harness import compression, training
 from harness.audit.context import Context
-from harness.audit.stages.export import check_jobs
 from harness.audit.stages.train import train
 from harness.config import AuditConfig, parse
 from harness.errors import ConfigError
 from harness.store import Run
 from harness.subject import candidates
+from harness.subject.exported import check_jobs
 from harness.subject.trained import TrainedSubject
 
 QUANTIZERS = {"flips": ("sign", "int8"), "calibration": ("fp32", "int8")}
@@ -43,9 +43,9 @@ def _train(config: AuditConfig, folder: Path) -> Run:
     steps: list[tuple[int, int]] = []
     with (
         Run.open(folder, config) as run,
-        Context(lambda _label, done, total: steps.append((done, total)), "local") as t,
+        Context(lambda _label, done, total: steps.append((done, total)), config.device) as context,
     ):
-        train(config, run, t)
+        train(config, run, context)
     assert steps[0][0] == 0
     assert steps[-1][0] == steps[-1][1]  # whatever was to be made was counted
     return run

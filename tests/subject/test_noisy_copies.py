@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.special import softmax
 
 from harness.audit.context import Context
-from harness.audit.stages.collect import _questions, gather
-from harness.config import AuditConfig, parse
-from harness.devices import FakeDevice
+from harness.audit.stages.collect import _queries, _questions, gather
+from harness.config import AuditConfig, DeviceConfig, parse
+from harness.devices import FakeAgent
 from harness.store import Run
-from harness.subject.noisy_copies import Noise, sensitivity
+from harness.subject.queries import QUERIES
+from harness.subject.queries.noisy_copies import NoisyCopies, sensitivity
 from harness.subject.trained import TrainedSubject
-from harness.types import Artifact, Records, TensorSpec
+from harness.types import Artifact, FloatArray, Observations
+from tests.devices.files import placeholder
 
 WEIGHTS = np.random.default_rng(2).normal(size=(64, 10)).astype(np.float32)
 
@@ -38,20 +42,18 @@ def subject(**attack: object) -> TrainedSubject:
     return TrainedSubject.load(config(**attack))
 
 
-def noise_of(one: TrainedSubject) -> Noise:
-    found = Noise.of(one)
-    assert found is not None
-    return found
+def noise_of(one: TrainedSubject) -> NoisyCopies:
+    return NoisyCopies.of(one, one.evidence().fitted_on)
 
 
-def linear(artifact: Artifact, records: Records) -> np.ndarray:
-    (images,) = records.inputs.values()
-    return images.reshape(len(images), -1) @ WEIGHTS * (0.5 if artifact.variant == "prune-0.6" else 1.0)
+def linear(artifact: Artifact, inputs: Mapping[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+    (images,) = inputs.values()
+    flat = images.astype(np.float32).reshape(len(images), -1)
+    return np.asarray(flat @ WEIGHTS * (0.5 if artifact.variant == "prune-0.6" else 1.0))
 
 
-def artifact(model: str, variant: str) -> Artifact:
-    inputs, output = (TensorSpec("args_0", "float32", (1, 8, 8)),), TensorSpec("output_0", "float32", (10,))
-    return Artifact(model, variant, "litert", Path("x.tflite"), variant * 8, 1, inputs, output)
+def artifact(run: Run, model: str, variant: str) -> Artifact:
+    return placeholder(run.folder, variant, model=model, shape=(1, 8, 8), classes=10)
 
 
 @pytest.fixture
@@ -64,30 +66,40 @@ def ask(run: Run, one: TrainedSubject, model: str, artifacts: list[Artifact]) ->
     """Collect everything that a model is asked about; what each artifact was fed, batch by batch."""
     fed: dict[str, list[bytes]] = {a.key: [] for a in artifacts}
 
-    def answer(which: Artifact, records: Records) -> np.ndarray:
-        fed[which.key].append(b"".join(values.tobytes() for values in records.inputs.values()))
-        return linear(which, records)
+    by_digest = {a.sha256: a for a in artifacts}
 
-    context = Context(lambda *_: None, "local")
-    context._device = FakeDevice(answer)
-    for name, records, label in _questions(one, Noise.of(one), model):
-        gather(one.config, run, context, artifacts, name, records, info=context.device.info(), label=label)
+    def answers(sha256: str, inputs: Mapping[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+        which = by_digest[sha256]
+        fed[which.key].append(b"".join(values.tobytes() for values in inputs.values()))
+        return linear(which, inputs)
+
+    evidence = one.evidence()
+    with FakeAgent(answers) as device, Context(lambda *_: None, DeviceConfig(url=device.url)) as context:
+        for name, records, label in _questions(one, evidence, _queries(one, evidence), model):
+            gather(one.config, run, context, artifacts, name, records, info=context.device.info(), label=label)
     return fed
 
 
 def test_sensitivity_is_its_definition(run: Run) -> None:
-    one, artifacts = subject(), [artifact("target", v) for v in ("original", "prune-0.6")]
+    one, artifacts = subject(), [artifact(run, "target", v) for v in ("original", "prune-0.6")]
     noise, audit = noise_of(one), one.population("audit")
     ask(run, one, "target", artifacts)
     copies = [noise.copy_of("audit", audit, draw) for draw in range(3)]
+
+    def confidences(population: str, variant: str) -> FloatArray:
+        answers = run.arrays.read_answers(population, f"target/{variant}/litert")
+        return np.asarray(softmax(answers.astype(np.float64), axis=1))
+
+    logits = {a.variant: run.arrays.read_answers("audit", a.key) for a in artifacts}
+    own = noise.observe(Observations(labels=audit.labels, logits=logits), "audit", confidences)
     for asked in artifacts:
-        got = noise.sensitivity_of(run, "audit", asked.key)
+        got = own.sensitivity[asked.variant]
         assert got.shape == (60, 10)
         for i in (0, 7, 59):
             for k in range(10):
                 moved = 0.0
                 for noisy in copies:
-                    p = [np.exp(linear(asked, r)[i].astype(np.float64)) for r in (noisy, audit)]
+                    p = [np.exp(linear(asked, r.inputs)[i].astype(np.float64)) for r in (noisy, audit)]
                     moved += abs(p[0][k] / p[0].sum() - p[1][k] / p[1].sum()) / 1e-3
                 assert got[i, k] == pytest.approx(moved / 3, rel=1e-6, abs=1e-9)
         assert got.max() > 0.1
@@ -96,7 +108,7 @@ def test_sensitivity_is_its_definition(run: Run) -> None:
 def test_every_variant_and_every_shadow_is_fed_the_same_bytes(run: Run) -> None:
     one = subject()
     fed = [
-        ask(run, one, model, [artifact(model, v) for v in ("original", "prune-0.6")])
+        ask(run, one, model, [artifact(run, model, v) for v in ("original", "prune-0.6")])
         for model in ("shadow-0", "shadow-1")
     ]
     seen = [batches for model in fed for batches in model.values()]
@@ -117,7 +129,7 @@ def test_noise_is_standard_normal_and_new_in_each_draw_and_population() -> None:
             (noisy,) = copy.inputs.values()
             assert noisy.dtype == plain.dtype
             np.testing.assert_array_equal(copy.ids, records.ids)
-            unit = ((noisy - plain) / 0.5).ravel()
+            unit = (np.subtract(noisy, plain, dtype=np.float32) / 0.5).ravel()
             assert abs(unit.mean()) < 5 / np.sqrt(len(unit))
             assert unit.std() == pytest.approx(1.0, abs=0.05)
             draws.append(unit[:3000])
@@ -130,7 +142,7 @@ def test_the_seed_decides() -> None:
 
     def first(of: TrainedSubject) -> bytes:
         (values,) = noise_of(of).copy_of("audit", records, 0).inputs.values()
-        return values.tobytes()
+        return bytes(values.tobytes())
 
     assert first(one) == first(subject())
     assert first(one) != first(other)
@@ -147,25 +159,32 @@ def test_noise_reaches_one_step_where_a_variant_computes_in_8_bits(variant: str)
     assert noise_of(one).epsilon > 1e-3
     assert noise_of(subject()).epsilon == 1e-3
     asked = coarse.with_changes(attack=coarse.attack.model_copy(update={"samia_epsilon": 2e-4}))
-    assert noise_of(TrainedSubject.load(asked)).epsilon == 2e-4, "who names a size gets it"
+    assert noise_of(TrainedSubject.load(asked)).epsilon == 2e-4, "a size that is named is used"
 
 
 def test_without_samia_nothing_more_is_asked() -> None:
     one = TrainedSubject.load(parse({"name": "x"}))
-    assert Noise.of(one) is None
-    assert [name for name, _, _ in _questions(one, None, "shadow-0")] == ["audit", "population", "shadow"]
+    queries = _queries(one, one.evidence())
+    assert queries == {}
+    asked = [name for name, _, _ in _questions(one, one.evidence(), queries, "shadow-0")]
+    assert asked == ["audit", "population", "shadow"]
+
+
+def test_settings_survive_a_run() -> None:
+    noise = noise_of(subject(samia_epsilon=0.25))
+    assert QUERIES["noisy_copies"].from_json(noise.to_json()) == noise
 
 
 def test_copies_are_read_one_at_a_time() -> None:
-    answers = np.zeros((4, 3), dtype=np.float32)
+    logits = np.zeros((4, 3))
     alive: list[int] = []
 
-    def copies() -> Iterator[np.ndarray]:
+    def copies() -> Iterator[FloatArray]:
         for k in range(5):
             alive.append(k)
-            yield answers + np.eye(4, 3, dtype=np.float32)
+            yield np.asarray(softmax(logits + np.eye(4, 3), axis=1))
 
-    got = sensitivity(answers, copies(), epsilon=0.1)
+    got = sensitivity(np.asarray(softmax(logits, axis=1)), copies(), epsilon=0.1)
     assert alive == list(range(5))
     expected = abs(np.e / (np.e + 2) - 1 / 3) / 0.1
     assert got[0, 0] == pytest.approx(expected)

@@ -44,7 +44,7 @@ def text(tmp_path: Path) -> AuditConfig:
     return config_of("sst2", folder)
 
 
-def test_texts_become_token_ids_by_the_members_words(text):
+def test_texts_become_token_ids_by_the_members_words(text: AuditConfig) -> None:
     subject = TrainedSubject.load(text)
     data = subject.dataset
     assert (data.kind, data.in_shape, data.in_dtype) == ("text", (16,), "int64")
@@ -60,13 +60,13 @@ def test_texts_become_token_ids_by_the_members_words(text):
     assert subject.text.training == [source[k][2:] for k in subject.split.members]
 
 
-def test_another_load_gives_the_same_bytes(text):
+def test_another_load_gives_the_same_bytes(text: AuditConfig) -> None:
     first, again = TrainedSubject.load(text), TrainedSubject.load(text)
     assert first.dataset.inputs.tobytes() == again.dataset.inputs.tobytes()
     assert first.dataset.ids.tolist() == again.dataset.ids.tolist()
 
 
-def test_the_null_twin_learns_its_words_from_its_own_training_set(text):
+def test_the_null_twin_learns_its_words_from_its_own_training_set(text: AuditConfig) -> None:
     real, null = TrainedSubject.load(text), TrainedSubject.load(text.with_changes(null=True))
     assert real.text is not None
     assert null.text is not None
@@ -81,7 +81,9 @@ def run(tmp_path: Path, text: AuditConfig) -> Run:
     return run
 
 
-def test_a_run_keeps_its_tokenizer_and_reads_with_it(text, run, monkeypatch):
+def test_a_run_keeps_its_tokenizer_and_reads_with_it(
+    text: AuditConfig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fresh = TrainedSubject.load(text)
     assert json.loads((run.folder / "split.json").read_bytes()) == fresh.split.to_json()
     monkeypatch.setattr(
@@ -95,7 +97,7 @@ def test_a_run_keeps_its_tokenizer_and_reads_with_it(text, run, monkeypatch):
     assert not any("no. 7" in path.read_text() for path in run.folder.iterdir()), "a run holds no record"
 
 
-def test_another_tokenizer_in_the_run_is_refused(text, run):
+def test_another_tokenizer_in_the_run_is_refused(text: AuditConfig, run: Run) -> None:
     path = run.folder / "tokenizer.json"
     table = json.loads(path.read_bytes())
     table["truncation"]["max_length"] = table["padding"]["strategy"]["Fixed"] = 8
@@ -113,13 +115,13 @@ def test_another_tokenizer_in_the_run_is_refused(text, run):
         TrainedSubject.load(text, run)
 
 
-def test_other_texts_under_the_run_are_refused(text, run):
+def test_other_texts_under_the_run_are_refused(text: AuditConfig, run: Run) -> None:
     write_sentences(Path(text.data.data_dir or ""), seed=1)
     with pytest.raises(RunError, match=r"tokenizer\.json: belongs to other texts than the data set holds now"):
         TrainedSubject.load(text, run)
 
 
-def test_noise_and_flips_are_refused_where_they_mean_nothing(text, tmp_path):
+def test_noise_and_flips_are_refused_where_they_mean_nothing(text: AuditConfig, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"attack\.names: samia adds noise.*sst2"):
         TrainedSubject.load(text.with_changes(attack=text.attack.model_copy(update={"names": ("samia",)})))
     augmented = text.training.model_copy(update={"augment": True})
@@ -133,7 +135,7 @@ def test_noise_and_flips_are_refused_where_they_mean_nothing(text, tmp_path):
         TrainedSubject.load(own.with_changes(training=augmented))
 
 
-def test_only_images_with_a_role_are_decoded(tmp_path):
+def test_only_images_with_a_role_are_decoded(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for k in range(120):
         path = tmp_path / "images" / "ab"[k % 2] / f"{k:03}.png"
@@ -145,7 +147,7 @@ def test_only_images_with_a_role_are_decoded(tmp_path):
     assert subject.population("audit").inputs["args_0"].shape == (60, 3, 64, 64)
 
 
-def test_a_column_of_classes_is_named_in_the_configuration(tmp_path):
+def test_a_column_of_classes_is_named_in_the_configuration(tmp_path: Path) -> None:
     rows = [f"{k % 3},{k},{k * k}" for k in range(120)]
     (tmp_path / "own.csv").write_text("kind,x,y\n" + "\n".join(rows) + "\n")
     config = config_of("csv", tmp_path / "own.csv")
@@ -156,7 +158,7 @@ def test_a_column_of_classes_is_named_in_the_configuration(tmp_path):
     assert named.digest() != config.digest()
 
 
-def test_weights_of_another_network_are_refused_with_a_next_step(tmp_path):
+def test_weights_of_another_network_are_refused_with_a_next_step(tmp_path: Path) -> None:
     config = parse({"name": "own", "data": {"members": 100, "nonmembers": 100}, "mis": {"enabled": False}})
     wider = config.with_changes(model=config.model.model_copy(update={"width": 40}))
     run = Run(tmp_path / "run", config)
