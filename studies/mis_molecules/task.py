@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,15 @@ from harness.types import FloatArray, IntArray
 from studies._shared import linear
 from studies.mis_molecules.attacker import Attacked, attack, halves
 from studies.mis_molecules.coordinates import coordinate_delta
-from studies.mis_molecules.heads import FINITE, FLOAT, quantizers
+from studies.mis_molecules.heads import FINITE, FLOAT, HeadQuantizer, quantizers
 from studies.mis_molecules.representation import Raw, Represented, represent
 from studies.mis_molecules.tasks import Task
-from studies.mis_molecules.utility import utilities
+from studies.mis_molecules.utility import Utility, utilities
 
 __all__ = ["SPARSE", "Settings", "study"]
 
 SPARSE, DENSE, BINARY = "ternary-0.9", "ternary-0.33", "sign"
+OTHERS = tuple(name for name in FINITE if name != SPARSE)
 # Enough for the regime and the prediction, which need no resample.
 FEWEST_DRAWS = 100
 Row = dict[str, Any]
@@ -70,9 +72,31 @@ class _Data:
             return np.zeros(len(self.pool), dtype=np.int64)
         return self.targets[self.pool].astype(np.int64)
 
+    @property
+    def answers(self) -> FloatArray | IntArray:
+        """Targets of the evaluation part."""
+        return self.targets[self.evaluation]
+
     def fit(self, rows: IntArray, ridge: float) -> FloatArray:
         """Weights ``[1, d]`` of a head trained on these rows."""
         return linear.fit(self.features[rows], self.targets[rows], classes=self.classes, ridge=ridge)
+
+
+@dataclass(frozen=True, eq=False)
+class _Indicator:
+    """The indicator of every quantizer.
+
+    Args:
+        estimated: at the size of the training pool.
+        halved: at half of it, where the attacker's heads are trained.
+        wider: differences of r with intervals of level ``wide``.
+        wide: level that holds all comparisons of the sparser ternary together.
+    """
+
+    estimated: Sequence[mis.QuantizerMis]
+    halved: Sequence[mis.QuantizerMis]
+    wider: Mapping[tuple[str, str], Estimate]
+    wide: float
 
 
 def study(task: Task, raw: Raw, labels: FloatArray, *, settings: Settings, seed: int) -> Row:
@@ -101,55 +125,23 @@ def study(task: Task, raw: Raw, labels: FloatArray, *, settings: Settings, seed:
     drawn = [_bootstrap(data.groups, refit) for _ in range(settings.candidates - 1)]
     refits = np.concatenate([data.fit(rows, settings.ridge) for rows in (pool, *(pool[d] for d in drawn))])
     outputs = {q: linear.predict(h.quantize(refits)[:, None, :], data.features[evaluation]) for q, h in through.items()}
-    answers = data.targets[evaluation]
-    losses = {q: linear.losses(o, answers, classes=data.classes) for q, o in outputs.items()}
-    strata = answers.astype(np.int64) if data.classes is not None else None
-    n, deployed = len(pool), dict.fromkeys(losses, 0)
-    level, draws = settings.level, settings.draws
-    estimated = mis.estimate(
-        losses, n=n, draws=draws, level=level, seed=estimate_seed, strata=strata, deployed=deployed
-    )
-    halved = mis.estimate(losses, n=n // 2, draws=FEWEST_DRAWS, seed=estimate_seed, strata=strata, deployed=deployed)
-
-    members = halves(data.groups, settings.retrainings, retrain)
-    retrained = np.concatenate([data.fit(pool[row], settings.ridge) for row in members])
-    attacked = attack(
-        {q: h.quantize(retrained) for q, h in through.items()},
-        data.features[pool],
-        data.targets[pool],
-        members,
-        classes=data.classes,
-        draws=draws,
-        seed=attack_seed,
-    )
+    indicator = _indicator(data, outputs, settings, estimate_seed)
+    attacked = _attacked(data, through, settings, retrain, attack_seed)
+    n, level = len(pool), settings.level
     law = {
         q: coordinate_delta(h.cells(refits), refits[1:], n=n // 2, trained_on=n, level=level, seed=attack_seed)
         for q, h in through.items()
     }
     use = utilities(
         {q: o[0, :, 0] for q, o in outputs.items()},
-        answers,
+        data.answers,
         reference=FLOAT,
         classes=data.classes,
         unit=data.unit,
-        draws=draws,
+        draws=settings.draws,
         level=level,
         seed=use_seed,
     )
-    # The question about the sparser ternary holds the others' differences together, so its intervals are wider.
-    others = [q for q in FINITE if q != SPARSE]
-    wide = 1.0 - (1.0 - level) / len(others)
-    wider = mis.bootstrap_ci(losses, draws=draws, level=wide, seed=estimate_seed, strata=strata).differences
-    rows = [
-        {
-            "quantizer": q.quantizer,
-            "mis": q.to_json(),
-            "use": {name: e.to_json() for name, e in use[q.quantizer].measures.items()}
-            | {"difference": use[q.quantizer].difference.to_json(), "lost": use[q.quantizer].lost.to_json()},
-            "attack": _attack_row(attacked, q.quantizer, half, law[q.quantizer], level),
-        }
-        for q, half in zip(estimated, halved, strict=True)
-    ]
     return {
         "task": task.name,
         "kind": "regression" if task.classes is None else "classification",
@@ -167,17 +159,68 @@ def study(task: Task, raw: Raw, labels: FloatArray, *, settings: Settings, seed:
         "explained": represented.explained,
         "replaced": represented.replaced,
         "scored_retrainings": attacked.retrainings,
-        "rows": rows,
-        "order": [row.name for row in mis.ranked(estimated)],
+        "rows": [
+            {
+                "quantizer": q.quantizer,
+                "mis": q.to_json(),
+                "use": _use_row(use[q.quantizer]),
+                "attack": _attack_row(attacked, q.quantizer, half, law[q.quantizer], level),
+            }
+            for q, half in zip(indicator.estimated, indicator.halved, strict=True)
+        ],
+        "order": [row.name for row in mis.ranked(indicator.estimated)],
         "agreement": {
-            "indicator": _agreement([row.name for row in _probed(halved)], attacked, level).to_json(),
+            "indicator": _agreement([row.name for row in _probed(indicator.halved)], attacked, level).to_json(),
             "law": _agreement(sorted(law, key=lambda q: law[q].value), attacked, level).to_json(),
         },
-        "comparisons": [
-            *(_compared("sparse", SPARSE, other, estimated, wider, attacked, wide) for other in others),
-            _compared("sign", DENSE, BINARY, estimated, _differences(estimated), attacked, level),
-        ],
+        "comparisons": list(_comparisons(indicator, attacked, level)),
     }
+
+
+def _indicator(data: _Data, outputs: Mapping[str, FloatArray], settings: Settings, seed: int) -> _Indicator:
+    """What the refits' losses on the evaluation part say of every quantizer."""
+    losses = {q: linear.losses(o, data.answers, classes=data.classes) for q, o in outputs.items()}
+    strata = data.answers.astype(np.int64) if data.classes is not None else None
+    n, draws = len(data.pool), settings.draws
+    estimate = partial(mis.estimate, losses, seed=seed, strata=strata, deployed=dict.fromkeys(losses, 0))
+    # The question about the sparser ternary holds the others' differences together, so its intervals are wider.
+    wide = 1.0 - (1.0 - settings.level) / len(OTHERS)
+    return _Indicator(
+        estimated=estimate(n=n, draws=draws, level=settings.level),
+        halved=estimate(n=n // 2, draws=FEWEST_DRAWS),
+        wider=mis.bootstrap_ci(losses, draws=draws, level=wide, seed=seed, strata=strata).differences,
+        wide=wide,
+    )
+
+
+def _attacked(
+    data: _Data, through: Mapping[str, HeadQuantizer], settings: Settings, rng: np.random.Generator, seed: int
+) -> Attacked:
+    """The trained attacker on heads that were trained on random halves of the pool."""
+    members = halves(data.groups, settings.retrainings, rng)
+    retrained = np.concatenate([data.fit(data.pool[row], settings.ridge) for row in members])
+    return attack(
+        {q: h.quantize(retrained) for q, h in through.items()},
+        data.features[data.pool],
+        data.targets[data.pool],
+        members,
+        classes=data.classes,
+        draws=settings.draws,
+        seed=seed,
+    )
+
+
+def _comparisons(indicator: _Indicator, attacked: Attacked, level: float) -> Iterator[Row]:
+    """The sparser ternary beside every other code, and the sign beside the denser ternary."""
+    estimated = indicator.estimated
+    for other in OTHERS:
+        yield _compared("sparse", SPARSE, other, estimated, indicator.wider, attacked, indicator.wide)
+    yield _compared("sign", DENSE, BINARY, estimated, _differences(estimated), attacked, level)
+
+
+def _use_row(use: Utility) -> Row:
+    measures = {name: estimate.to_json() for name, estimate in use.measures.items()}
+    return measures | {"difference": use.difference.to_json(), "lost": use.lost.to_json()}
 
 
 def _parts(groups: IntArray, shares: Sequence[float], rng: np.random.Generator) -> tuple[IntArray, ...]:
