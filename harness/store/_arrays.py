@@ -56,7 +56,7 @@ class Arrays:
         Raises:
             RunError: the array was begun on a device of another kind.
         """
-        place = self._folder / "answers.zarr" / population / artifact.key
+        place = _inside(self._folder, f"answers.zarr/{population}/{artifact.key}")
         if (place / "zarr.json").exists():
             array = zarr.open_array(place, mode="r+")
             if array.attrs.get("sha256") == artifact.sha256 and array.shape == (n, *artifact.output.shape):
@@ -145,7 +145,7 @@ class Arrays:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _write(self, name: str, values: Array) -> None:
-        write_array(self._folder / name, values)
+        write_array(_inside(self._folder, name), values)
 
     def _read(self, name: str) -> Array:
         try:
@@ -225,7 +225,18 @@ class FitStore:
     def write(self, key: str, fit: Fit) -> None:
         """Keep a fit; one that was interrupted while it was written is damaged, and made again."""
         values = np.concatenate([fit.scores, [fit.threshold, fit.shadow_auc]])
-        write_array(self._folder / key, values, evidence=self._evidence)
+        write_array(_inside(self._folder, key), values, evidence=self._evidence)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """An array's place; what lies there is replaced, so it has to be in the folder.
+
+    Raises:
+        RunError: the name leads elsewhere.
+    """
+    if name.startswith("/") or ".." in name.split("/"):
+        raise RunError(f"{folder}: {name!r} names no place in it", hint="give variants and models plain names")
+    return folder / name
 
 
 def write_array(place: Path, values: Array, **attributes: str) -> None:

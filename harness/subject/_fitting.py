@@ -17,7 +17,7 @@ from harness.devices import Device, Signature, TensorInfo
 from harness.errors import ArtifactError, ConfigError, DeviceOutputError, EdgeleakError, InputError
 from harness.types import Array, Artifact, IntArray, Records, TensorSpec
 
-__all__ = ["check_classes", "deploy", "fitted", "signature_error"]
+__all__ = ["check_classes", "deploy", "fitted", "printable", "signature_error"]
 
 # Records that every file is shown first: enough to see what kind of answers it gives.
 PROBED = 32
@@ -107,11 +107,9 @@ def check_classes(artifacts: Sequence[Artifact], labels: Mapping[str, IntArray])
                 hint="an audit compares versions of one model",
             )
     for source, values in labels.items():
-        row = int(values.argmax())
-        if values[row] >= classes[first]:
+        if values.max() >= classes[first]:
             raise InputError(
-                f"{source}: key labels: record {row} has label {values[row]}, outside 0..{classes[first] - 1}, the "
-                f"classes of {first}",
+                f"{source}: labels go up to {values.max()}, outside 0..{classes[first] - 1}, the classes of {first}",
                 hint="labels are the places of the classes in the model's output",
             )
 
@@ -122,8 +120,9 @@ def signature_error(signature: Signature, records: Records) -> tuple[str, str] |
     if not signature.inputs_known:
         return None
     if len(takes) != len(records.inputs):
+        names = ", ".join(printable(info.name) for info in takes)
         return (
-            f"the file takes {len(takes)} inputs ({', '.join(info.name for info in takes)}), the records have "
+            f"the file takes {len(takes)} inputs ({names}), the records have "
             f"{len(records.inputs)} ({', '.join(records.inputs)})",
             "store each input under a key of its own: inputs/NAME",
         )
@@ -204,6 +203,11 @@ def _transpose(device: Device, artifact: Artifact, few: Records) -> str | None:
             continue
         return f"the file takes them transposed: {call}"
     return None
+
+
+def printable(name: str) -> str:
+    """A name that comes from a file somebody else made, as part of one line."""
+    return name if name.isprintable() else repr(name)
 
 
 def _fed(info: TensorInfo) -> str:

@@ -36,11 +36,13 @@ class Pool:
 
     Args:
         name: of the population in the run.
+        source: how messages call it: the files that hold it.
         records: members and non-members mixed; ``ids`` are by content.
         membership: 1 for members, int64 ``[n]``; None for records in nobody's training set.
     """
 
     name: str
+    source: str
     records: Records
     membership: IntArray | None
 
@@ -68,12 +70,12 @@ def read_pools(
         pools = [_pool(audit, _path(target.members), _path(target.nonmembers), target.label, seed)]
     if target.population is not None:
         path = Path(target.population)
-        pools.append(Pool(outside, _read(path, target.label), None))
+        pools.append(Pool(outside, str(path), _read(path, target.label), None))
     for number, shadow in enumerate(shadows):
         name = f"shadow-{number}"
         pools.append(_pool(name, Path(shadow.members), Path(shadow.nonmembers), target.label, seed))
     for pool in pools[1:]:
-        _require_alike(pools[0].name, pools[0].records, pool.name, pool.records)
+        _require_alike(pools[0].source, pools[0].records, pool.source, pool.records)
     return {pool.name: pool for pool in with_ids(pools)}
 
 
@@ -89,18 +91,17 @@ def with_ids(pools: Sequence[Pool]) -> list[Pool]:
     rank[np.argsort(first)] = np.arange(len(first))
     ids = np.split(rank[inverse.reshape(-1)], np.cumsum([len(d) for d in digests])[:-1])
     named = [
-        Pool(pool.name, Records(pool.records.inputs, pool.records.labels, own), pool.membership)
+        Pool(pool.name, pool.source, Records(pool.records.inputs, pool.records.labels, own), pool.membership)
         for pool, own in zip(pools, ids, strict=True)
     ]
     for pool in named:
         if pool.membership is not None:
-            _require_disjoint(
-                pool.members, pool.records.ids[pool.membership == 0], f"{pool.name} records: members", "non-members"
-            )
-    members = named[0].members
+            _require_disjoint(pool.source, pool.members, pool.records.ids[pool.membership == 0], "non-members")
+    audited = named[0]
     for pool in named:
         if pool.membership is None:
-            _require_disjoint(members, pool.records.ids, "members", f"{pool.name} records")
+            files = f"{audited.source}, {pool.source}"
+            _require_disjoint(files, audited.members, pool.records.ids, "in the population")
     return named
 
 
@@ -115,7 +116,8 @@ def _pool(name: str, members: Path, nonmembers: Path, label: str | None, seed: i
     inputs = {key: np.concatenate([inside.inputs[key], outside.inputs[key]]) for key in inside.inputs}
     labels = np.concatenate([inside.labels, outside.labels])
     membership = np.repeat([1, 0], [len(inside), len(outside)])
-    return _shuffled(name, Records(inputs, labels, np.arange(len(labels))), membership, seed)
+    records = Records(inputs, labels, np.arange(len(labels)))
+    return _shuffled(name, f"{members}, {nonmembers}", records, membership, seed)
 
 
 def _mixed(name: str, path: Path, seed: int) -> Pool:
@@ -132,12 +134,12 @@ def _mixed(name: str, path: Path, seed: int) -> Pool:
             f"{path}: {members} members and {len(membership) - members} non-members: too few to attack",
             hint=f"needs at least {MIN_SIDE_RECORDS} of each",
         )
-    return _shuffled(name, records, membership, seed)
+    return _shuffled(name, str(path), records, membership, seed)
 
 
-def _shuffled(name: str, records: Records, membership: IntArray, seed: int) -> Pool:
+def _shuffled(name: str, source: str, records: Records, membership: IntArray, seed: int) -> Pool:
     order = np.random.default_rng(seed).permutation(len(records))
-    return Pool(name, records.take(order), np.asarray(membership[order], dtype=np.int64))
+    return Pool(name, source, records.take(order), np.asarray(membership[order], dtype=np.int64))
 
 
 def _read(path: Path, label: str | None) -> Records:
@@ -189,11 +191,11 @@ def _require_alike(first: str, one: Records, second: str, other: Records) -> Non
             )
 
 
-def _require_disjoint(members: IntArray, others: IntArray, first: str, second: str) -> None:
+def _require_disjoint(source: str, members: IntArray, others: IntArray, what: str) -> None:
     shared = np.intersect1d(members, others)
     if len(shared):
         raise InputError(
-            f"{first} and {second} overlap: {len(shared)} records are in both",
+            f"{source}: {len(shared)} records are members and {what} at once",
             hint="a record was either trained on or not; remove it from one of the files",
         )
 

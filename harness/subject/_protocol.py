@@ -28,6 +28,10 @@ class Subject(Protocol):
         """The audit."""
         ...
 
+    def keep(self, run: Run) -> None:
+        """Write down what the run is made of, once it is known that its parts go together."""
+        ...
+
     def evidence(self) -> Evidence:
         """Who will be asked about which population."""
         ...

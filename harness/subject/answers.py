@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.config import AuditConfig
+from harness.config._section import NAME
 from harness.data import answers
+from harness.errors import InputError
 from harness.store import Run
-from harness.subject._inputs import require_unchanged
+from harness.subject._inputs import keep_inputs, require_unchanged
 from harness.types import Observations
 
 __all__ = ["AnswersSubject"]
@@ -38,16 +41,24 @@ class AnswersSubject:
             run: its folder, where there is one yet: the file may not have changed.
 
         Raises:
-            InputError: the file or an array cannot be used; its key is named.
+            InputError: the file or an array cannot be used, or a variant's name cannot be part of a path.
             UnresolvedError: there are too few records.
             RunError: the file is not the one that the run was begun with.
         """
         assert config.answers is not None, "the configuration is of this kind"  # noqa: S101
         path = Path(config.answers.file)
         target, shadows = answers.load(path)
+        for variant in target.variants:
+            if not re.fullmatch(NAME, variant):
+                raise InputError(
+                    f"{path}: variant {variant!r} cannot name a place in a run",
+                    hint="call it by letters, digits and . _ + -, e.g. target/confidences/int8",
+                )
         if run is not None:
             with path.open("rb") as file:
-                require_unchanged(run, {path: hashlib.file_digest(file, "sha256").hexdigest()})
+                inputs = [(path, hashlib.file_digest(file, "sha256").hexdigest())]
+            require_unchanged(run, inputs)
+            keep_inputs(run, inputs)
         return cls(config, target, tuple(shadows))
 
     @property

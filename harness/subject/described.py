@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.config import AuditConfig
 from harness.devices import Device, Signature, TensorInfo
-from harness.subject._fitting import PROBED
+from harness.subject._fitting import PROBED, printable
 from harness.subject.answers import AnswersSubject
 from harness.subject.names import AUDIT, TARGET
 from harness.subject.supplied import SuppliedSubject
@@ -73,7 +73,8 @@ def of_answers(config: AuditConfig) -> dict[str, list[str]]:
 
 def _file_lines(artifact: Artifact, signature: Signature) -> Sequence[str]:
     title = RUNTIMES[artifact.runtime].title
-    first = f"{Path(artifact.path).name}: {title}, {artifact.size_bytes:,} bytes, SHA-256 {artifact.sha256[:12]}..."
+    name = printable(Path(artifact.path).name)
+    first = f"{name}: {title}, {artifact.size_bytes:,} bytes, SHA-256 {artifact.sha256[:12]}..."
     if not signature.inputs_known:
         return [first, "the format does not say what the file takes"]
     return [first, *(f"takes {_tensor(info)}" for info in signature.inputs)]
@@ -81,7 +82,7 @@ def _file_lines(artifact: Artifact, signature: Signature) -> Sequence[str]:
 
 def _tensor(info: TensorInfo) -> str:
     axes = ", ".join("any" if axis == -1 else str(axis) for axis in info.shape)
-    text = f"{info.name or 'input'}: {info.dtype} [{axes}] a record{_layout(info.shape)}"
+    text = f"{printable(info.name) or 'input'}: {info.dtype} [{axes}] a record{_layout(info.shape)}"
     return text if info.scale is None else f"{text}, quantized: scale {info.scale:.6g}, zero point {info.zero_point}"
 
 

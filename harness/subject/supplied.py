@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from harness.results import ArtifactResult
 from harness.store import Run
 from harness.subject._files import file_result
 from harness.subject._fitting import check_classes, deploy, fitted
-from harness.subject._inputs import require_unchanged
+from harness.subject._inputs import keep_inputs, require_unchanged
 from harness.subject._pools import Pool, read_pools
 from harness.subject.names import AUDIT, POPULATION, TARGET
 from harness.subject.observations import Asked, Evidence
@@ -43,12 +43,14 @@ class SuppliedSubject:
     Args:
         config: the audit.
         pools: name of the population -> its records, the audited ones first.
-        files: every file, the target's first, known by its digest.
+        files: every model file, the target's first, known by its digest.
+        inputs: path and SHA-256 of every file that was supplied.
     """
 
     config: AuditConfig
     pools: Mapping[str, Pool]
     files: tuple[Artifact, ...]
+    inputs: tuple[tuple[Path, str], ...]
 
     @classmethod
     def load(cls, config: AuditConfig, run: Run | None = None) -> SuppliedSubject:
@@ -60,7 +62,7 @@ class SuppliedSubject:
 
         Raises:
             ArtifactError: a file is missing or empty.
-            ConfigError: the suffix of one is not known.
+            ConfigError: the suffix of one is not known, or a shadow's file is of another runtime than the target's.
             InputError: records cannot be used.
             UnresolvedError: there are too few.
             RunError: an input is not what the run was begun with.
@@ -69,10 +71,16 @@ class SuppliedSubject:
         files = [artifact_of(TARGET, one) for one in config.artifact]
         for number, shadow in enumerate(config.shadow):
             files += [artifact_of(f"shadow-{number}", one) for one in shadow.artifact]
+        _require_same_runtimes(files)
+        inputs = (*((file.path, file.sha256) for file in files), *_digests(config))
         if run is not None:
-            require_unchanged(run, {Path(file.path): file.sha256 for file in files} | _digests(config))
+            require_unchanged(run, inputs)
         pools = read_pools(config.records, config.shadow, audit=AUDIT, outside=POPULATION, seed=config.seed)
-        return cls(config, pools, tuple(files))
+        return cls(config, pools, tuple(files), inputs)
+
+    def keep(self, run: Run) -> None:
+        """Bind a run to the files; see `Subject`."""
+        keep_inputs(run, self.inputs)
 
     def evidence(self) -> Evidence:
         """Who is asked about which population; see `Subject`."""
@@ -224,18 +232,30 @@ def _files_of(config: AuditConfig, pool: str) -> Iterator[str]:
     return (name for name in names if name is not None)
 
 
-def _digests(config: AuditConfig) -> dict[Path, str]:
-    """SHA-256 of every file of records.
+def _digests(config: AuditConfig) -> Iterator[tuple[Path, str]]:
+    """Path and SHA-256 of every file of records.
 
     Raises:
         InputError: one is missing.
     """
     pools = (AUDIT, POPULATION, *(f"shadow-{number}" for number in range(len(config.shadow))))
-    digests = {}
     for path in (Path(name) for pool in pools for name in _files_of(config, pool)):
         try:
             with path.open("rb") as file:
-                digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}", hint="give the file of records") from None
-    return digests
+        yield path, digest
+
+
+def _require_same_runtimes(files: Iterable[Artifact]) -> None:
+    """Raise unless every shadow runs each variant where the target does: attacks learn from the same kernels."""
+    target: dict[str, Artifact] = {}
+    for file in files:
+        own = target.setdefault(file.variant, file)
+        if file.runtime != own.runtime:
+            raise ConfigError(
+                f"{file.path}: runs on {RUNTIMES[file.runtime].title}, the target's {file.variant} "
+                f"{own.path.name} on {RUNTIMES[own.runtime].title}",
+                hint="give the shadow's file for the target's runtime",
+            )

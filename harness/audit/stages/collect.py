@@ -38,12 +38,14 @@ def collect(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
     audited = subject.load(config, run)
     if config.kind == "trained":
         run.require("export")
-    else:
-        run.write_json("data.json", audited.summary())
     info = context.device.info()
     evidence = audited.evidence()
     queries = _queries(audited, evidence)
     artifacts = audited.prepare(context.device, audited.artifacts(run))
+    if config.kind != "trained":
+        # Records that did not fit may be mended in place: the run is bound to files that go together.
+        audited.keep(run)
+        run.write_json("data.json", audited.summary())
     wall = kernel = answered = 0
     for model in dict.fromkeys(artifact.model for artifact in artifacts):
         mine = [artifact for artifact in artifacts if artifact.model == model]
