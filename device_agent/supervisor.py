@@ -36,10 +36,12 @@ class Supervisor:
 
     Args:
         limit_seconds: longest that one request may run before the worker is taken for hung and replaced.
+        clock: seconds that only grow.
     """
 
-    def __init__(self, *, limit_seconds: float) -> None:
+    def __init__(self, *, limit_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit_seconds = limit_seconds
+        self._clock = clock
         self._lock = threading.Lock()
         self._closed = False
         self._start()
@@ -121,7 +123,7 @@ class Supervisor:
             message = f"{what}: the worker took no input for {self._limit_seconds:g} s; it has been restarted"
             raise AgentError("DEADLINE_EXCEEDED", message) from error
         except (OSError, EOFError) as error:
-            how, crashed = self._obituary()
+            how, crashed = self._death_of_worker()
             self._restart()
             message = f"the worker died ({how}) while running {what}; it has been restarted"
             raise WorkerDiedError(message, crashed=crashed) from error
@@ -131,11 +133,11 @@ class Supervisor:
         raise AgentError(said["error"], said["message"])
 
     def _patience(self, what: str, wanted: Callable[[], bool]) -> Callable[[], None]:
-        started = time.monotonic()
+        started = self._clock()
         left: list[float] = []
 
         def on_silence() -> None:
-            now = time.monotonic()
+            now = self._clock()
             if not wanted() and not left:
                 left.append(now)
             if left and now - left[0] > _ABANDONED_SECONDS:
@@ -172,7 +174,8 @@ class Supervisor:
         # After the kill: a thread that still reads gets its end of file, not another one's descriptor.
         self._frames.close()
 
-    def _obituary(self) -> tuple[str, bool]:
+    def _death_of_worker(self) -> tuple[str, bool]:
+        """How the worker's process ended, and whether by a fault of what it ran."""
         try:
             code = self._process.wait(_REAP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -37,7 +37,7 @@ def test_example_is_valid_and_states_the_defaults() -> None:
         ),
         (
             {"name": "x", "export": {"runtimes": ["coreml"]}},
-            "export.runtimes.0: input should be 'litert', 'executorch', 'pytorch-mobile' or 'onnx'",
+            "export.runtimes.0: not a known runtime; known are litert, executorch, pytorch-mobile, onnx (got 'coreml')",
         ),
         (
             {"name": "x", "gate": {"rules": [{"metrc": "auc"}]}},

@@ -52,7 +52,8 @@ class Context:
         """
         if self._device is None:
             # A stage that reads the run alone does not wait for gRPC to load.
-            from harness.devices import open_device
+            from harness.devices import Timeouts, open_device
 
-            self._device = self._stack.enter_context(open_device(self._settings.url))
+            timeouts = Timeouts(**self._settings.timeouts.given())
+            self._device = self._stack.enter_context(open_device(self._settings.url, timeouts=timeouts))
         return self._device

@@ -8,7 +8,10 @@ from pydantic import Field
 
 from harness.config._section import Count, Rate, Section
 
-__all__ = ["AttackConfig", "BenchConfig", "CollectConfig", "DeviceConfig"]
+__all__ = ["AttackConfig", "BenchConfig", "CollectConfig", "DeviceConfig", "TimeoutsConfig"]
+
+# Up to a year: far beyond any audit, and far below where a deadline's nanoseconds overflow.
+Seconds = Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)]
 
 
 class CollectConfig(Section):
@@ -41,7 +44,25 @@ class BenchConfig(Section):
     cooldown_s: Annotated[float, Field(ge=0)] = 0.0
 
 
+class TimeoutsConfig(Section):
+    """How long to wait for a device, in seconds; what is not given has the defaults of `harness.devices.Timeouts`.
+
+    `connect` is until its first answer, `upload` for one file besides a second a MiB, `invoke` for one stream of
+    batches or one benchmark, `idle` between two answers.
+    """
+
+    connect: Seconds | None = None
+    upload: Seconds | None = None
+    invoke: Seconds | None = None
+    idle: Seconds | None = None
+
+    def given(self) -> dict[str, float]:
+        """The keys that the file has."""
+        return self.model_dump(exclude_none=True)
+
+
 class DeviceConfig(Section):
-    """Where artifacts run: `local`, or `grpc://host:port`."""
+    """Where artifacts run: `local`, or `grpc://host:port`; and how long to wait for it."""
 
     url: str = "local"
+    timeouts: TimeoutsConfig = TimeoutsConfig()

@@ -1,11 +1,11 @@
-"""Devices: the only room that knows gRPC. `open_device` is its one door."""
+"""Devices: the only room that knows gRPC.
+
+The face is :func:`open_device`. Tests use a :class:`FakeAgent` in a device's place.
+"""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from harness.devices._grpc import GrpcDevice
-from harness.devices._local import LocalAgent
+from harness.devices import transports
 from harness.devices._types import (
     BatchAnswer,
     BenchmarkResult,
@@ -16,15 +16,15 @@ from harness.devices._types import (
     TensorInfo,
     Timeouts,
 )
-from harness.devices.fake import FakeDevice
-from harness.errors import UsageError
+from harness.devices.client import AgentClient
+from harness.devices.fake import FakeAgent
 
 __all__ = [
     "BatchAnswer",
     "BenchmarkResult",
     "Device",
     "DeviceInfo",
-    "FakeDevice",
+    "FakeAgent",
     "Signature",
     "Telemetry",
     "TensorInfo",
@@ -41,24 +41,15 @@ def open_device(url: str, *, timeouts: Timeouts = _DEFAULT_TIMEOUTS) -> Device:
 
     Args:
         url: ``local`` starts an agent on this machine and ends it afterwards; ``grpc://HOST:PORT`` names one that runs.
+            `harness.devices.transports` has all forms.
         timeouts: how long to wait for what.
 
     Raises:
-        UsageError: the URL has none of these forms.
+        UsageError: the URL has none of the known forms.
         DeviceUnavailableError: nothing answers there, or the local agent does not start.
         ProtocolError: the agent speaks another version of the contract.
     """
-    if url == "local":
-        agent = LocalAgent(url, start_seconds=timeouts.connect)
-        return GrpcDevice(
-            url,
-            agent.target,
-            timeouts=timeouts,
-            alive=lambda: agent.alive,
-            purge_on_close=False,
-            on_close=agent.close,
-        )
-    return GrpcDevice(url, _target(url), timeouts=timeouts)
+    return AgentClient(url, transports.connect(url, timeouts=timeouts), timeouts=timeouts)
 
 
 def check_url(url: str) -> None:
@@ -67,16 +58,4 @@ def check_url(url: str) -> None:
     Raises:
         UsageError: it has none.
     """
-    if url != "local":
-        _target(url)
-
-
-def _target(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme == "grpc" and parts.hostname and parts.port and url == f"grpc://{parts.netloc}"
-    except ValueError:
-        known = False
-    if not known or "@" in parts.netloc:
-        raise UsageError(f"device {url!r} has no known form", hint="write local, or grpc://HOST:PORT")
-    return parts.netloc
+    transports.check(url)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Any
@@ -44,16 +43,20 @@ class Watch:
         call: to cancel.
         idle_seconds: longest silence while an answer is awaited.
         alive: whether the agent can still answer.
+        clock: seconds that only grow.
     """
 
-    def __init__(self, call: grpc.Call, *, idle_seconds: float, alive: Callable[[], bool]) -> None:
+    def __init__(
+        self, call: grpc.Call, *, idle_seconds: float, alive: Callable[[], bool], clock: Callable[[], float]
+    ) -> None:
         self._call = call
         self._idle_seconds = idle_seconds
         self._alive = alive
+        self._clock = clock
         self._waiting_since: float | None = None
         self._done = threading.Event()
         self.verdict: str | None = None
-        self._thread = threading.Thread(target=self._look, name="device-watch", daemon=True)
+        self._thread = threading.Thread(target=self._keep_looking, name="device-watch", daemon=True)
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -69,21 +72,24 @@ class Watch:
         Raises:
             grpc.RpcError: the call failed or was cancelled; ``verdict`` says why in the latter case.
         """
-        self._waiting_since = time.monotonic()
+        self._waiting_since = self._clock()
         try:
             return next(answers, None)
         finally:
             self._waiting_since = None
 
-    def _look(self) -> None:
-        while not self._done.wait(_SLICE_SECONDS):
-            since = self._waiting_since
-            if since is None:
-                continue
-            if not self._alive():
-                self.verdict = "the agent's process has ended"
-            elif time.monotonic() - since > self._idle_seconds:
-                self.verdict = f"no answer for {self._idle_seconds:g} s"
-            if self.verdict is not None:
-                self._call.cancel()  # type: ignore[no-untyped-call]
-                return
+    def look(self) -> None:
+        """Cancel the call where its agent has ended or is silent for too long; its thread does this now and then."""
+        alive, since = self._alive(), self._waiting_since
+        if since is None:
+            return
+        if not alive:
+            self.verdict = "the agent's process has ended"
+        elif self._clock() - since > self._idle_seconds:
+            self.verdict = f"no answer for {self._idle_seconds:g} s"
+        if self.verdict is not None:
+            self._call.cancel()  # type: ignore[no-untyped-call]
+
+    def _keep_looking(self) -> None:
+        while self.verdict is None and not self._done.wait(_SLICE_SECONDS):
+            self.look()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -10,6 +11,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import UsageError
 from harness.types import Artifact, Records
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
 class Timeouts:
     """How long to wait, in seconds, before a device is taken for unavailable or lost.
 
+    ``[device.timeouts]`` of audit.toml has the same keys.
+
     Args:
         connect: until the first answer of an agent, its own start included where it is local. Ten seconds cover the
             start of a Python process on a busy machine; an emulated phone needs more.
@@ -36,12 +40,20 @@ class Timeouts:
             prediction.
         idle: between two answers, or two groups of samples. A batch of 64 small images took 23 s in an emulator, and
             one batch feeds several artifacts.
+
+    Raises:
+        UsageError: a number of seconds is not finite, or not above 0.
     """
 
     connect: float = 10.0
     upload: float = 60.0
     invoke: float = 86_400.0
     idle: float = 120.0
+
+    def __post_init__(self) -> None:
+        for name, seconds in asdict(self).items():
+            if not 0 < seconds < math.inf:
+                raise UsageError(f"timeout {name} is {seconds} seconds", hint="give a finite number above 0")
 
 
 @dataclass(frozen=True)
@@ -203,8 +215,10 @@ class Device(Protocol):
 
     def invoke(
         self, artifacts: Sequence[Artifact], batches: Iterable[tuple[int, Records]], *, threads: int = 1
-    ) -> Iterator[BatchAnswer]:
+    ) -> Generator[BatchAnswer, None, None]:
         """Feed every numbered batch to every artifact; one answer a batch, in order.
+
+        Close the generator to leave early: the device is free then.
 
         Args:
             artifacts: deployed before.

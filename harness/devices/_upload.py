@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 
-from harness.devices._statuses import code_of, translate
+from harness.devices._failures import Failures, code_of
 from harness.errors import ArtifactError, EdgeleakError
 from harness.types import Artifact
 from protos import CHUNK_BYTES
@@ -48,13 +48,13 @@ def verify_file(artifact: Artifact) -> None:
         )
 
 
-def upload(stub: agent_pb2_grpc.AgentServiceStub, artifact: Artifact, *, device: str, seconds: float) -> bool:
+def upload(stub: agent_pb2_grpc.AgentServiceStub, artifact: Artifact, *, failures: Failures, seconds: float) -> bool:
     """Send what the agent lacks of a verified file; False where it held all of it.
 
     Args:
         stub: the agent.
         artifact: the file.
-        device: named in errors.
+        failures: the device's errors.
         seconds: besides those that the size takes.
 
     Raises:
@@ -65,11 +65,11 @@ def upload(stub: agent_pb2_grpc.AgentServiceStub, artifact: Artifact, *, device:
         return _upload_once(stub, artifact, seconds=seconds)
     except grpc.RpcError as error:
         if code_of(error) not in _ONCE_MORE:
-            raise _failure(error, artifact, device) from error
+            raise _failure(error, artifact, failures) from error
     try:
         return _upload_once(stub, artifact, seconds=seconds)
     except grpc.RpcError as error:
-        raise _failure(error, artifact, device) from error
+        raise _failure(error, artifact, failures) from error
 
 
 def _upload_once(stub: agent_pb2_grpc.AgentServiceStub, artifact: Artifact, *, seconds: float) -> bool:
@@ -96,7 +96,7 @@ def _requests(artifact: Artifact, path: Path, offset: int) -> Iterator[agent_pb2
             yield agent_pb2.UploadArtifactRequest(chunk=chunk)
 
 
-def _failure(error: grpc.RpcError, artifact: Artifact, device: str) -> EdgeleakError:
+def _failure(error: grpc.RpcError, artifact: Artifact, failures: Failures) -> EdgeleakError:
     if code_of(error) is grpc.StatusCode.INVALID_ARGUMENT:
-        return ArtifactError(f"{artifact.path}: {device} refuses it: {error.details()}", hint=_EXPORT_HINT)
-    return translate(error, device=device, doing=f"upload of {artifact.key}")
+        return ArtifactError(f"{artifact.path}: {failures.device} refuses it: {error.details()}", hint=_EXPORT_HINT)
+    return failures.of_call(error, f"upload of {artifact.key}")

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,17 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
+from device_agent.blobs import BlobStore
+from device_agent.server import start
+from device_agent.supervisor import Supervisor
 from harness.types import Artifact, Records, TensorSpec
 from protos import MAX_MESSAGE_BYTES
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
 from protos.runtimes import RUNTIMES, Runtime, by_suffix
 from protos.tensors import fill_tensor
 
+# Of one request to a watched agent's worker, by a clock that stands still unless the test moves it.
+LIMIT_SECONDS = 60.0
 IMAGE = (TensorSpec("args_0", "float32", (1, 8, 8)),)
 TEXT = (TensorSpec("args_0", "int64", (6,)), TensorSpec("args_1", "int64", (6,)))
 
@@ -85,22 +91,22 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         return Exported(folder, **{name: expected[name] for name in expected.files})
 
 
-@dataclass
-class Agent:
-    """A running `edgeleak-agent`."""
+class Caller:
+    """Calls an agent as the contract has it, with no client between.
 
-    process: subprocess.Popen[str]
-    target: str
-    stub: agent_pb2_grpc.AgentServiceStub
-    channel: grpc.Channel
+    Args:
+        target: ``host:port`` of the agent.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.enable_http_proxy", 0)]
+        self.channel = grpc.insecure_channel(target, options=options)
+        self.stub = agent_pb2_grpc.AgentServiceStub(self.channel)  # type: ignore[no-untyped-call]
 
     @property
     def url(self) -> str:
         return f"grpc://{self.target}"
-
-    def worker(self) -> psutil.Process:
-        (child,) = psutil.Process(self.process.pid).children()
-        return child
 
     def upload(self, path: Path, *, sha256: str | None = None, runtime: str | None = None, offset: int = 0) -> str:
         data = path.read_bytes()
@@ -118,16 +124,77 @@ class Agent:
         return digest
 
     def invoke(
-        self, digests: list[str], batches: list[dict[str, NDArray[np.generic]]]
+        self, digests: list[str], batches: Sequence[Mapping[str, NDArray[np.generic]]]
     ) -> list[agent_pb2.InvokeResponse]:
         return list(self.stub.Invoke(iter([header(digests), *map(batch, range(len(batches)), batches)]), timeout=60))
+
+
+class Agent(Caller):
+    """A running `edgeleak-agent`.
+
+    Args:
+        process: the agent.
+        target: where it listens.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], target: str) -> None:
+        super().__init__(target)
+        self.process = process
+
+    def worker(self) -> psutil.Process:
+        (child,) = psutil.Process(self.process.pid).children()
+        return child
+
+
+class WatchedSupervisor(Supervisor):
+    """A supervisor that says when it waits for its worker, and whose clock the test moves.
+
+    A worker that a test has stopped never answers, so what the supervisor then waits for stays under way.
+    """
+
+    def __init__(self) -> None:
+        self.waits = threading.Event()
+        self.now = 0.0
+        super().__init__(limit_seconds=LIMIT_SECONDS, clock=lambda: self.now)
+
+    def call(
+        self, header: bytes, payload: bytes = b"", *, what: str, wanted: Callable[[], bool] = lambda: True
+    ) -> bytes:
+        def asked() -> bool:
+            self.waits.set()
+            return wanted()
+
+        return super().call(header, payload, what=what, wanted=asked)
+
+    def stop_worker(self) -> int:
+        """Stop the worker where it stands, and return its process id."""
+        self.waits.clear()
+        os.kill(self.pid, signal.SIGSTOP)
+        return self.pid
+
+    def await_worker(self) -> None:
+        """Return once a request lies with the stopped worker."""
+        assert self.waits.wait(60)
+
+
+class WatchedAgent(Caller):
+    """An agent in this process, with a worker of its own.
+
+    Args:
+        supervisor: of its worker.
+        target: where it listens.
+    """
+
+    def __init__(self, supervisor: WatchedSupervisor, target: str) -> None:
+        super().__init__(target)
+        self.supervisor = supervisor
 
 
 def header(digests: list[str]) -> agent_pb2.InvokeRequest:
     return agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=digests))
 
 
-def batch(number: int, inputs: dict[str, NDArray[np.generic]]) -> agent_pb2.InvokeRequest:
+def batch(number: int, inputs: Mapping[str, NDArray[np.generic]]) -> agent_pb2.InvokeRequest:
     request = agent_pb2.InvokeRequest()
     request.batch.number = number
     for name, values in inputs.items():
@@ -150,10 +217,7 @@ def agents() -> Iterator[Callable[..., Agent]]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("listening on "), (line, process.communicate(timeout=10))
-        target = line.split()[-1]
-        options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.enable_http_proxy", 0)]
-        channel = grpc.insecure_channel(target, options=options)
-        started.append(Agent(process, target, agent_pb2_grpc.AgentServiceStub(channel), channel))
+        started.append(Agent(process, line.split()[-1]))
         return started[-1]
 
     try:
@@ -180,6 +244,22 @@ def agent(start_agent: Callable[..., Agent]) -> Agent:
     return start_agent()
 
 
+@pytest.fixture
+def watched_agent() -> Iterator[WatchedAgent]:
+    """An agent in this process, whose worker a test may stop, kill or let hang."""
+    supervisor = WatchedSupervisor()
+    store = BlobStore(max_bytes=1 << 30)
+    server, port = start(store, supervisor, address="127.0.0.1:0")
+    agent = WatchedAgent(supervisor, f"127.0.0.1:{port}")
+    try:
+        yield agent
+    finally:
+        agent.channel.close()
+        server.stop(0).wait()
+        supervisor.close()
+        store.close()
+
+
 @pytest.fixture(scope="module")
 def shared_agent() -> Iterator[Agent]:
     """An agent for all tests of a file: they may kill its worker, not itself. It imports its runtimes once."""
@@ -188,4 +268,4 @@ def shared_agent() -> Iterator[Agent]:
 
 
 def status(error: pytest.ExceptionInfo[grpc.RpcError]) -> tuple[str, str]:
-    return error.value.code().name, error.value.details()
+    return error.value.code().name, error.value.details() or ""

@@ -33,7 +33,8 @@ class Net(nn.Module):
         self.linear = nn.Linear(16, 10)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(torch.relu(self.conv(x)).mean((2, 3)))
+        logits: Tensor = self.linear(torch.relu(self.conv(x)).mean((2, 3)))
+        return logits
 
 
 class Confident(Net):
@@ -59,7 +60,8 @@ class Text(nn.Module):
         self.linear = nn.Linear(8, 3)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        return self.linear((self.embedding(ids) * mask.unsqueeze(-1).to(torch.float32)).sum(1))
+        logits: Tensor = self.linear((self.embedding(ids) * mask.unsqueeze(-1).to(torch.float32)).sum(1))
+        return logits
 
 
 def litert(model: nn.Module, arguments: tuple[Tensor, ...], path: Path, *, dynamic: bool) -> None:
@@ -79,7 +81,7 @@ def mobile(model: nn.Module, arguments: tuple[Tensor, ...], path: Path) -> None:
         {"name": f"args_{i}", "dtype": dtype, "shape": list(a.shape[1:])}
         for i, (a, dtype) in enumerate(zip(arguments, dtypes, strict=True))
     ]
-    traced = torch.jit.trace(model.eval(), arguments)
+    traced = torch.jit.trace(model.eval(), arguments)  # type: ignore[no-untyped-call]
     traced._save_for_lite_interpreter(str(path), _extra_files={"inputs.json": json.dumps({"inputs": inputs})})
 
 

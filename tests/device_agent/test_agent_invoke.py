@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import grpc
 import numpy as np
@@ -17,7 +14,7 @@ import pytest
 
 from protos.edgeleak.v1 import agent_pb2
 from protos.tensors import from_tensor
-from tests.device_agent.exported import Agent, Exported, batch, header, status
+from tests.device_agent.exported import LIMIT_SECONDS, Agent, Exported, WatchedAgent, batch, header, status
 
 # Float kernels of two runtimes differ from eager torch by rounding only.
 FLOAT_TOLERANCE = 1e-5
@@ -156,45 +153,54 @@ def test_two_hosts_at_once_get_their_own_answers(shared_agent: Agent, exported: 
     assert failures == []
 
 
-def test_an_idle_workers_death_is_not_noticed(shared_agent: Agent, exported: Exported) -> None:
-    digest = shared_agent.upload(exported.path("net.tflite"))
-    worker = shared_agent.worker()
-    worker.kill()
-    # Its main thread may be a zombie while others still end; only then can the agent collect it.
-    while worker.status() != psutil.STATUS_ZOMBIE or len(list(Path(f"/proc/{worker.pid}/task").iterdir())) > 1:
-        time.sleep(0.01)
-    time.sleep(0.2)
-    assert len(shared_agent.invoke([digest], [{"args_0": exported.images}])) == 1
+def test_an_idle_workers_death_is_not_noticed(watched_agent: WatchedAgent, exported: Exported) -> None:
+    digest = watched_agent.upload(exported.path("net.tflite"))
+    worker = watched_agent.supervisor.pid
+    os.kill(worker, signal.SIGKILL)
+    # It is dead, and left for the agent to collect.
+    os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
+    assert len(watched_agent.invoke([digest], [{"args_0": exported.images}])) == 1
+    assert watched_agent.supervisor.pid != worker
 
 
-def test_a_worker_that_dies_at_work_is_named_and_replaced(shared_agent: Agent, exported: Exported) -> None:
-    digest = shared_agent.upload(exported.path("net.tflite"))
-    worker = shared_agent.worker()
-    # Stopped, it holds the batch; then it dies as a crashing kernel would have it.
-    worker.suspend()
-    call = shared_agent.stub.Invoke(iter([header([digest]), batch(0, {"x": exported.images})]), timeout=60)
-    time.sleep(0.5)
-    os.kill(worker.pid, signal.SIGSEGV)
-    with contextlib.suppress(psutil.NoSuchProcess):  # it may be gone already
-        worker.resume()
+def test_a_worker_that_dies_at_work_is_named_and_replaced(watched_agent: WatchedAgent, exported: Exported) -> None:
+    digest = watched_agent.upload(exported.path("net.tflite"))
+    worker = watched_agent.supervisor.stop_worker()
+    call = watched_agent.stub.Invoke(iter([header([digest]), batch(0, {"x": exported.images})]), timeout=60)
+    watched_agent.supervisor.await_worker()
+    os.kill(worker, signal.SIGSEGV)
+    os.kill(worker, signal.SIGCONT)
     with pytest.raises(grpc.RpcError) as error:
         list(call)
     code, message = status(error)
     assert code == "INTERNAL"
     assert "SIGSEGV" in message
     assert digest[:12] in message
-    assert len(shared_agent.invoke([digest], [{"args_0": exported.images}])) == 1
-    assert shared_agent.worker().pid != worker.pid
+    assert len(watched_agent.invoke([digest], [{"args_0": exported.images}])) == 1
+    assert watched_agent.supervisor.pid != worker
 
 
-def test_a_worker_that_hangs_is_replaced(start_agent: Callable[..., Agent], exported: Exported) -> None:
-    agent = start_agent("--batch-seconds", "1")
-    digest = agent.upload(exported.path("net.tflite"))
+def test_a_worker_that_hangs_is_replaced(watched_agent: WatchedAgent, exported: Exported) -> None:
+    digest = watched_agent.upload(exported.path("net.tflite"))
+    worker = watched_agent.supervisor.stop_worker()
+    call = watched_agent.stub.Invoke(iter([header([digest]), batch(0, {"x": exported.images})]), timeout=60)
+    watched_agent.supervisor.await_worker()
+    watched_agent.supervisor.now += LIMIT_SECONDS + 1
+    with pytest.raises(grpc.RpcError) as error:
+        list(call)
+    assert status(error)[0] == "DEADLINE_EXCEEDED"
+    assert f"{digest[:12]} did not answer within {LIMIT_SECONDS:g} s" in status(error)[1]
+    assert len(watched_agent.invoke([digest], [{"args_0": exported.images}])) == 1
+    assert watched_agent.supervisor.pid != worker
+
+
+def test_the_limit_of_a_batch_is_an_option(start_agent: Callable[..., Agent], exported: Exported) -> None:
+    agent = start_agent("--batch-seconds", "0.1")
     agent.worker().suspend()
     with pytest.raises(grpc.RpcError) as error:
-        agent.invoke([digest], [{"args_0": exported.images}])
+        agent.upload(exported.path("net.tflite"))
     assert status(error)[0] == "DEADLINE_EXCEEDED"
-    assert len(agent.invoke([digest], [{"args_0": exported.images}])) == 1
+    assert "did not answer within 0.1 s" in status(error)[1]
 
 
 def test_records_do_not_rest(shared_agent: Agent, exported: Exported) -> None:

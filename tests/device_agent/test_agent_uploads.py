@@ -16,7 +16,6 @@ from pathlib import Path
 import grpc
 import numpy as np
 import onnx
-import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,7 +25,7 @@ from device_agent.blobs import BlobStore
 from device_agent.errors import AgentError
 from protos import CHUNK_BYTES
 from protos.edgeleak.v1 import agent_pb2
-from tests.device_agent.exported import Agent, Exported, status
+from tests.device_agent.exported import Agent, Exported, WatchedAgent, status
 
 
 def held(agent: Agent, digest: str) -> tuple[int, bool]:
@@ -189,26 +188,25 @@ def test_what_an_onnx_runtime_lacks_is_said_without_its_own_sources(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGSEGV, "INVALID_ARGUMENT"), (signal.SIGKILL, "INTERNAL")])
 def test_a_loader_that_crashes_blames_the_file_one_that_is_killed_does_not(
-    agent: Agent, exported: Exported, number: signal.Signals, code: str
+    watched_agent: WatchedAgent, exported: Exported, number: signal.Signals, code: str
 ) -> None:
-    worker = agent.worker()
-    # Stopped, it holds the load; then it ends as a crashing loader, or a full memory, would end it.
-    worker.suspend()
+    worker = watched_agent.supervisor.stop_worker()
 
     def end() -> None:
-        os.kill(worker.pid, number)
-        with contextlib.suppress(psutil.NoSuchProcess):  # SIGKILL does not wait for it to go on
-            worker.resume()
+        watched_agent.supervisor.await_worker()
+        os.kill(worker, number)
+        with contextlib.suppress(ProcessLookupError):  # SIGKILL does not wait for it to go on
+            os.kill(worker, signal.SIGCONT)
 
-    timer = threading.Timer(0.5, end)
-    timer.start()
+    ending = threading.Thread(target=end)
+    ending.start()
     with pytest.raises(grpc.RpcError) as error:
-        agent.upload(exported.path("net.tflite"))
-    timer.join()
+        watched_agent.upload(exported.path("net.tflite"))
+    ending.join()
     assert status(error)[0] == code
     assert number.name in status(error)[1]
     assert hashlib.sha256(exported.path("net.tflite").read_bytes()).hexdigest()[:12] in status(error)[1]
-    assert agent.upload(exported.path("net.tflite"))
+    assert watched_agent.upload(exported.path("net.tflite"))
 
 
 def test_room_is_bounded(start_agent: Callable[..., Agent], exported: Exported) -> None:

@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import pytest
 
-from harness.devices import Device, Signature, TensorInfo, Timeouts, open_device
+from harness.devices import Device, Signature, TensorInfo, open_device
 from harness.errors import DeviceError, ProtocolError
 from protos import PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
@@ -45,61 +45,55 @@ SIGNATURES = {
 }
 
 
-@pytest.fixture(scope="module")
-def device() -> Iterator[Device]:
-    with open_device("local", timeouts=Timeouts(connect=60.0)) as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("name", SIGNATURES)
-def test_every_format_says_what_it_declares(device: Device, exported: Exported, name: str) -> None:
+def test_every_format_says_what_it_declares(local_device: Device, exported: Exported, name: str) -> None:
     artifact = exported.artifact(name)
-    device.deploy(artifact)
-    assert device.describe(artifact) == SIGNATURES[name]
+    local_device.deploy(artifact)
+    assert local_device.describe(artifact) == SIGNATURES[name]
 
 
 @pytest.mark.parametrize(("name", "dtype", "zero_point"), [("int8.tflite", "int8", -128), ("uint8.tflite", "uint8", 0)])
 def test_a_quantized_input_has_its_type_scale_and_zero_point(
-    device: Device, exported: Exported, name: str, dtype: str, zero_point: int
+    local_device: Device, exported: Exported, name: str, dtype: str, zero_point: int
 ) -> None:
     artifact = exported.artifact(name)
-    device.deploy(artifact)
-    signature = device.describe(artifact)
+    local_device.deploy(artifact)
+    signature = local_device.describe(artifact)
     (image,), (logits,) = signature.inputs, signature.outputs
     # The calibration records are pixels from 0 to 1.
     assert image == TensorInfo("args_0", dtype, (1, 8, 8), image.scale, zero_point)
     assert image.scale == pytest.approx(1 / 255, rel=1e-3)
     assert (logits.name, logits.dtype, logits.shape) == ("output_0", "int8", (10,))
     assert logits.scale is not None
-    (answer,) = device.invoke([artifact], [(0, exported.records())])
+    (answer,) = local_device.invoke([artifact], [(0, exported.records())])
     steps = answer.outputs[artifact.key] / logits.scale
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
     np.testing.assert_allclose(answer.outputs[artifact.key], exported.logits, atol=0.05)
 
 
-def test_a_uint8_input_takes_pixels_as_bytes_and_as_floats(device: Device, exported: Exported) -> None:
+def test_a_uint8_input_takes_pixels_as_bytes_and_as_floats(local_device: Device, exported: Exported) -> None:
     artifact = exported.artifact("uint8.tflite")
-    device.deploy(artifact)
-    (image,) = device.describe(artifact).inputs
+    local_device.deploy(artifact)
+    (image,) = local_device.describe(artifact).inputs
     assert image.scale is not None
     records = exported.records()
     integers = np.clip(np.round(exported.images / image.scale), 0, 255).astype(np.uint8)
     for values in (exported.images, integers):
-        (answer,) = device.invoke([artifact], [(0, replace(records, inputs={"args_0": values}))])
+        (answer,) = local_device.invoke([artifact], [(0, replace(records, inputs={"args_0": values}))])
         np.testing.assert_allclose(answer.outputs[artifact.key], exported.logits, atol=0.05)
 
 
-def test_what_is_not_deployed_is_not_described(device: Device, exported: Exported) -> None:
+def test_what_is_not_deployed_is_not_described(local_device: Device, exported: Exported) -> None:
     with pytest.raises(DeviceError, match="upload it first"):
-        device.describe(exported.artifact("sqrt.tflite"))
+        local_device.describe(exported.artifact("sqrt.tflite"))
 
 
-def test_an_impossible_number_of_threads_is_refused(device: Device, exported: Exported) -> None:
+def test_an_impossible_number_of_threads_is_refused(local_device: Device, exported: Exported) -> None:
     artifact = exported.artifact("net.tflite")
-    device.deploy(artifact)
-    assert device.describe(artifact, threads=2) == SIGNATURES["net.tflite"]
+    local_device.deploy(artifact)
+    assert local_device.describe(artifact, threads=2) == SIGNATURES["net.tflite"]
     with pytest.raises(DeviceError, match="1000 threads are more than any device has"):
-        device.describe(artifact, threads=1000)
+        local_device.describe(artifact, threads=1000)
 
 
 class _Stub(agent_pb2_grpc.AgentServiceServicer):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,20 +12,20 @@ import grpc
 import numpy as np
 
 from harness.devices._answers import checked_answer
-from harness.devices._descriptions import device_info, signature
-from harness.devices._descriptions import telemetry as telemetry_of
-from harness.devices._statuses import code_of, lost, translate, unavailable
+from harness.devices._descriptions import device_info, signature, telemetry
+from harness.devices._failures import Failures, code_of
+from harness.devices._requests import batch_request, header_request
 from harness.devices._stream import Sender, Watch
 from harness.devices._types import BatchAnswer, BenchmarkResult, DeviceInfo, Signature, Telemetry, Timeouts
 from harness.devices._upload import upload, verify_file
-from harness.errors import ArtifactError, DeviceError, EdgeleakError, InputError, ProtocolError
+from harness.devices.transports import Connection
+from harness.errors import ArtifactError, DeviceError, ProtocolError
 from harness.types import Artifact, Records
 from protos import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
 from protos.runtimes import RUNTIMES, names
-from protos.tensors import fill_tensor
 
-__all__ = ["GrpcDevice"]
+__all__ = ["AgentClient"]
 
 # Batches on their way at once: one being built here, one on the wire, one waiting at the agent, one in the kernel.
 _WINDOW = 4
@@ -42,16 +43,14 @@ _OPTIONS = [
 ]
 
 
-class GrpcDevice:
+class AgentClient:
     """One connected agent.
 
     Args:
         url: the device as the user named it.
-        target: ``host:port`` of the agent.
+        connection: the way to the agent, which `close` lets go.
         timeouts: how long to wait for what.
-        alive: whether the agent's process still runs, where this side can tell.
-        purge_on_close: whether to remove what was deployed; pointless where the agent ends too.
-        on_close: called last by `close`.
+        clock: seconds that only grow, for the silence of a stream.
 
     Raises:
         DeviceUnavailableError: nothing answers.
@@ -61,25 +60,23 @@ class GrpcDevice:
     def __init__(
         self,
         url: str,
-        target: str,
+        connection: Connection,
         *,
         timeouts: Timeouts,
-        alive: Callable[[], bool] = lambda: True,
-        purge_on_close: bool = True,
-        on_close: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
+        self._connection = connection
         self._timeouts = timeouts
-        self._alive = alive
-        self._purge_on_close = purge_on_close
-        self._on_close = on_close
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._clock = clock
+        self._failures = Failures(url, connection)
+        self._channel = grpc.insecure_channel(connection.target, options=_OPTIONS)
         self._stub = agent_pb2_grpc.AgentServiceStub(self._channel)  # type: ignore[no-untyped-call]
         # Uploaded by this session: what lay there before is not ours to remove.
         self._deployed: dict[str, Artifact] = {}
         self._closed = False
         try:
-            self._connect(target)
+            self._connect(connection.target)
         except BaseException:
             self.close()
             raise
@@ -98,14 +95,14 @@ class GrpcDevice:
         try:
             return self._info()
         except grpc.RpcError as error:
-            raise self._translated(error, "asking for its description") from error
+            raise self._failures.of_call(error, "asking for its description") from error
 
     def deploy(self, artifact: Artifact) -> None:
         """Put an artifact on the device, or find it there; see `Device.deploy`."""
         if artifact.runtime not in RUNTIMES:
             raise ArtifactError(f"{artifact.path}: runtime {artifact.runtime!r} is none of {names()}")
         verify_file(artifact)
-        if upload(self._stub, artifact, device=self._url, seconds=self._timeouts.upload):
+        if upload(self._stub, artifact, failures=self._failures, seconds=self._timeouts.upload):
             self._deployed[artifact.sha256] = artifact
 
     def describe(self, artifact: Artifact, *, threads: int = 1) -> Signature:
@@ -118,7 +115,7 @@ class GrpcDevice:
             if code_of(error) is grpc.StatusCode.UNIMPLEMENTED:
                 message = "the agent cannot describe artifacts: it is older than this host"
                 raise ProtocolError(message, device=self._url, hint="upgrade edgeleak on the agent") from error
-            raise self._translated(error, doing) from error
+            raise self._failures.of_call(error, doing) from error
         except ValueError as error:
             raise ProtocolError(
                 f"{doing}: the agent says {error}", device=self._url, hint="upgrade the agent"
@@ -126,22 +123,20 @@ class GrpcDevice:
 
     def invoke(
         self, artifacts: Sequence[Artifact], batches: Iterable[tuple[int, Records]], *, threads: int = 1
-    ) -> Iterator[BatchAnswer]:
+    ) -> Generator[BatchAnswer, None, None]:
         """Feed every numbered batch to every artifact, a few batches ahead of the answers; see `Device.invoke`."""
-        # Two variants may be one file: the device is asked once, and the answer is given to both.
-        digests = list(dict.fromkeys(artifact.sha256 for artifact in artifacts))
         sender = Sender()
-        sender.send(agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=digests, threads=threads)))
+        sender.send(header_request(artifacts, threads=threads))
         call = self._stub.Invoke(iter(sender), timeout=self._timeouts.invoke)
         under_way: deque[tuple[int, int]] = deque()
         source = iter(batches)
-        watch = Watch(call, idle_seconds=self._timeouts.idle, alive=self._alive)
+        watch = self._watch(call)
         try:
             with watch:
                 while True:
                     while len(under_way) < _WINDOW and (batch := next(source, None)) is not None:
                         under_way.append((batch[0], len(batch[1])))
-                        sender.send(_batch_request(*batch, artifacts))
+                        sender.send(batch_request(*batch, artifacts))
                     if not under_way:
                         break
                     number, records = under_way.popleft()
@@ -155,7 +150,7 @@ class GrpcDevice:
                 if watch.wait_for(call) is not None:
                     raise ProtocolError("the agent answered a batch that was not sent", device=self._url)
         except grpc.RpcError as error:
-            raise self._stream_failure(error, watch, "a stream of batches") from error
+            raise self._failures.of_stream(error, watch.verdict, "a stream of batches") from error
         finally:
             sender.end()
             call.cancel()
@@ -180,24 +175,24 @@ class GrpcDevice:
             cooldown_ns=int(cooldown_s * 1e9),
         )
         call = self._stub.Benchmark(request, timeout=self._timeouts.invoke)
-        watch = Watch(call, idle_seconds=self._timeouts.idle + cooldown_s, alive=self._alive)
+        watch = self._watch(call, pause_seconds=cooldown_s)
         samples: list[int] = []
-        telemetry: list[Telemetry] = []
+        states: list[Telemetry] = []
         try:
             with watch:
                 while (response := watch.wait_for(call)) is not None:
                     if response.WhichOneof("part") == "telemetry":
-                        telemetry.append(telemetry_of(response.telemetry))
+                        states.append(telemetry(response.telemetry))
                     else:
                         samples.extend(response.samples.kernel_time_ns)
         except grpc.RpcError as error:
-            raise self._stream_failure(error, watch, f"benchmark of {artifact.key}") from error
+            raise self._failures.of_stream(error, watch.verdict, f"benchmark of {artifact.key}") from error
         finally:
             call.cancel()
-        if len(samples) != runs or len(telemetry) != 2 or min(samples) < 0:
+        if len(samples) != runs or len(states) != 2 or min(samples) < 0:
             message = f"benchmark of {artifact.key}: {len(samples)} samples of {runs} runs came"
             raise ProtocolError(message, device=self._url)
-        return BenchmarkResult(np.asarray(samples, dtype=np.int64), telemetry[0], telemetry[1])
+        return BenchmarkResult(np.asarray(samples, dtype=np.int64), *states)
 
     def purge(self, artifacts: Sequence[Artifact]) -> None:
         """Remove artifacts from the device; see `Device.purge`."""
@@ -209,7 +204,7 @@ class GrpcDevice:
             try:
                 self._stub.DeleteArtifact(request, timeout=seconds)
             except grpc.RpcError as error:
-                raise self._translated(error, f"removal of {artifact.key}") from error
+                raise self._failures.of_call(error, f"removal of {artifact.key}") from error
             self._deployed.pop(artifact.sha256, None)
 
     def close(self) -> None:
@@ -218,7 +213,7 @@ class GrpcDevice:
             return
         self._closed = True
         try:
-            if self._purge_on_close:
+            if self._connection.purge_on_close:
                 # Not the upload's patience: whoever leaves after Ctrl-C must not wait for a slow model.
                 self._purge(list(self._deployed.values()), seconds=self._timeouts.connect)
         except DeviceError:
@@ -226,7 +221,7 @@ class GrpcDevice:
             self._deployed.clear()
         finally:
             self._channel.close()
-            self._on_close()
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -236,6 +231,10 @@ class GrpcDevice:
     ) -> None:
         self.close()
 
+    def _watch(self, call: grpc.Call, *, pause_seconds: float = 0.0) -> Watch:
+        idle_seconds = self._timeouts.idle + pause_seconds
+        return Watch(call, idle_seconds=idle_seconds, alive=self._connection.alive, clock=self._clock)
+
     def _connect(self, target: str) -> None:
         try:
             self._info()
@@ -244,7 +243,7 @@ class GrpcDevice:
                 message = f"what answers at {target} is not an edgeleak agent"
                 raise ProtocolError(message, device=self._url, hint="check the address") from error
             within = f"nothing answers at {target} within {self._timeouts.connect:g} s"
-            raise unavailable(self._url, within) from error
+            raise self._failures.unavailable(within) from error
 
     def _info(self) -> DeviceInfo:
         said = self._stub.GetDeviceInfo(agent_pb2.GetDeviceInfoRequest(), timeout=self._timeouts.connect)
@@ -256,38 +255,3 @@ class GrpcDevice:
                 hint=f"upgrade edgeleak on {older}",
             )
         return device_info(said, url=self._url)
-
-    def _stream_failure(self, error: grpc.RpcError, watch: Watch, doing: str) -> EdgeleakError:
-        if watch.verdict is not None:
-            return lost(self._url, f"{watch.verdict} during {doing}")
-        if code_of(error) is grpc.StatusCode.INVALID_ARGUMENT:
-            return InputError(f"{self._url}: {error.details()}")
-        return self._translated(error, doing)
-
-    def _translated(self, error: grpc.RpcError, doing: str) -> EdgeleakError:
-        if not self._alive():
-            return lost(self._url, f"the agent's process ended during {doing}")
-        return translate(error, device=self._url, doing=doing)
-
-
-def _batch_request(number: int, records: Records, artifacts: Sequence[Artifact]) -> agent_pb2.InvokeRequest:
-    request = agent_pb2.InvokeRequest()
-    request.batch.number = number
-    for name in _input_order(records, artifacts):
-        try:
-            fill_tensor(request.batch.inputs.add(), name, np.asarray(records.inputs[name]))
-        except ValueError as error:
-            raise InputError(f"records: {error}") from error
-    if request.ByteSize() > MAX_MESSAGE_BYTES:
-        message = f"batch {number} takes {request.ByteSize()} bytes, more than a message's {MAX_MESSAGE_BYTES}"
-        raise InputError(message, hint="use a smaller batch size")
-    return request
-
-
-def _input_order(records: Records, artifacts: Sequence[Artifact]) -> list[str]:
-    """The order of the model's own inputs where the records have those names; files of some formats know no names."""
-    for artifact in artifacts:
-        names = [spec.name for spec in artifact.inputs]
-        if set(names) == set(records.inputs):
-            return names
-    return list(records.inputs)

@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 
-from harness.devices._statuses import unavailable
+from harness.devices._types import Timeouts
+from harness.errors import DeviceUnavailableError
 
-__all__ = ["LocalAgent"]
+__all__ = ["LocalAgent", "open"]
 
 _READY = re.compile(r"listening on (\S+:\d+)")
 # The agent's own grace for calls in flight is one second; a worker in a native call is killed.
@@ -22,10 +23,12 @@ _STOP_SECONDS = 5.0
 _SLICE_SECONDS = 0.1
 # The end of a log that fits one line of an error message.
 _TAIL_BYTES = 4096
+_START_HINT = "run edgeleak-agent by hand to see all that it says; edgeleak doctor checks what is installed"
+_TIME_HINT = "allow it more time: connect = 60 under [device.timeouts]"
 
 
 class LocalAgent:
-    """One `edgeleak-agent` process.
+    """One `edgeleak-agent` process; see `Connection`.
 
     It ends with this object, and with this process however that dies: its standard input closes then. Whatever it
     writes lies in a private folder that is removed even where the agent was killed.
@@ -37,6 +40,10 @@ class LocalAgent:
     Raises:
         DeviceUnavailableError: it did not start.
     """
+
+    start_hint = _START_HINT
+    resume_hint = "rerun the same command, which starts an agent anew; collected batches are kept"
+    purge_on_close = False
 
     def __init__(self, url: str, *, start_seconds: float) -> None:
         self._url = url
@@ -59,12 +66,6 @@ class LocalAgent:
             self.close()
             raise
 
-    @property
-    def pid(self) -> int:
-        """Process id of the agent."""
-        return self._process.pid
-
-    @property
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._process.poll() is None
@@ -95,16 +96,32 @@ class LocalAgent:
             line += piece
             if ready and not piece:
                 self._process.wait(_STOP_SECONDS)
-                raise unavailable(self._url, f"the local agent ended at its start: {self._last_words()}")
+                raise self._unavailable(f"the local agent ended at its start: {self._end_of_log()}")
             if time.monotonic() > until:
-                raise unavailable(self._url, f"the local agent was not ready within {seconds:g} s")
-        found = _READY.fullmatch(line.decode(errors="replace").strip())
-        if found is None:
-            raise unavailable(self._url, f"the local agent printed {line[:80]!r} and not where it listens")
-        return found[1]
+                raise self._unavailable(f"the local agent was not ready within {seconds:g} s", hint=_TIME_HINT)
+        ready_line = _READY.fullmatch(line.decode(errors="replace").strip())
+        if ready_line is None:
+            raise self._unavailable(f"the local agent printed {line[:80]!r} and not where it listens")
+        return ready_line[1]
 
-    def _last_words(self) -> str:
+    def _unavailable(self, message: str, *, hint: str = _START_HINT) -> DeviceUnavailableError:
+        return DeviceUnavailableError(message, device=self._url, hint=hint)
+
+    def _end_of_log(self) -> str:
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - _TAIL_BYTES))
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit status {self._process.returncode}"
+
+
+def open(selector: re.Match[str], *, timeouts: Timeouts) -> LocalAgent:
+    """Start an agent on this machine.
+
+    Args:
+        selector: the device as the user named it.
+        timeouts: its start takes at most ``connect``.
+
+    Raises:
+        DeviceUnavailableError: it does not start.
+    """
+    return LocalAgent(selector.string, start_seconds=timeouts.connect)

@@ -1,0 +1,93 @@
+"""From a gRPC status to an error that says what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+
+from harness.devices.transports import Connection
+from harness.errors import (
+    DeviceError,
+    DeviceLostError,
+    DeviceUnavailableError,
+    EdgeleakError,
+    InputError,
+    ProtocolError,
+)
+
+__all__ = ["Failures", "code_of"]
+
+_HINTS = {
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "free room on the device, or use smaller batches",
+    grpc.StatusCode.NOT_FOUND: "the agent was restarted; rerun the same command",
+    grpc.StatusCode.INTERNAL: "rerun the same command; if one artifact does it again, that file crashes its runtime",
+}
+# Something answers, but not the service that this contract names.
+_FOREIGN = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN)
+
+
+def code_of(error: grpc.RpcError) -> grpc.StatusCode:
+    """The status of a failed call."""
+    # Every RpcError that a client raises is also a Call; the type stubs do not say so.
+    code: grpc.StatusCode = error.code()
+    return code
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The errors of one device.
+
+    Args:
+        device: the device as the user named it.
+        connection: says whether its agent still runs, and what to do where it does not.
+    """
+
+    device: str
+    connection: Connection
+
+    def of_call(self, error: grpc.RpcError, doing: str) -> EdgeleakError:
+        """The error of a call to an agent that answered before.
+
+        Args:
+            error: what gRPC raised.
+            doing: what was under way, e.g. ``upload of target/original/litert``.
+        """
+        if not self.connection.alive():
+            return self.lost(f"the agent's process ended during {doing}")
+        code, details = code_of(error), _details(error)
+        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+            return self.lost(f"the agent stopped answering during {doing}")
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return self.lost(f"{doing} did not end in time: {details}")
+        if code in _FOREIGN:
+            message = f"{doing}: the agent breaks the contract: {details}"
+            return ProtocolError(message, device=self.device, hint="upgrade the agent")
+        return DeviceError(f"{doing}: {details}", device=self.device, hint=_HINTS.get(code))
+
+    def of_stream(self, error: grpc.RpcError, verdict: str | None, doing: str) -> EdgeleakError:
+        """The error of a watched stream.
+
+        Args:
+            error: what gRPC raised.
+            verdict: why the watch cancelled the stream; None where it did not.
+            doing: as in `of_call`.
+        """
+        if verdict is not None:
+            return self.lost(f"{verdict} during {doing}")
+        if code_of(error) is grpc.StatusCode.INVALID_ARGUMENT:
+            return InputError(f"{self.device}: {error.details()}")
+        return self.of_call(error, doing)
+
+    def lost(self, message: str) -> DeviceLostError:
+        """The device answered before."""
+        return DeviceLostError(message, device=self.device, hint=self.connection.resume_hint)
+
+    def unavailable(self, message: str) -> DeviceUnavailableError:
+        """The device never answered."""
+        return DeviceUnavailableError(message, device=self.device, hint=self.connection.start_hint)
+
+
+def _details(error: grpc.RpcError) -> str:
+    details = error.details()
+    return " ".join(details.split()) if details else code_of(error).name

@@ -1,0 +1,85 @@
+"""The ways to reach an agent, one module each; a new one is a module and a row in `FORMS`.
+
+A module has ``open(selector, timeouts=) -> Connection``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.devices._types import Timeouts
+from harness.devices.transports import grpc, local
+from harness.devices.transports._connection import Connection
+from harness.errors import UsageError
+
+__all__ = ["FORMS", "Connection", "Form", "check", "connect", "help_text"]
+
+
+class _Open(Protocol):
+    def __call__(self, selector: re.Match[str], *, timeouts: Timeouts) -> Connection: ...
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form in which a user may name a device.
+
+    Args:
+        written: the form as help and messages write it.
+        pattern: what has it, wholly; its groups are the selector's parts.
+        help: what such a device is, to follow its form in a list.
+        open: of the transport.
+    """
+
+    written: str
+    pattern: re.Pattern[str]
+    help: str
+    open: _Open
+
+
+# A host name, an IPv4 address or an IPv6 address in brackets.
+_HOST = r"(?:[^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])"
+# From 1 to 65535.
+_PORT = r"(?P<port>[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+FORMS = (
+    Form("local", re.compile("local"), "an agent that is started on this machine and ended afterwards", local.open),
+    Form(
+        "grpc://HOST:PORT",
+        re.compile(f"grpc://(?P<target>{_HOST}:{_PORT})"),
+        "an agent that runs already and listens there",
+        grpc.open,
+    ),
+)
+
+
+def check(url: str) -> None:
+    """Raise unless a device's address has a known form; nothing is contacted.
+
+    Raises:
+        UsageError: it has none.
+    """
+    _matched(url)
+
+
+def connect(url: str, *, timeouts: Timeouts) -> Connection:
+    """Reach the agent that a device's address names, or start it where its form says so.
+
+    Raises:
+        UsageError: the address has no known form.
+        DeviceUnavailableError: an agent that is started here does not start.
+    """
+    form, selector = _matched(url)
+    return form.open(selector, timeouts=timeouts)
+
+
+def help_text() -> str:
+    """The known forms and what each stands for, in one line."""
+    return "; ".join(f"{form.written}: {form.help}" for form in FORMS)
+
+
+def _matched(url: str) -> tuple[Form, re.Match[str]]:
+    for form in FORMS:
+        if selector := form.pattern.fullmatch(url):
+            return form, selector
+    raise UsageError(f"device {url!r} has no known form", hint=f"write {', or '.join(form.written for form in FORMS)}")
