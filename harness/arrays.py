@@ -47,7 +47,7 @@ def attack_file(
         UnresolvedError: too few records.
     """
     target, shadows = attack_arrays.load(path)
-    found = attacks.evaluate(
+    evaluation = attacks.evaluate(
         target,
         shadows,
         attacks=names,
@@ -57,14 +57,18 @@ def attack_file(
         n_jobs=jobs,
         progress=None if progress is None else lambda _text, done, total: progress("attack", done, total),
     )
-    scores = {f"{r.adversary}/{r.attack}/{'+'.join(r.variants)}": r.scores for r in found.results}
+    scores = {result.view.key: result.scores for result in evaluation.results}
     membership = target.membership
     null = (
         stats.null_calibration(scores, membership, level=level, seed=seed)
         if scores and membership is not None
         else None
     )
-    return {"schema": ATTACK_SCHEMA, **found.to_json(), "null_calibration": None if null is None else null.to_json()}
+    return {
+        "schema": ATTACK_SCHEMA,
+        **evaluation.to_json(),
+        "null_calibration": None if null is None else null.to_json(),
+    }
 
 
 def mis_file(path: Path, *, n: int, level: float = 0.95, seed: int = 0) -> dict[str, Any]:

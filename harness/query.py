@@ -54,7 +54,7 @@ def query(
     """Ask files about records and write down what they answered, in the format of `harness.data.answers`.
 
     Every file is fed the same batches. Nothing is known of a file but its suffix, so each is shown one record first:
-    a layout that does not fit is found before the long run, and the answer tells how many classes there are.
+    a layout that does not fit is refused before the long run, and the answer says how many classes there are.
 
     Args:
         path: the records; `harness.data.records` describes their keys.
@@ -115,19 +115,19 @@ def query(
     }
 
 
-def sentences(found: Mapping[str, Any]) -> list[str]:
-    """What a query found, a line for each model and one for what comes next."""
+def sentences(result: Mapping[str, Any]) -> list[str]:
+    """What a query says, a line for each model and one for what comes next."""
     lines = [
         f"{row['variant']} on {row['runtime']}: accuracy {_range(row['accuracy'])}; {row['outputs']} ({row['reason']})"
-        for row in found["models"]
+        for row in result["models"]
     ]
-    asked = found["records"]
+    asked = result["records"]
     if asked["members"] is None:
         lines.append("the records carry no membership, so there is nothing yet that edgeleak attack could contrast")
     else:
         lines.append(
             f"{asked['members']} members and {asked['n'] - asked['members']} non-members; "
-            f"next: edgeleak attack {found['answers']}"
+            f"next: edgeleak attack {result['answers']}"
         )
     return lines
 

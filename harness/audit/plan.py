@@ -100,10 +100,10 @@ def run_stage(name: str, config: AuditConfig, run: Run, context: Context) -> dic
 def perform(name: str, stage: StageFunction, config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
     """Do a stage, keep what it found as `results/<name>.json`, and mark it as whole, in this order."""
     began = time.perf_counter()
-    found = stage(config, run, context)
-    run.write_json(f"results/{name}.json", found)
+    result = stage(config, run, context)
+    run.write_json(f"results/{name}.json", result)
     run.finish(name, time.perf_counter() - began)
-    return found
+    return result
 
 
 def audit_all(config: AuditConfig, run: Run, context: Context) -> tuple[dict[str, Any], Verdict]:
@@ -115,11 +115,11 @@ def audit_all(config: AuditConfig, run: Run, context: Context) -> tuple[dict[str
     order = stages_of(config)
     if any(stage in ON_DEVICE and not run.is_done(stage) for stage in order):
         context.device.info()  # a device that is not there is better known before an hour of training
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name in order:
         if name in ALWAYS or not run.is_done(name):
-            found = run_stage(name, config, run, context)
-    return found, Verdict.from_json(found["gate"])
+            result = run_stage(name, config, run, context)
+    return result, Verdict.from_json(result["gate"])
 
 
 def _described(config: AuditConfig) -> str:

@@ -93,10 +93,10 @@ def _root(
     pass
 
 
-def tell(found: dict[str, Any], sentences: Iterable[str], files: Iterable[Path], *, as_json: bool) -> None:
-    """Show what a command found, in sentences, and where it wrote the rest."""
+def show_sentences(result: dict[str, Any], sentences: Iterable[str], files: Iterable[Path], *, as_json: bool) -> None:
+    """Show what a command result, in sentences, and where it wrote the rest."""
     if as_json:
-        out.print_json(json.dumps(found))
+        out.print_json(json.dumps(result))
         return
     for sentence in sentences:
         out.print(f"- {sentence}", soft_wrap=True)

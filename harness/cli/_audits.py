@@ -167,8 +167,8 @@ def attack(
     from harness.arrays import attack_file
 
     with ProgressView(err, quiet=quiet) as view:
-        found = attack_file(source, names=names, seed=seed or 0, progress=view)
-    _show(found, {"attacks": found, "null_calibration": found["null_calibration"]}, as_json=as_json)
+        result = attack_file(source, names=names, seed=seed or 0, progress=view)
+    _show(result, {"attacks": result, "null_calibration": result["null_calibration"]}, as_json=as_json)
     return None
 
 
@@ -191,8 +191,8 @@ def mis(
         raise UsageError(f"{source}: the size of the training set is missing", hint="add --n, e.g. --n 50000")
     from harness.arrays import mis_file
 
-    found = mis_file(source, n=n, seed=seed or 0)
-    _show(found, {"mis": found}, as_json=as_json)
+    result = mis_file(source, n=n, seed=seed or 0)
+    _show(result, {"mis": result}, as_json=as_json)
     return None
 
 
@@ -237,9 +237,9 @@ def _stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: boo
         raise typer.Exit(exit_code(Verdict.from_json(result)))
 
 
-def _show(found: dict[str, object], shown: dict[str, object], *, as_json: bool) -> None:
+def _show(result: dict[str, object], shown: dict[str, object], *, as_json: bool) -> None:
     if as_json:
-        out.print_json(json.dumps(found))
+        out.print_json(json.dumps(result))
         return
     from harness.report import Report, findings
 

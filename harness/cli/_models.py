@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli._app import DeviceOption, JsonOption, QuietOption, app, err, out, tell
+from harness.cli._app import DeviceOption, JsonOption, QuietOption, app, err, out, show_sentences
 from harness.cli._console import ProgressView
 
 
@@ -31,8 +31,8 @@ def query(
     from harness import query as own_models
 
     with ProgressView(err, quiet=quiet) as view:
-        found = own_models.query(records, models, out=to, device=device or "local", progress=view)
-    tell(found, own_models.sentences(found), [to], as_json=as_json)
+        result = own_models.query(records, models, out=to, device=device or "local", progress=view)
+    show_sentences(result, own_models.sentences(result), [to], as_json=as_json)
 
 
 @app.command(
@@ -65,11 +65,12 @@ def keras(
     from harness.export.keras import convert, sentences  # its packages are needed by nothing else here
 
     with ProgressView(err, quiet=quiet) as view:
-        found = convert(
+        result = convert(
             model, to, modes=modes.split(",") if modes else None, calibration=calibration, prune=prune or (),
             cluster=cluster or (), sparse=sparse, finetune=finetune, epochs=epochs, progress=view,
         )  # fmt: skip
-    tell(found, sentences(found), [to / f"{row['name']}.tflite" for row in found["files"]], as_json=as_json)
+    files = [to / f"{row['name']}.tflite" for row in result["files"]]
+    show_sentences(result, sentences(result), files, as_json=as_json)
 
 
 @app.command(epilog="Example: edgeleak fetch cifar10 --data-dir data/cifar10 --yes")

@@ -115,12 +115,12 @@ class AuditConfig(Section):
 
     def digest(self) -> str:
         """SHA-256 over everything that determines the results: all but the gate, the device's address and the jobs."""
-        kept = {
+        binding = {
             key: _without_folders(value) if key in (*SUPPLIED_SECTIONS, "answers") else value
             for key, value in self.to_json().items()
             if key not in VOLATILE_SECTIONS
         }
-        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(binding, sort_keys=True).encode()).hexdigest()
 
     def with_changes(self, **changes: object) -> AuditConfig:
         """The same audit with some top-level fields replaced, e.g. `seed` or `null`."""

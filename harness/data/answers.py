@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 from harness.attacks._evaluate import check_size
-from harness.errors import InputError, UnresolvedError
 from harness.data.npz import Archive
+from harness.errors import InputError, UnresolvedError
 from harness.types import Array, IntArray, Observations
 
 __all__ = ["load"]
@@ -125,15 +125,15 @@ def _population(answers: _Answers) -> dict[str, Observations]:
     if not answers.under("population/"):
         return {}
     label_key = "population/labels"
-    found = {
+    populations = {
         f"shadow/{k}": answers.of(f"population/shadow/{k}", labels_key=label_key)
         for k in answers.numbers("population/shadow/")
     }
     if answers.under("population/target/"):
         # The references of the target, on Z as on its records, are the shadows that answer under cross/.
-        references = _answered(answers, found, answers.numbers("cross/"), asked="cross")
-        found["target"] = answers.of("population/target", labels_key=label_key, references=references)
-    return found
+        references = _answered(answers, populations, answers.numbers("cross/"), asked="cross")
+        populations["target"] = answers.of("population/target", labels_key=label_key, references=references)
+    return populations
 
 
 def _answered(
@@ -160,11 +160,11 @@ class _Answers:
 
     def numbers(self, prefix: str) -> list[str]:
         """The numbers that follow ``prefix`` in the keys, ascending."""
-        found = {key.removeprefix(prefix).split("/")[0] for key in self.under(prefix)}
-        for one in found:
+        numbers = {key.removeprefix(prefix).split("/")[0] for key in self.under(prefix)}
+        for one in numbers:
             if not (one.isascii() and one.isdecimal()):
                 raise InputError(f"{self.path}: key {prefix}{one}: expected a number after {prefix}, e.g. {prefix}0")
-        return sorted(found, key=int)
+        return sorted(numbers, key=int)
 
     def integers(self, key: str) -> IntArray:
         """An integer array.
@@ -224,11 +224,11 @@ class _Answers:
     def _distinct(self, key: str) -> IntArray:
         """A vector in which no number occurs twice."""
         values = self.vector(key)
-        found, count = np.unique(values, return_counts=True)
+        ids, count = np.unique(values, return_counts=True)
         if (count > 1).any():
             at = int(count.argmax())
             raise InputError(
-                f"{self.path}: key {key}: {found[at]} occurs {count[at]} times",
+                f"{self.path}: key {key}: {ids[at]} occurs {count[at]} times",
                 hint="give each record an id of its own",
             )
         return values

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.data.npz import Archive
 from harness.errors import InputError
 from harness.mis._matrix import checked
-from harness.data.npz import Archive
 from harness.types import FloatArray
 
 __all__ = ["load"]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import InputError
 from harness.data.npz import Archive
+from harness.errors import InputError
 from harness.types import Array, IntArray, Records
 
 __all__ = ["read"]

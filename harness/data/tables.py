@@ -113,7 +113,10 @@ def _column(path: Path, header: Sequence[str], label: str) -> int:
         raise InputError(f"{path}: two columns are called {twice[0]!r}", hint="rename one")
     if label not in header:
         shown = ", ".join(header[:8]) + (", ..." if len(header) > 8 else "")
-        raise InputError(f"{path}: there is no column {label!r}", hint=f"name the column of classes with label; columns: {shown or 'none'}")
+        raise InputError(
+            f"{path}: there is no column {label!r}",
+            hint=f"name the column of classes with label; columns: {shown or 'none'}",
+        )
     if len(header) < 2:
         raise InputError(f"{path}: there is no column beside {label!r}")
     return list(header).index(label)

@@ -159,7 +159,7 @@ def export_many(
 
 
 def _account(target: Target, runtime: str, source: Source) -> dict[str, object]:
-    """What is told of one file: how it was made, and what is read back from it."""
+    """The account of one file: its recipe, and what is read back from its bytes."""
     account: dict[str, object] = {"numerics": target.numerics, "recipe": dict(target.recipe)}
     ranges = source.calibration
     if target.numerics in STATIC and ranges is not None:
@@ -213,10 +213,10 @@ def _n_classes(source: Source) -> int:
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in packages:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions

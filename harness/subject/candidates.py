@@ -59,7 +59,7 @@ def tasks(config: AuditConfig, folder: Path) -> list[Any]:
     """Tasks for `each` that make the candidates once the target is trained; the trajectory's come of its training."""
     match config.mis.generator if config.mis.enabled else None:
         case "bootstrap":
-            return [delayed(_retrain)(config, folder, number) for number in _made(config)]
+            return [delayed(_retrain)(config, folder, number) for number in _generated_numbers(config)]
         case "bootstrap-last" | "perturbation":
             return [delayed(_shift)(config, folder)]
         case "flips":
@@ -98,7 +98,7 @@ def load(run: Run, subject: TrainedSubject, quantizer: str, number: int) -> nn.M
         ArtifactError: its weights are missing or damaged.
     """
     config, shape = subject.config, subject.dataset.in_shape
-    if config.mis.generator == "flips" and number in _made(config):
+    if config.mis.generator == "flips" and number in _generated_numbers(config):
         model, _ = compression.fuse(subject.build(seed=0), sample_shape=shape)
         model.load_state_dict(training.load_weights(_path(run, number, quantizer)))
         return model.eval()
@@ -117,7 +117,7 @@ def calibration(config: AuditConfig, records: training.Inputs, number: int) -> t
     return records[candidates.random_half(len(records), seed=config.seed, number=number)]
 
 
-def _made(config: AuditConfig) -> range:
+def _generated_numbers(config: AuditConfig) -> range:
     """Numbers of the candidates that a generator makes."""
     return range(1, config.mis.candidates)
 
@@ -135,32 +135,32 @@ def _retrain(config: AuditConfig, folder: Path, number: int) -> None:
     subject = _subject(config, run)
     inputs, labels = subject.training_arrays(TARGET)
     rows = candidates.bootstrap_rows(len(labels), seed=config.seed, number=number)
-    made = fit(config, subject, TARGET, inputs=inputs[rows], labels=labels[rows])
-    training.save_weights(path, made.state_dict)
+    trained = fit(config, subject, TARGET, inputs=inputs[rows], labels=labels[rows])
+    training.save_weights(path, trained.state_dict)
 
 
 def _shift(config: AuditConfig, folder: Path) -> None:
     """Candidates around the target that every quantizer shares."""
     run = Run(folder, config)
-    paths = [_path(run, number) for number in _made(config)]
+    paths = [_path(run, number) for number in _generated_numbers(config)]
     if all(path.exists() for path in paths):
         return
     subject = _subject(config, run)
     make = candidates.perturb if config.mis.generator == "perturbation" else candidates.refit_last_layer
     target = subject.load_model(run, TARGET, ORIGINAL)
-    found = make(target, *subject.training_arrays(TARGET), count=len(paths), seed=config.seed)
-    for path, weights in zip(paths, found, strict=True):
+    generated = make(target, *subject.training_arrays(TARGET), count=len(paths), seed=config.seed)
+    for path, weights in zip(paths, generated, strict=True):
         training.save_weights(path, weights)
 
 
 def _flip(config: AuditConfig, folder: Path, quantizer: str) -> None:
     """A quantizer's own candidates: its codes with one of them moved."""
     run = Run(folder, config)
-    paths = [_path(run, number, quantizer) for number in _made(config)]
+    paths = [_path(run, number, quantizer) for number in _generated_numbers(config)]
     if all(path.exists() for path in paths):
         return
     subject = _subject(config, run)
-    found = candidates.flips(
+    generated = candidates.flips(
         subject.load_model(run, TARGET, ORIGINAL),
         quantizer,
         *subject.training_arrays(TARGET),
@@ -169,7 +169,7 @@ def _flip(config: AuditConfig, folder: Path, quantizer: str) -> None:
         count=len(paths),
         seed=config.seed,
     )
-    for path, weights in zip(paths, found, strict=True):
+    for path, weights in zip(paths, generated, strict=True):
         training.save_weights(path, weights)
 
 

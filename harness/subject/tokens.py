@@ -71,8 +71,8 @@ def keep_tokenizer(run: Run, tokenizer: Tokenizer, texts: Sequence[str]) -> None
 
 def _digest(texts: Sequence[str]) -> str:
     """SHA-256 over the texts, each with its length before it: no two lists share one."""
-    found = hashlib.sha256()
+    hashed = hashlib.sha256()
     for text in texts:
         data = text.encode()
-        found.update(len(data).to_bytes(8, "little") + data)
-    return found.hexdigest()
+        hashed.update(len(data).to_bytes(8, "little") + data)
+    return hashed.hexdigest()

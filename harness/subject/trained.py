@@ -95,13 +95,14 @@ class TrainedSubject:
             texts = source.texts(split.training)
             tokenizer = tokenizer_of(config, texts, run)
             warnings += _foreign_tokens(config)
-            made = cls(config, source.tokenized(tokenizer, split.everyone()), split, _Text(tokenizer, texts), warnings)
+            records = source.tokenized(tokenizer, split.everyone())
+            subject = cls(config, records, split, _Text(tokenizer, texts), warnings)
         elif isinstance(source, datasets.ImageFiles):
-            made = cls(config, source.decoded(split.everyone()), split, None, warnings)
+            subject = cls(config, source.decoded(split.everyone()), split, None, warnings)
         else:
-            made = cls(config, source, split, None, warnings)
-        made._check_options()
-        return made
+            subject = cls(config, source, split, None, warnings)
+        subject._check_options()
+        return subject
 
     def keep(self, run: Run) -> None:
         """Write down what the run is made of: who is a member of what, and the tokenizer of texts."""

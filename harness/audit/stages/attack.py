@@ -35,7 +35,7 @@ def attack(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
         return _attack_answers(config, run, context)
     run.require("collect")
     evidence = Evidence.read(run)
-    found = evaluate_all(
+    findings = evaluate_all(
         config,
         run,
         context,
@@ -44,8 +44,8 @@ def attack(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
         controls=evidence.controls,
         names=config.attack.names,
     )
-    _keep_curves(run, found, run.arrays.read_membership())
-    return found.to_json()
+    _keep_curves(run, findings, run.arrays.read_membership())
+    return findings.to_json()
 
 
 def _attack_answers(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _attack_answers(config: AuditConfig, run: Run, context: Context) -> dict[str
     run.write_json("data.json", audited.summary())
     run.arrays.write_population(AUDIT, labels=target.labels, ids=target.ids)
     run.arrays.write_membership(AUDIT, TARGET, membership=target.membership, training=target.membership)
-    found = evaluate_all(
+    findings = evaluate_all(
         config,
         run,
         context,
@@ -67,9 +67,9 @@ def _attack_answers(config: AuditConfig, run: Run, context: Context) -> dict[str
         controls=controls,
         names=config.attack.names,
     )
-    _keep_curves(run, found, target.membership)
+    _keep_curves(run, findings, target.membership)
     rows = accuracies(target, runtime="", level=config.attack.level, controls=controls)
-    return found.to_json() | {"artifacts": [row.to_json() for row in rows]}
+    return findings.to_json() | {"artifacts": [row.to_json() for row in rows]}
 
 
 def evaluate_all(
@@ -126,8 +126,8 @@ def evaluate_all(
     return AttackFindings(tuple(results), tuple(skipped), null)
 
 
-def _keep_curves(run: Run, found: AttackFindings, membership: IntArray) -> None:
+def _keep_curves(run: Run, findings: AttackFindings, membership: IntArray) -> None:
     """Draw the curves that the report shows while the scores are at hand: a report then reads no array."""
-    scored: Iterator[Result] = (result for result in found.results if not result.is_control)
+    scored: Iterator[Result] = (result for result in findings.results if not result.is_control)
     curves = strongest_curves(scored, lambda view: run.arrays.read_scores(view.key), membership)
     run.write_json("results/curves.json", {label: curve.to_json() for label, curve in curves.items()})

@@ -20,7 +20,7 @@ def judge(config: AuditConfig, run: Run, _context: Context) -> dict[str, Any]:
         The verdict.
     """
     run.require("attack")
-    found = attack_findings(run)
+    findings = attack_findings(run)
     if config.null:
-        return policy.judge_null(found.null).to_json()
-    return policy.judge(found, artifact_results(run), config.gate).to_json()
+        return policy.judge_null(findings.null).to_json()
+    return policy.judge(findings, artifact_results(run), config.gate).to_json()

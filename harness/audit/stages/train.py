@@ -32,9 +32,9 @@ def train(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
     """
     subject = TrainedSubject.load(config, run)
     subject.keep(run)
-    made_of = [w for w in dict.fromkeys(map(weights_of, config.compression.variants)) if w != ORIGINAL]
+    recipes = [w for w in dict.fromkeys(map(weights_of, config.compression.variants)) if w != ORIGINAL]
     originals = [delayed(_original)(config, run.folder, model) for model in subject.models]
-    variants = [delayed(_variant)(config, run.folder, m, w) for m in subject.models for w in made_of]
+    variants = [delayed(_variant)(config, run.folder, m, w) for m in subject.models for w in recipes]
     compressed = [*candidates.tasks(config, run.folder), *variants]
     total, done = len(originals) + len(compressed), 0
     context.progress("train", done, total)
@@ -53,9 +53,9 @@ def _original(config: AuditConfig, folder: Path, model: str) -> None:
     path = run.path("models", model, f"{ORIGINAL}.safetensors")
     if not path.exists():
         wanted = model == TARGET and config.mis.enabled and config.mis.generator == "trajectory"
-        made = candidates.fit(config, subject, model, checkpoints=config.mis.candidates if wanted else 0)
-        candidates.keep_trajectory(run, made.checkpoints)
-        training.save_weights(path, made.state_dict)  # last: its presence says that the candidates are there too
+        trained = candidates.fit(config, subject, model, checkpoints=config.mis.candidates if wanted else 0)
+        candidates.keep_trajectory(run, trained.checkpoints)
+        training.save_weights(path, trained.state_dict)  # last: its presence says that the candidates are there too
     if model == TARGET:
         _keep_answers(run, subject, ORIGINAL)
 
@@ -67,7 +67,7 @@ def _variant(config: AuditConfig, folder: Path, model: str, variant: str) -> Non
     path = run.path("models", model, f"{variant}.safetensors")
     if not path.exists():
         inputs, labels = subject.training_arrays(model)
-        made = compression.compress(
+        compressed = compression.compress(
             subject.load_model(run, model, ORIGINAL),
             variant,
             inputs=inputs,
@@ -78,7 +78,7 @@ def _variant(config: AuditConfig, folder: Path, model: str, variant: str) -> Non
             optimizer=config.training.optimizer,
             seed=subject.seed_of(model),
         )
-        training.save_weights(path, made.model.state_dict())
+        training.save_weights(path, compressed.model.state_dict())
     if model == TARGET:
         _keep_answers(run, subject, variant)
 
