@@ -1,4 +1,4 @@
-"""Devices: the only room that knows gRPC.
+"""Devices: where artifacts run, behind one protocol; the only room that knows gRPC.
 
 The face is :func:`open_device`. Tests use a :class:`FakeAgent` in a device's place.
 """
