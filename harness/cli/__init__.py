@@ -21,7 +21,17 @@ from harness.cli import _models as _models
 
 from harness.cli import _init as _init  # isort: skip
 from harness.cli import _machine as _machine  # isort: skip
-from harness.cli._app import ConfigArgument, DeviceOption, JobsOption, JsonOption, QuietOption, app, err, out, say
+from harness.cli._app import (
+    ConfigArgument,
+    DeviceOption,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    app,
+    err,
+    say,
+    show_sentences,
+)
 from harness.cli._console import ProgressView
 from harness.errors import EdgeleakError, InterruptedRunError, StorageError, UsageError
 
@@ -35,7 +45,7 @@ __all__ = [
     "QuietOption",
     "err",
     "main",
-    "out",
+    "show_sentences",
 ]
 
 # A disk that is full, over quota, read-only or not ours.

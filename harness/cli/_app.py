@@ -94,13 +94,13 @@ def _root(
 
 
 def show_sentences(result: dict[str, Any], sentences: Iterable[str], files: Iterable[Path], *, as_json: bool) -> None:
-    """Show what a command result, in sentences, and where it wrote the rest."""
+    """Show a command's result: all of it as JSON, or in sentences, with the files that hold the rest."""
     if as_json:
         out.print_json(json.dumps(result))
         return
     for sentence in sentences:
-        out.print(f"- {sentence}", soft_wrap=True)
-    out.print("\nWritten: " + ", ".join(map(str, files)), soft_wrap=True)
+        out.print(f"- {sentence}", soft_wrap=True, markup=False)
+    out.print("\nWritten: " + ", ".join(map(str, files)), soft_wrap=True, markup=False)
 
 
 def configure(source: Path, *, device: str | None = None, seed: int | None = None, null: bool = False) -> AuditConfig:

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from harness.audit.check import check
-from harness.cli import ConfigArgument, DeviceOption, JsonOption, QuietOption
+from harness.cli import ConfigArgument, DeviceOption, JsonOption, QuietOption, show_sentences
 from studies.compleak.sentences import sentences
 from studies.compleak.settings import load
 from studies.compleak.study import conduct
-from studies.kit.command import application, progress, report
+from studies.kit.command import application, progress
 
 app = application()
 
@@ -39,4 +39,4 @@ def compleak(
     out = page or Path("docs") / f"study-{audit.name}.md"
     with progress(quiet=quiet) as shown:
         findings, files = conduct(audit, study, place, out=out, source=str(config), progress=shown)
-    report(findings.to_json(), sentences(findings), files, as_json=as_json)
+    show_sentences(findings.to_json(), sentences(findings), files, as_json=as_json)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import DeviceOption, JobsOption, JsonOption, QuietOption
+from harness.cli import DeviceOption, JobsOption, JsonOption, QuietOption, show_sentences
 from protos.runtimes import RUNTIMES
 from studies.export_matrix.cells import ARCHITECTURES, VARIANTS
 from studies.export_matrix.page import sentences
 from studies.export_matrix.study import conduct
-from studies.kit.command import PageOption, RunOption, application, progress, report
+from studies.kit.command import PageOption, RunOption, application, progress
 
 app = application()
 
@@ -47,4 +47,4 @@ def matrix(
             jobs=jobs,
             progress=shown,
         )
-    report(findings, sentences(findings), files, as_json=as_json)
+    show_sentences(findings, sentences(findings), files, as_json=as_json)

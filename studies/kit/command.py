@@ -1,17 +1,15 @@
-"""What the studies' command lines share: their options, and how a finished study is reported."""
+"""What the studies' command lines share beside that of ``edgeleak``: their options, and how they look."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli import ProgressView, err, out
+from harness.cli import ProgressView, err
 
-__all__ = ["PageOption", "RunOption", "SeedOption", "application", "progress", "report"]
+__all__ = ["PageOption", "RunOption", "SeedOption", "application", "progress"]
 
 RunOption = Annotated[
     Path, typer.Option("--run", help="Folder of what is finished; the same command resumes from it.", metavar="DIR")
@@ -35,13 +33,3 @@ def application() -> typer.Typer:
 def progress(*, quiet: bool) -> ProgressView:
     """Progress on stderr, to be used as a context manager."""
     return ProgressView(err, quiet=quiet)
-
-
-def report(findings: Mapping[str, object], sentences: Iterable[str], files: Iterable[Path], *, as_json: bool) -> None:
-    """Print a study's findings: all of them as JSON, or in sentences, with the files that hold the rest."""
-    if as_json:
-        out.print_json(json.dumps(findings))
-        return
-    for sentence in sentences:
-        out.print(f"- {sentence}", soft_wrap=True, markup=False)
-    out.print("\nWritten: " + ", ".join(map(str, files)), soft_wrap=True, markup=False)

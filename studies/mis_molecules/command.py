@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import JsonOption, QuietOption
-from studies.kit.command import PageOption, RunOption, SeedOption, application, progress, report
+from harness.cli import JsonOption, QuietOption, show_sentences
+from studies.kit.command import PageOption, RunOption, SeedOption, application, progress
 from studies.mis_molecules.study import SEED, conduct
 
 app = application()
@@ -29,4 +29,4 @@ def molecules(
     """Measure privacy and use of quantized heads on frozen molecule representations, and write a page."""
     with progress(quiet=quiet) as shown:
         findings, files = conduct(data, run, out=page, seed=seed, tasks=tasks, progress=shown)
-    report(findings, findings["answers"], files, as_json=as_json)
+    show_sentences(findings, findings["answers"], files, as_json=as_json)

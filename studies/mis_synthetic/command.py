@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import JobsOption, JsonOption, QuietOption
-from studies.kit.command import PageOption, RunOption, SeedOption, application, progress, report
+from harness.cli import JobsOption, JsonOption, QuietOption, show_sentences
+from studies.kit.command import PageOption, RunOption, SeedOption, application, progress
 from studies.mis_synthetic.page import sentences
 from studies.mis_synthetic.study import Settings, conduct
 
@@ -29,4 +29,4 @@ def synthetic(
     settings = Settings.quick(seed) if quick else Settings(seed=seed)
     with progress(quiet=quiet) as shown:
         findings, files = conduct(run, out=page, settings=settings, jobs=jobs, progress=shown)
-    report(findings, sentences(findings), files, as_json=as_json)
+    show_sentences(findings, sentences(findings), files, as_json=as_json)
