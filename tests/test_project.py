@@ -18,7 +18,6 @@ ROOT = Path(__file__).parent.parent
 # The face of each room: what the others may use of it.
 FACES: dict[str, set[str]] = {
     "harness.attacks": {"evaluate", "register", "attack_class", "needs_of", "headline", "Result", "AttackResult"},
-    "harness.compare": set(),
     "harness.compression": {"compress"},
     "harness.config": {"AuditConfig", "load", "parse"},
     "harness.data.datasets": {"load", "split", "fetch"},

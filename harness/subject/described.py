@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.config import AuditConfig
 from harness.devices import Device, Signature, TensorInfo
@@ -34,7 +35,9 @@ def of_files(config: AuditConfig, device: Device) -> dict[str, list[str]]:
     audited = SuppliedSubject.load(config)
     few = audited.population(AUDIT).take(slice(0, PROBED))
     comments: dict[str, list[str]] = {}
-    for artifact in audited.prepare(device, audited.files):
+    with TemporaryDirectory(prefix="edgeleak-") as folder:
+        prepared = audited.prepare(device, audited.converted(Path(folder)))
+    for artifact in prepared:
         if artifact.model != TARGET:
             continue
         (answer,) = device.invoke([artifact], [(0, few)])

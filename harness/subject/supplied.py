@@ -21,6 +21,7 @@ from harness.store import Run
 from harness.subject._files import file_result
 from harness.subject._fitting import check_classes, deploy, fitted
 from harness.subject._inputs import keep_inputs, require_unchanged
+from harness.subject._keras import SUFFIX, converted
 from harness.subject._pools import Pool, read_pools
 from harness.subject.names import AUDIT, POPULATION, TARGET
 from harness.subject.observations import Asked, Evidence
@@ -68,9 +69,9 @@ class SuppliedSubject:
             RunError: an input is not what the run was begun with.
         """
         assert config.records is not None, "the configuration is of this kind"  # noqa: S101
-        files = [artifact_of(TARGET, one) for one in config.artifact]
+        files = [artifact_of(TARGET, one, keras=SUFFIX) for one in config.artifact]
         for number, shadow in enumerate(config.shadow):
-            files += [artifact_of(f"shadow-{number}", one) for one in shadow.artifact]
+            files += [artifact_of(f"shadow-{number}", one, keras=SUFFIX) for one in shadow.artifact]
         _require_same_runtimes(files)
         inputs = (*((file.path, file.sha256) for file in files), *_digests(config))
         if run is not None:
@@ -108,9 +109,13 @@ class SuppliedSubject:
         """1 where the model was trained on the record, as its owner says, `[n]`."""
         return self.membership(model, ids)
 
-    def artifacts(self, run: Run) -> list[Artifact]:  # noqa: ARG002 - they lie where the user keeps them
-        """The supplied files, the target's first."""
-        return list(self.files)
+    def artifacts(self, run: Run) -> list[Artifact]:
+        """The supplied files, the target's first; Keras models as the files that they are converted into."""
+        return self.converted(run.path("converted", ""))
+
+    def converted(self, folder: Path) -> list[Artifact]:
+        """The files as a device takes them; a folder keeps what Keras models are converted into."""
+        return [converted(file, folder) for file in self.files]
 
     def prepare(self, device: Device, artifacts: Sequence[Artifact]) -> list[Artifact]:
         """Show every file its first records: its layout has to fit, its classes to cover the labels; see `Subject`."""
@@ -186,18 +191,23 @@ class SuppliedSubject:
         return ", ".join(Path(path).name for path in _files_of(self.config, pool))
 
 
-def artifact_of(model: str, config: ArtifactConfig) -> Artifact:
+def artifact_of(model: str, config: ArtifactConfig, *, keras: str = "") -> Artifact:
     """One supplied file, known by its digest; its runtime by its suffix.
+
+    Args:
+        model: whose file it is.
+        config: the file, and how it is called.
+        keras: suffix of Keras models where they may be given: they run on LiteRT once they are converted.
 
     Raises:
         ConfigError: no runtime reads such a suffix.
         ArtifactError: the file is missing or empty.
     """
     path = Path(config.file)
-    runtime = by_suffix(path.suffix)
+    runtime = RUNTIMES["litert"] if path.suffix == keras else by_suffix(path.suffix)
     if runtime is None:
         known = ", ".join(row.suffix for row in RUNTIMES.values())
-        hint = "convert it first: edgeleak keras" if path.suffix in (".keras", ".h5") else FILE_HINT
+        hint = "convert it first: edgeleak keras" if path.suffix in (SUFFIX, ".h5") else FILE_HINT
         raise ConfigError(f"{path}: suffix {path.suffix or 'none'} is none of {known}", hint=hint)
     try:
         with path.open("rb") as file:
