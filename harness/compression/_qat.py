@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import ArtifactError
-from harness.models import require
+from harness.packages import require
 from harness.silence import converting
 
 __all__ = ["quantization_aware"]

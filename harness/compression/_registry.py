@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.compression._variant import Variant, parse, parse_quantizer
-from harness.models import require
+from harness.packages import require
 from harness.training import Inputs
 from harness.types import IntArray
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import importlib.util
 import io
 import tarfile
 import zlib
@@ -15,7 +14,7 @@ from typing import IO
 
 import numpy as np
 
-from harness.errors import DependencyError, InputError
+from harness.errors import InputError
 from harness.types import IntArray
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "members",
     "read_bytes",
     "read_gzip",
-    "require",
     "rows_of_csv",
     "sources_by_file",
 ]
@@ -34,16 +32,6 @@ __all__ = [
 FILE_STRIDE = 1_000_000_000
 # No supported text file is larger than this.
 MOST_TEXT_BYTES = 2 << 30
-
-
-def require(package: str, *, extra: str) -> None:
-    """Check that an optional package is installed.
-
-    Raises:
-        DependencyError: it is not installed.
-    """
-    if importlib.util.find_spec(package) is None:
-        raise DependencyError(f"{package} is not installed", hint=f'pip install "edgeleak[{extra}]"')
 
 
 def read_bytes(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:

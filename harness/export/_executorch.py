@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.export._source import Source
 from harness.export._support import Limits
-from harness.models import require
+from harness.packages import require
 
 if TYPE_CHECKING:
     from torch import nn

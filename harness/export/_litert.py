@@ -11,7 +11,7 @@ import numpy as np
 from harness.export import _free_batch, _template
 from harness.export._source import INPUT_NAME, Source
 from harness.export._support import Limits
-from harness.models import require
+from harness.packages import require
 from harness.types import Array
 
 __all__ = ["LIMITS", "PACKAGES", "convert"]

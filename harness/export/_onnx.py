@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.export._source import INPUT_NAME, OUTPUT_NAME, Source
 from harness.export._support import Limits
-from harness.models import require
+from harness.packages import require
 from harness.types import Array
 
 __all__ = ["LIMITS", "PACKAGES", "convert"]

@@ -14,7 +14,7 @@ from typing import Any, cast
 from harness.export._pickled import renumbered
 from harness.export._source import INPUT_NAME, Source
 from harness.export._support import Limits
-from harness.models import require
+from harness.packages import require
 
 __all__ = ["LIMITS", "PACKAGES", "convert"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness.export._stored import Stored
-from harness.models import require
+from harness.packages import require
 from harness.types import Array
 
 __all__ = ["read"]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.export._stored import Stored, unpack_int4
-from harness.models import require
+from harness.packages import require
 from harness.silence import silence
 from harness.types import Array
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.export._sparse_tflite import densified
 from harness.export._stored import Stored, unpack_int4
-from harness.models import require
+from harness.packages import require
 from harness.types import Array
 
 __all__ = ["read"]

@@ -1,6 +1,5 @@
 """The architectures; :func:`build` makes a model by name. Torch is imported when a model is built."""
 
 from harness.models._registry import build, check, names
-from harness.models._require import require
 
 __all__ = ["build", "check", "names", "require"]

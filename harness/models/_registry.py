@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
-from harness.models._require import require
+from harness.packages import require
 
 if TYPE_CHECKING:
     from torch import nn

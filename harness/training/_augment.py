@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError
-from harness.models import require
+from harness.packages import require
 from harness.training._predict import Inputs, reproducible
 
 if TYPE_CHECKING:

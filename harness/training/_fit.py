@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import ConfigError, InputError, InterruptedRunError
-from harness.models import require
+from harness.packages import require
 from harness.training._augment import augmented, check_images
 from harness.training._predict import Inputs, reproducible
 from harness.training._weights import StateDict

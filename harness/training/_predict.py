@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.models import require
+from harness.packages import require
 
 if TYPE_CHECKING:
     from torch import nn

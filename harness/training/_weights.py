@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness import files
 from harness.errors import ArtifactError
-from harness.models import require
+from harness.packages import require
 
 if TYPE_CHECKING:
     from torch import Tensor

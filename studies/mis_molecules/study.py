@@ -12,7 +12,7 @@ import numpy as np
 import threadpoolctl  # type: ignore[import-untyped]
 
 from harness import __version__
-from harness.models import require
+from harness.packages import require
 from harness.types import Array, FloatArray
 from studies._shared.cache import cached_arrays, cached_json, digest, file_digest
 from studies.kit.pages import publish

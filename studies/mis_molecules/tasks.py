@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import InputError
-from harness.models import require
+from harness.packages import require
 from harness.types import FloatArray, IntArray
 
 __all__ = ["MIN_CLASS", "MIN_MOLECULES", "TASKS", "Dropped", "Molecules", "Task", "read", "tasks_of"]

@@ -9,7 +9,7 @@ import torch
 
 from harness import models
 from harness.errors import ConfigError, DependencyError
-from harness.models import require
+from harness.packages import require
 
 
 @pytest.mark.parametrize(("name", "shape"), [("cnn", (1, 8, 8)), ("cnn", (3, 32, 32)), ("resnet18", (3, 32, 32))])

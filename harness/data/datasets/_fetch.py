@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from harness.data._text_files import require
 from harness.data.datasets._catalogue import CATALOGUE, Download, Offer
 from harness.errors import ConfigError, InputError, UsageError
+from harness.packages import require
 
 __all__ = ["describe", "fetch"]
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data._text_files import read_bytes, require
+from harness.data._text_files import read_bytes
 from harness.data.datasets._dataset import Dataset, Labelled
 from harness.errors import InputError
+from harness.packages import require
 from harness.types import IntArray
 
 __all__ = ["IMAGENET", "SIDE", "ImageFiles", "normalised"]

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from harness.data import tables
-from harness.data._text_files import require
 from harness.data.datasets._dataset import Dataset
 from harness.data.datasets._labels import check_numbers, number_classes
 from harness.data.datasets._registry import Place, register
 from harness.data.npz import Archive
 from harness.errors import InputError
+from harness.packages import require
 from harness.types import Array, IntArray
 
 __all__: list[str] = []

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data._text_files import require
 from harness.data.datasets._tokenizer import SHIFTED_PADDING, Tokenizer
 from harness.errors import InputError
+from harness.packages import require
 
 __all__ = ["read_tokenizer"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data._text_files import require
 from harness.errors import ConfigError, InputError
+from harness.packages import require
 
 __all__ = ["SHIFTED_PADDING", "Tokenizer", "train_tokenizer"]
 
