@@ -2,4 +2,4 @@
 
 from harness.models._registry import build, check, names
 
-__all__ = ["build", "check", "names", "require"]
+__all__ = ["build", "check", "names"]
