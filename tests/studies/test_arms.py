@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from harness.config import load as load_audit
 from harness.config import parse
 from harness.errors import ConfigError
 from studies.compleak.arms import arms
 from studies.compleak.settings import StudySettings, check, load
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "cifar10.toml"
 AUDIT = """
 name = "x"
 
@@ -84,3 +86,15 @@ def test_an_audit_that_trains_nothing_is_not_studied() -> None:
     table: dict[str, Any] = {"name": "x", "answers": {"file": "answers.npz"}}
     with pytest.raises(ConfigError, match="study: repeats the training, and this audit trains nothing"):
         check(StudySettings(), parse(table))
+
+
+def test_the_example_is_an_audit_and_a_study() -> None:
+    audit, settings = load(EXAMPLE)
+    assert audit == load_audit(EXAMPLE)
+    assert (settings.seeds, settings.null, settings.confounded) == ((1, 2, 3), (1,), (1,))
+
+
+def test_an_audit_leaves_the_table_of_the_study_alone_and_no_other() -> None:
+    assert parse({"name": "x", "study": {"whatever": 1}}) == parse({"name": "x"})
+    with pytest.raises(ConfigError, match="studies: unknown key"):
+        parse({"name": "x", "studies": {}})
