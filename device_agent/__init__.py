@@ -1,1 +1,1 @@
-"""The gRPC agent that runs on a device: it holds artifacts, runs them in a child process and answers what they said."""
+"""The gRPC agent that runs on a device: it holds artifacts, runs them in a child process and returns their outputs."""

@@ -1,4 +1,4 @@
-"""What a loaded artifact takes and answers, as the contract says it."""
+"""What a loaded artifact takes and answers, as a message of the contract."""
 
 from __future__ import annotations
 

@@ -146,8 +146,8 @@ class AgentService:
         with _statuses(context):
             blob = self._store.require(request.sha256)
             header = _request("describe", [blob], threads=request.threads)
-            said = self._worker.call(header, what=_named([blob]), wanted=context.is_active)
-            return agent_pb2.DescribeArtifactResponse.FromString(said)
+            reply = self._worker.call(header, what=_named([blob]), wanted=context.is_active)
+            return agent_pb2.DescribeArtifactResponse.FromString(reply)
 
     def Invoke(  # noqa: N802
         self, request_iterator: Iterator[bytes], context: grpc.ServicerContext
@@ -235,7 +235,7 @@ def start(store: BlobStore, worker: Supervisor, *, address: str) -> tuple[grpc.S
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            # Hosts ping to tell a hung agent from a slow model; the default would answer them with GOAWAY.
+            # Hosts ping, because a hung agent does not echo and one with a slow model does; the default answers GOAWAY.
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
             ("grpc.http2.max_ping_strikes", 0),
         ],

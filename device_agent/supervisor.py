@@ -63,7 +63,7 @@ class Supervisor:
             wanted: False once the caller has gone away.
 
         Raises:
-            AgentError: what the worker said; INTERNAL where it died; DEADLINE_EXCEEDED where it hung; CANCELLED.
+            AgentError: the worker refused; INTERNAL where it died; DEADLINE_EXCEEDED where it hung; CANCELLED.
         """
         with self._exclusive(wanted):
             return self._converse(header, payload, what, wanted)
@@ -129,8 +129,8 @@ class Supervisor:
             raise WorkerDiedError(message, crashed=crashed) from error
         if reply == OK:
             return data
-        said = json.loads(reply)
-        raise AgentError(said["error"], said["message"])
+        refusal = json.loads(reply)
+        raise AgentError(refusal["error"], refusal["message"])
 
     def _patience(self, what: str, wanted: Callable[[], bool]) -> Callable[[], None]:
         started = self._clock()

@@ -1,4 +1,4 @@
-"""What /proc and /sys can tell about the board. An absent file is a value: the board does not say."""
+"""The board's state as /proc and /sys report it. An absent file is a value: the board does not report it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def read(worker_pid: int | None = None, *, proc: Path = _PROC, sys: Path = _SYS)
 
 
 def memory_total_bytes(*, proc: Path = _PROC) -> int:
-    """Memory of the board, 0 where it does not say."""
+    """Memory of the board, 0 where it is not reported."""
     return _meminfo(proc, "MemTotal") or 0
 
 
@@ -85,15 +85,15 @@ def _hottest(sys: Path) -> float | None:
 
 
 def _meminfo(proc: Path, key: str) -> int | None:
-    found = re.search(rf"^{key}:\s+(\d+) kB", _text(proc / "meminfo") or "", re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
+    match = re.search(rf"^{key}:\s+(\d+) kB", _text(proc / "meminfo") or "", re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
 
 
 def _resident_bytes(proc: Path, pid: int | None) -> int | None:
     if pid is None:
         return None
-    found = re.search(r"^VmRSS:\s+(\d+) kB", _text(proc / str(pid) / "status") or "", re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
+    match = re.search(r"^VmRSS:\s+(\d+) kB", _text(proc / str(pid) / "status") or "", re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
 
 
 def _cpuinfo(proc: Path) -> dict[str, str]:

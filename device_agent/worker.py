@@ -32,7 +32,7 @@ __all__ = ["Worker", "main"]
 
 # linux/prctl.h: the kernel signals this process when its parent dies, even while a kernel call hangs.
 _PR_SET_PDEATHSIG = 1
-# Benchmark samples go out this often, so that the host sees progress and a hang is told from a slow model.
+# Benchmark samples go out this often, so that the host sees progress, which a hung model does not make.
 _GROUP_NS = 250_000_000
 # One message of samples stays far below the smallest default message limit (4 MiB) of any client.
 _GROUP_SAMPLES = 10_000
@@ -201,7 +201,7 @@ def main() -> None:
         try:
             Worker(FrameSocket(sock)).serve()
         except OSError:
-            # The agent went away in the middle of a frame: there is nobody left to tell.
+            # The agent went away in the middle of a frame: nobody waits for an answer.
             return
 
 

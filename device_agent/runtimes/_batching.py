@@ -66,11 +66,11 @@ class Batcher:
         pieces = []
         for start in range(0, n, size):
             piece = [x[start : start + size] for x in inputs]
-            kept = len(piece[0])
-            if kept < size:
-                piece = [np.concatenate([x, np.repeat(x[-1:], size - kept, axis=0)]) for x in piece]
+            records = len(piece[0])
+            if records < size:
+                piece = [np.concatenate([x, np.repeat(x[-1:], size - records, axis=0)]) for x in piece]
             outputs, kernel_ns = self._checked(piece)
-            pieces.append(([y[:kept] for y in outputs], kernel_ns))
+            pieces.append(([y[:records] for y in outputs], kernel_ns))
         return _join(pieces)
 
     def _checked(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:

@@ -69,7 +69,7 @@ class ExecuTorchModel:
         self._torch = torch
         metadata = method.metadata
         self.inputs = tuple(_input_spec(metadata, position) for position in range(metadata.num_inputs()))
-        # The bound of a dynamic batch axis, or the size of a static one: the file does not tell which.
+        # The bound of a dynamic batch axis, or the size of a static one: the file does not say which.
         bound = int(metadata.input_tensor_meta(0).sizes()[0]) if self.inputs else 1
         self.outputs = _output_specs(metadata)
         self.batch_limit = bound if self.inputs else None

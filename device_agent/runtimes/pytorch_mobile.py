@@ -110,14 +110,14 @@ def _declared(path: Path) -> tuple[InputSpec, ...]:
             member = archive.getinfo(f"{root}/{_INPUTS}")
             if member.file_size > _INPUTS_BYTES_MAX:
                 raise AgentError("INVALID_ARGUMENT", f"{_INPUTS} of the archive is over {_INPUTS_BYTES_MAX} bytes")
-            said = json.loads(archive.read(member))
+            declaration = json.loads(archive.read(member))
     except KeyError as error:
-        message = f"the archive has no {_INPUTS}, which tells what the model takes; export the model with edgeleak"
+        message = f"the archive has no {_INPUTS}, which says what the model takes; export the model with edgeleak"
         raise AgentError("INVALID_ARGUMENT", message) from error
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RecursionError) as error:
         raise AgentError("INVALID_ARGUMENT", f"the archive is damaged: {_reason(error)}") from error
     try:
-        inputs = tuple(_input_spec(item) for item in said["inputs"])
+        inputs = tuple(_input_spec(item) for item in declaration["inputs"])
     except (KeyError, TypeError, ValueError) as error:
         raise AgentError("INVALID_ARGUMENT", f"{_INPUTS} of the archive: {_reason(error)}") from error
     if not inputs:

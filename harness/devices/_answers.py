@@ -1,4 +1,4 @@
-"""Checking what a device says: it is not trusted, so no array leaves here that was not looked at."""
+"""Checks of a device's answers: it is not trusted, and no array leaves here unchecked."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def device_info(response: agent_pb2.GetDeviceInfoResponse, *, url: str) -> Devic
 
 
 def telemetry(message: agent_pb2.Telemetry) -> Telemetry:
-    """The board's state; what it does not say is None."""
+    """The board's state; what it does not report is None."""
     present = {name: getattr(message, name) for name in _OPTIONAL_TELEMETRY if message.HasField(name)}
     return Telemetry(time_unix_ns=message.time_unix_ns, **present)
 

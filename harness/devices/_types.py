@@ -58,7 +58,7 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class Telemetry:
-    """What the board could tell at one moment; None where it does not say.
+    """The board's state at one moment; None where it does not report.
 
     Args:
         time_unix_ns: wall clock of the device.
@@ -151,7 +151,7 @@ class Signature:
 
 @dataclass(frozen=True, eq=False)
 class BatchAnswer:
-    """What every artifact said to one batch.
+    """Every artifact's answer to one batch.
 
     Args:
         number: the batch's own number.

@@ -29,8 +29,8 @@ __all__ = ["AgentClient"]
 
 # Batches on their way at once: one being built here, one on the wire, one waiting at the agent, one in the kernel.
 _WINDOW = 4
-# A ping when nothing comes, and how long its echo may take: a hung agent (or a pulled cable) is told from a slow model,
-# whose agent still echoes.
+# A ping when nothing comes, and how long its echo may take. An agent with a slow model echoes; a hung one does not, nor
+# one behind a pulled cable.
 _PING_MS = 10_000
 _PING_TIMEOUT_MS = 10_000
 _OPTIONS = [
@@ -246,12 +246,12 @@ class AgentClient:
             raise self._failures.unavailable(within) from error
 
     def _info(self) -> DeviceInfo:
-        said = self._stub.GetDeviceInfo(agent_pb2.GetDeviceInfoRequest(), timeout=self._timeouts.connect)
-        if said.protocol_version != PROTOCOL_VERSION:
-            older = "the agent" if said.protocol_version < PROTOCOL_VERSION else "this host"
+        response = self._stub.GetDeviceInfo(agent_pb2.GetDeviceInfoRequest(), timeout=self._timeouts.connect)
+        if response.protocol_version != PROTOCOL_VERSION:
+            older = "the agent" if response.protocol_version < PROTOCOL_VERSION else "this host"
             raise ProtocolError(
-                f"the agent speaks protocol version {said.protocol_version}, this host {PROTOCOL_VERSION}",
+                f"the agent speaks protocol version {response.protocol_version}, this host {PROTOCOL_VERSION}",
                 device=self._url,
                 hint=f"upgrade edgeleak on {older}",
             )
-        return device_info(said, url=self._url)
+        return device_info(response, url=self._url)

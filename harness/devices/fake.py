@@ -57,7 +57,7 @@ class FakeAgent:
             and batch, in a thread of its own, one call at a time. Returns what the model answers, ``[b, C]``; float64
             becomes float32, and nothing else is changed or checked. What it raises ends the stream as an INTERNAL error
             of the agent.
-        signature: what every artifact is said to take and answer; None says that its format does not declare it.
+        signature: what every artifact takes and answers; None where its format does not declare it.
         number_of: the number under which batch n is answered. An agent that keeps the contract answers n as n.
         timeouts: of the client.
     """
@@ -115,7 +115,7 @@ class FakeAgent:
 
 
 class _Service(agent_pb2_grpc.AgentServiceServicer):
-    """The contract, kept by a function. The names of its methods are the contract's."""
+    """Answers the contract's calls, batches with the user's function. The names of its methods are the contract's."""
 
     # ruff: noqa: N802, ARG002
 
@@ -182,13 +182,13 @@ class _Service(agent_pb2_grpc.AgentServiceServicer):
         self, request: agent_pb2.DescribeArtifactRequest, context: grpc.ServicerContext
     ) -> agent_pb2.DescribeArtifactResponse:
         self._require(request.sha256, context)
-        said = self._signature or Signature((), (), inputs_known=False, outputs_known=False)
+        signature = self._signature or Signature((), (), inputs_known=False, outputs_known=False)
         return agent_pb2.DescribeArtifactResponse(
-            inputs=[_tensor_info(one) for one in said.inputs],
-            inputs_known=said.inputs_known,
-            outputs=[_tensor_info(one) for one in said.outputs],
-            outputs_known=said.outputs_known,
-            batch_size_max=said.batch_size_max,
+            inputs=[_tensor_info(one) for one in signature.inputs],
+            inputs_known=signature.inputs_known,
+            outputs=[_tensor_info(one) for one in signature.outputs],
+            outputs_known=signature.outputs_known,
+            batch_size_max=signature.batch_size_max,
         )
 
     def Invoke(

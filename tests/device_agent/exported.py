@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -36,7 +37,7 @@ TEXT = (TensorSpec("args_0", "int64", (6,)), TensorSpec("args_1", "int64", (6,))
 
 @dataclass(frozen=True)
 class Exported:
-    """A folder of models, the inputs to feed them and what torch says to these."""
+    """A folder of models, the inputs to feed them and torch's answers to these."""
 
     folder: Path
     images: NDArray[np.float32]
@@ -147,7 +148,7 @@ class Agent(Caller):
 
 
 class WatchedSupervisor(Supervisor):
-    """A supervisor that says when it waits for its worker, and whose clock the test moves.
+    """A supervisor that reports when it waits for its worker, by a clock that the test moves.
 
     A worker that a test has stopped never answers, so what the supervisor then waits for stays under way.
     """
@@ -166,15 +167,34 @@ class WatchedSupervisor(Supervisor):
 
         return super().call(header, payload, what=what, wanted=asked)
 
-    def stop_worker(self) -> int:
-        """Stop the worker where it stands, and return its process id."""
+    @contextmanager
+    def worker_under_request(self, then: Callable[[int], object]) -> Iterator[int]:
+        """Stop the worker; once a request of the block waits for it, a thread calls ``then`` with its process id."""
+        worker = self.pid
+        os.kill(worker, signal.SIGSTOP)
         self.waits.clear()
-        os.kill(self.pid, signal.SIGSTOP)
-        return self.pid
 
-    def await_worker(self) -> None:
-        """Return once a request lies with the stopped worker."""
-        assert self.waits.wait(60)
+        def act() -> None:
+            if self.waits.wait(60):
+                then(worker)
+
+        acting = threading.Thread(target=act)
+        acting.start()
+        try:
+            yield worker
+        finally:
+            acting.join()
+
+
+def ended_by(number: signal.Signals) -> Callable[[int], None]:
+    """Ends a stopped process as a crashing kernel, or a full memory, would end it."""
+
+    def end(worker: int) -> None:
+        os.kill(worker, number)
+        with contextlib.suppress(ProcessLookupError):  # SIGKILL does not wait for it to go on
+            os.kill(worker, signal.SIGCONT)
+
+    return end
 
 
 class WatchedAgent(Caller):

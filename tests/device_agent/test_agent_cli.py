@@ -32,13 +32,15 @@ for k in range(5000):
 """
 
 
-def test_an_order_to_stop_is_heard_at_any_moment() -> None:
+def test_an_order_to_stop_is_never_lost_nor_hangs_the_agent() -> None:
     """An order that comes just when the agent begins to wait must not be lost, nor hang it."""
     subprocess.run([sys.executable, "-c", ORDERED_AT_ANY_MOMENT], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_one_line_then_a_clean_stop(number: signal.Signals, exported: Exported, tmp_path: Path) -> None:
+def test_the_agent_prints_one_line_and_leaves_nothing_behind(
+    number: signal.Signals, exported: Exported, tmp_path: Path
+) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "device_agent.cli"]
     with subprocess.Popen(
@@ -57,7 +59,7 @@ def test_one_line_then_a_clean_stop(number: signal.Signals, exported: Exported, 
     assert not worker.is_running()
 
 
-def test_nothing_else_reaches_stdout(start_agent: Callable[..., Agent], exported: Exported) -> None:
+def test_runtimes_print_nothing_on_the_agents_stdout(start_agent: Callable[..., Agent], exported: Exported) -> None:
     agent = start_agent()
     digests = [agent.upload(exported.path(name)) for name in ("net.tflite", "net.pte")]
     agent.invoke(digests, [{"args_0": exported.images}])
@@ -66,7 +68,7 @@ def test_nothing_else_reaches_stdout(start_agent: Callable[..., Agent], exported
     assert rest == ""
 
 
-def test_worker_ends_with_a_killed_agent(agent: Agent) -> None:
+def test_the_worker_ends_with_a_killed_agent(agent: Agent) -> None:
     worker = agent.worker()
     agent.process.kill()
     worker.wait(10)
@@ -78,17 +80,17 @@ def test_a_killed_agents_store_is_removed_by_the_next(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     killed, living = start_agent(), start_agent()
     killed.upload(exported.path("net.tflite"))
-    kept = living.upload(exported.path("net.tflite"))
+    stored = living.upload(exported.path("net.tflite"))
     assert len(list(tmp_path.glob("edgeleak-agent-*"))) == 2
     killed.process.kill()
     killed.process.wait(20)
     start_agent()
     assert len(list(tmp_path.glob("edgeleak-agent-*"))) == 2
     assert len(list(tmp_path.glob("edgeleak-agent-*/*.tflite"))) == 1
-    assert living.invoke([kept], [{"args_0": exported.images}])
+    assert living.invoke([stored], [{"args_0": exported.images}])
 
 
-def test_ends_with_its_stdin() -> None:
+def test_the_agent_ends_with_its_stdin() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "device_agent.cli", "--exit-on-stdin-eof"],
         stdin=subprocess.PIPE,
@@ -103,7 +105,7 @@ def test_ends_with_its_stdin() -> None:
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.168.1.4:5000", "device.example:5000", "127.0.0.1"])
-def test_other_addresses_are_refused(address: str) -> None:
+def test_addresses_other_than_loopback_are_refused(address: str) -> None:
     process = run_agent("--listen", address)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (4, "")
@@ -112,7 +114,7 @@ def test_other_addresses_are_refused(address: str) -> None:
     assert "TLS" in err
 
 
-def test_a_taken_port_is_one_line(agent: Agent) -> None:
+def test_a_taken_port_is_one_line_that_names_the_address(agent: Agent) -> None:
     second = run_agent("--listen", agent.target)
     out, err = second.communicate(timeout=20)
     assert (second.returncode, out) == (3, "")
@@ -120,7 +122,7 @@ def test_a_taken_port_is_one_line(agent: Agent) -> None:
     assert agent.target in err
 
 
-def test_unknown_option_is_a_usage_error() -> None:
+def test_an_unknown_option_is_a_usage_error() -> None:
     process = run_agent("--lissten", "x")
     _, err = process.communicate(timeout=20)
     assert process.returncode == 4
@@ -133,7 +135,7 @@ def test_help_has_an_example_and_version_a_number() -> None:
     assert re.fullmatch(r"edgeleak-agent \d+\.\d+\.\d+\S*\n", shown[1])
 
 
-def test_info_tells_what_it_is(agent: Agent) -> None:
+def test_the_agent_describes_its_device(agent: Agent) -> None:
     info = agent.stub.GetDeviceInfo(agent_pb2.GetDeviceInfoRequest(), timeout=10)
     assert info.protocol_version == PROTOCOL_VERSION
     assert info.pid == agent.process.pid
@@ -142,7 +144,7 @@ def test_info_tells_what_it_is(agent: Agent) -> None:
     assert info.memory_total_bytes > info.telemetry.memory_available_bytes > 0
 
 
-def test_health_and_reflection(agent: Agent) -> None:
+def test_health_and_reflection_are_served(agent: Agent) -> None:
     service = "edgeleak.v1.AgentService"
     health = health_pb2_grpc.HealthStub(agent.channel)
     assert health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status == 1
@@ -152,15 +154,15 @@ def test_health_and_reflection(agent: Agent) -> None:
     assert service in {s.name for s in answer.list_services_response.service}
 
 
-def test_a_kept_store_survives_and_is_checked(
+def test_a_stores_files_survive_and_altered_ones_are_dropped(
     start_agent: Callable[..., Agent], exported: Exported, tmp_path: Path
 ) -> None:
     first = start_agent("--store", str(tmp_path / "store"))
-    kept = first.upload(exported.path("net.tflite"))
+    stored = first.upload(exported.path("net.tflite"))
     spoilt = first.upload(exported.path("baked.tflite"))
     first.process.terminate()
     first.process.wait(20)
     (tmp_path / "store" / f"{spoilt}.tflite").write_bytes(b"spoilt")
     second = start_agent("--store", str(tmp_path / "store"))
     listed = second.stub.ListArtifacts(agent_pb2.ListArtifactsRequest(), timeout=10).artifacts
-    assert [a.sha256 for a in listed] == [kept]
+    assert [a.sha256 for a in listed] == [stored]

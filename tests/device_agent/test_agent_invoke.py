@@ -14,7 +14,7 @@ import pytest
 
 from protos.edgeleak.v1 import agent_pb2
 from protos.tensors import from_tensor
-from tests.device_agent.exported import LIMIT_SECONDS, Agent, Exported, WatchedAgent, batch, header, status
+from tests.device_agent.exported import LIMIT_SECONDS, Agent, Exported, WatchedAgent, batch, ended_by, header, status
 
 # Float kernels of two runtimes differ from eager torch by rounding only.
 FLOAT_TOLERANCE = 1e-5
@@ -45,7 +45,7 @@ def test_a_batch_over_the_bound_is_fed_in_pieces(shared_agent: Agent, exported: 
     np.testing.assert_allclose(output(response.answers[0]), np.concatenate([exported.logits] * 5), atol=FLOAT_TOLERANCE)
 
 
-def test_quantized_io_is_the_agents_business(shared_agent: Agent, exported: Exported) -> None:
+def test_quantized_files_take_and_give_float32(shared_agent: Agent, exported: Exported) -> None:
     digest = shared_agent.upload(exported.path("int8.tflite"))
     responses = shared_agent.invoke([digest], [{"args_0": exported.images[:n]} for n in (64, 1)])
     values = output(responses[0].answers[0])
@@ -57,7 +57,9 @@ def test_quantized_io_is_the_agents_business(shared_agent: Agent, exported: Expo
 
 
 @pytest.mark.parametrize("order", [("args_0", "args_1"), ("args_1", "args_0")])
-def test_text_takes_two_inputs_and_casts_ids(shared_agent: Agent, exported: Exported, order: tuple[str, str]) -> None:
+def test_inputs_are_matched_by_name_and_ids_are_cast(
+    shared_agent: Agent, exported: Exported, order: tuple[str, str]
+) -> None:
     inputs = {"args_0": exported.ids, "args_1": exported.mask}
     litert = shared_agent.upload(exported.path("text.tflite"))
     (response,) = shared_agent.invoke([litert], [{name: inputs[name] for name in order}])
@@ -84,7 +86,7 @@ def test_int32_ids_reach_a_program_that_wants_int64(shared_agent: Agent, exporte
         (np.zeros((0, 1, 8, 8), np.float32), "no records"),
     ],
 )
-def test_wrong_input_names_expected_and_got(
+def test_a_wrong_input_is_refused_with_what_is_expected_and_what_came(
     shared_agent: Agent, exported: Exported, name: str, values: np.ndarray, got: str
 ) -> None:
     digest = shared_agent.upload(exported.path(name))
@@ -120,7 +122,7 @@ def test_bytes_that_do_not_fit_the_shape_are_refused(shared_agent: Agent, export
     assert status(error)[0] == "INVALID_ARGUMENT"
 
 
-def test_unknown_digest_is_not_found(shared_agent: Agent) -> None:
+def test_an_unknown_digest_is_not_found(shared_agent: Agent) -> None:
     with pytest.raises(grpc.RpcError) as error:
         shared_agent.invoke(["0" * 64], [])
     assert status(error)[0] == "NOT_FOUND"
@@ -153,7 +155,7 @@ def test_two_hosts_at_once_get_their_own_answers(shared_agent: Agent, exported: 
     assert failures == []
 
 
-def test_an_idle_workers_death_is_not_noticed(watched_agent: WatchedAgent, exported: Exported) -> None:
+def test_an_idle_worker_that_died_is_replaced_without_an_error(watched_agent: WatchedAgent, exported: Exported) -> None:
     digest = watched_agent.upload(exported.path("net.tflite"))
     worker = watched_agent.supervisor.pid
     os.kill(worker, signal.SIGKILL)
@@ -165,13 +167,11 @@ def test_an_idle_workers_death_is_not_noticed(watched_agent: WatchedAgent, expor
 
 def test_a_worker_that_dies_at_work_is_named_and_replaced(watched_agent: WatchedAgent, exported: Exported) -> None:
     digest = watched_agent.upload(exported.path("net.tflite"))
-    worker = watched_agent.supervisor.stop_worker()
-    call = watched_agent.stub.Invoke(iter([header([digest]), batch(0, {"x": exported.images})]), timeout=60)
-    watched_agent.supervisor.await_worker()
-    os.kill(worker, signal.SIGSEGV)
-    os.kill(worker, signal.SIGCONT)
-    with pytest.raises(grpc.RpcError) as error:
-        list(call)
+    with (
+        watched_agent.supervisor.worker_under_request(ended_by(signal.SIGSEGV)) as worker,
+        pytest.raises(grpc.RpcError) as error,
+    ):
+        watched_agent.invoke([digest], [{"x": exported.images}])
     code, message = status(error)
     assert code == "INTERNAL"
     assert "SIGSEGV" in message
@@ -182,12 +182,15 @@ def test_a_worker_that_dies_at_work_is_named_and_replaced(watched_agent: Watched
 
 def test_a_worker_that_hangs_is_replaced(watched_agent: WatchedAgent, exported: Exported) -> None:
     digest = watched_agent.upload(exported.path("net.tflite"))
-    worker = watched_agent.supervisor.stop_worker()
-    call = watched_agent.stub.Invoke(iter([header([digest]), batch(0, {"x": exported.images})]), timeout=60)
-    watched_agent.supervisor.await_worker()
-    watched_agent.supervisor.now += LIMIT_SECONDS + 1
-    with pytest.raises(grpc.RpcError) as error:
-        list(call)
+
+    def let_the_limit_pass(_: int) -> None:
+        watched_agent.supervisor.now += LIMIT_SECONDS + 1
+
+    with (
+        watched_agent.supervisor.worker_under_request(let_the_limit_pass) as worker,
+        pytest.raises(grpc.RpcError) as error,
+    ):
+        watched_agent.invoke([digest], [{"x": exported.images}])
     assert status(error)[0] == "DEADLINE_EXCEEDED"
     assert f"{digest[:12]} did not answer within {LIMIT_SECONDS:g} s" in status(error)[1]
     assert len(watched_agent.invoke([digest], [{"args_0": exported.images}])) == 1
@@ -203,8 +206,7 @@ def test_the_limit_of_a_batch_is_an_option(start_agent: Callable[..., Agent], ex
     assert "did not answer within 0.1 s" in status(error)[1]
 
 
-def test_records_do_not_rest(shared_agent: Agent, exported: Exported) -> None:
-    """Nothing but the artifact is written to the store, and no thread of a finished stream stays behind."""
+def test_no_thread_of_a_finished_stream_stays_behind(shared_agent: Agent, exported: Exported) -> None:
     digest = shared_agent.upload(exported.path("net.tflite"))
     for _ in range(3):
         shared_agent.invoke([digest], [{"args_0": exported.images}] * 2)

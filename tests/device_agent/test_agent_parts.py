@@ -1,4 +1,4 @@
-"""The agent's parts that need no process: quantization, batching, reading ahead, telemetry, magic numbers."""
+"""The agent's parts that need no process: quantization, batching, reading ahead, telemetry, first bytes of files."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_batcher_blames_the_batch_when_no_size_runs() -> None:
     assert error.value.code == "INVALID_ARGUMENT"
 
 
-def test_read_ahead_never_runs_away_from_its_consumer() -> None:
+def test_read_ahead_receives_two_requests_ahead_at_most() -> None:
     asked = 0
     too_early: list[tuple[int, int]] = []
     second = threading.Event()
@@ -89,7 +89,7 @@ def test_read_ahead_never_runs_away_from_its_consumer() -> None:
     assert too_early == []
 
 
-def test_read_ahead_lets_its_thread_go() -> None:
+def test_the_thread_of_read_ahead_ends_when_it_is_closed() -> None:
     before = set(threading.enumerate())
     ahead = read_ahead(bytes([number]) for number in range(100))
     next(ahead)
@@ -141,7 +141,7 @@ def test_tensors_survive_the_wire(dtype: str, shape: list[int]) -> None:
     np.testing.assert_array_equal(back, values)
 
 
-def test_float64_is_not_on_the_wire() -> None:
+def test_float64_is_not_a_type_of_the_contract() -> None:
     with pytest.raises(ValueError, match="float32"):
         fill_tensor(agent_pb2.Tensor(), "x", np.zeros(2))
 
@@ -170,7 +170,7 @@ def test_telemetry_reads_a_phones_files(tmp_path: Path) -> None:
     assert telemetry.memory_total_bytes(proc=proc) == 2_048_000
 
 
-def test_absent_telemetry_is_absent(tmp_path: Path) -> None:
+def test_what_a_board_does_not_report_is_absent(tmp_path: Path) -> None:
     read = telemetry.read(1, proc=tmp_path, sys=tmp_path)
     assert {field.name for field, _ in read.ListFields()} == {"time_unix_ns"}
 

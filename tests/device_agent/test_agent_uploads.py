@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
-import os
 import re
 import signal
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +22,7 @@ from device_agent.blobs import BlobStore
 from device_agent.errors import AgentError
 from protos import CHUNK_BYTES
 from protos.edgeleak.v1 import agent_pb2
-from tests.device_agent.exported import Agent, Exported, WatchedAgent, status
+from tests.device_agent.exported import Agent, Exported, WatchedAgent, ended_by, status
 
 
 def held(agent: Agent, digest: str) -> tuple[int, bool]:
@@ -33,7 +30,7 @@ def held(agent: Agent, digest: str) -> tuple[int, bool]:
     return answer.held_bytes, answer.complete
 
 
-def test_upload_resumes_where_it_stopped(agent: Agent, exported: Exported) -> None:
+def test_an_upload_resumes_where_it_stopped(agent: Agent, exported: Exported) -> None:
     data = exported.path("net.tflite").read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     head = agent_pb2.UploadHeader(sha256=digest, size_bytes=len(data), runtime=agent_pb2.RUNTIME_LITERT)
@@ -54,14 +51,14 @@ def test_upload_resumes_where_it_stopped(agent: Agent, exported: Exported) -> No
     assert held(agent, digest) == (len(data), True)
 
 
-def test_wrong_digest_leaves_nothing(agent: Agent, exported: Exported) -> None:
+def test_a_wrong_digest_leaves_nothing_in_the_store(agent: Agent, exported: Exported) -> None:
     with pytest.raises(grpc.RpcError) as error:
         agent.upload(exported.path("net.tflite"), sha256="0" * 64)
     assert status(error)[0] == "DATA_LOSS"
     assert held(agent, "0" * 64) == (0, False)
 
 
-def test_other_runtimes_file_is_named(agent: Agent, exported: Exported) -> None:
+def test_another_runtimes_file_is_refused_with_what_it_looks_like(agent: Agent, exported: Exported) -> None:
     with pytest.raises(grpc.RpcError) as error:
         agent.upload(exported.path("net.pte"), runtime="litert")
     code, message = status(error)
@@ -80,7 +77,7 @@ def test_other_runtimes_file_is_named(agent: Agent, exported: Exported) -> None:
 
 @pytest.mark.parametrize("name", ["net.tflite", "net.pte", "net.ptl", "net.onnx"])
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "flipped"])
-def test_malformed_file_is_refused_and_removed(
+def test_a_malformed_file_is_refused_and_removed(
     shared_agent: Agent, exported: Exported, tmp_path: Path, name: str, damage: str
 ) -> None:
     data = exported.path(name).read_bytes()
@@ -104,9 +101,9 @@ def test_malformed_file_is_refused_and_removed(
 
 
 def archive(members: dict[str, bytes], path: Path, *, how: int = zipfile.ZIP_STORED) -> Path:
-    with zipfile.ZipFile(path, "w", how) as made:
+    with zipfile.ZipFile(path, "w", how) as target:
         for name, content in members.items():
-            made.writestr(f"net/{name}", content)
+            target.writestr(f"net/{name}", content)
     return path
 
 
@@ -168,7 +165,7 @@ def test_an_onnx_model_cannot_read_the_devices_files(
     ("opset", "operation", "message"),
     [(99, "MatMul", r"Opset 99 .* till opset \d+"), (20, "Foo", r'"layer_7", Foo,.* No Op registered for Foo')],
 )
-def test_what_an_onnx_runtime_lacks_is_said_without_its_own_sources(
+def test_what_an_onnx_runtime_lacks_is_named_without_its_own_sources(
     shared_agent: Agent, tmp_path: Path, opset: int, operation: str, message: str
 ) -> None:
     weight = onnx.numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
@@ -180,36 +177,30 @@ def test_what_an_onnx_runtime_lacks_is_said_without_its_own_sources(
     path.write_bytes(model.SerializeToString())
     with pytest.raises(grpc.RpcError) as error:
         shared_agent.upload(path)
-    code, said = status(error)
+    code, refusal = status(error)
     assert code == "INVALID_ARGUMENT"
-    assert re.search(message, said)
-    assert not re.search(r"ONNXRuntimeError|/tmp|onnxruntime_src", said)
+    assert re.search(message, refusal)
+    assert not re.search(r"ONNXRuntimeError|/tmp|onnxruntime_src", refusal)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGSEGV, "INVALID_ARGUMENT"), (signal.SIGKILL, "INTERNAL")])
 def test_a_loader_that_crashes_blames_the_file_one_that_is_killed_does_not(
     watched_agent: WatchedAgent, exported: Exported, number: signal.Signals, code: str
 ) -> None:
-    worker = watched_agent.supervisor.stop_worker()
-
-    def end() -> None:
-        watched_agent.supervisor.await_worker()
-        os.kill(worker, number)
-        with contextlib.suppress(ProcessLookupError):  # SIGKILL does not wait for it to go on
-            os.kill(worker, signal.SIGCONT)
-
-    ending = threading.Thread(target=end)
-    ending.start()
-    with pytest.raises(grpc.RpcError) as error:
+    with (
+        watched_agent.supervisor.worker_under_request(ended_by(number)),
+        pytest.raises(grpc.RpcError) as error,
+    ):
         watched_agent.upload(exported.path("net.tflite"))
-    ending.join()
     assert status(error)[0] == code
     assert number.name in status(error)[1]
     assert hashlib.sha256(exported.path("net.tflite").read_bytes()).hexdigest()[:12] in status(error)[1]
     assert watched_agent.upload(exported.path("net.tflite"))
 
 
-def test_room_is_bounded(start_agent: Callable[..., Agent], exported: Exported) -> None:
+def test_an_upload_over_the_store_limit_is_refused_with_the_option(
+    start_agent: Callable[..., Agent], exported: Exported
+) -> None:
     agent = start_agent("--max-store-bytes", "1000")
     with pytest.raises(grpc.RpcError) as error:
         agent.upload(exported.path("net.tflite"))
@@ -217,7 +208,9 @@ def test_room_is_bounded(start_agent: Callable[..., Agent], exported: Exported) 
     assert "--max-store-bytes" in status(error)[1]
 
 
-def test_full_disk_is_told(start_agent: Callable[..., Agent], exported: Exported) -> None:
+def test_a_full_disk_is_refused_and_the_partial_file_is_removed(
+    start_agent: Callable[..., Agent], exported: Exported
+) -> None:
     # A limit on the size of files is the full disk that every user can make: 2 blocks of 1 KiB.
     agent = start_agent(prefix=("bash", "-c", 'ulimit -f 2; exec "$@"', "bash"))
     digest = hashlib.sha256(exported.path("net.tflite").read_bytes()).hexdigest()
@@ -229,13 +222,13 @@ def test_full_disk_is_told(start_agent: Callable[..., Agent], exported: Exported
 
 
 @pytest.mark.parametrize("digest", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 64 + "\n"])
-def test_malformed_digest_is_refused(agent: Agent, digest: str) -> None:
+def test_a_malformed_digest_is_refused(agent: Agent, digest: str) -> None:
     with pytest.raises(grpc.RpcError) as error:
         held(agent, digest)
     assert status(error)[0] == "INVALID_ARGUMENT"
 
 
-def test_delete_forgets(agent: Agent, exported: Exported) -> None:
+def test_a_deleted_artifact_is_not_found_and_a_second_delete_does_nothing(agent: Agent, exported: Exported) -> None:
     digest = agent.upload(exported.path("net.tflite"))
     agent.invoke([digest], [{"args_0": exported.images}])
     request = agent_pb2.DeleteArtifactRequest(sha256=digest)

@@ -16,7 +16,7 @@ from tests.device_agent.exported import Agent, Exported
 RUNTIME = agent_pb2.RUNTIME_LITERT
 
 
-def test_what_a_device_says_of_itself_is_json(local_device: Device) -> None:
+def test_a_devices_description_is_json(local_device: Device) -> None:
     info = local_device.info()
     row = info.to_json()
     assert row["url"] == "local"

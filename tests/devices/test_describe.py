@@ -46,7 +46,9 @@ SIGNATURES = {
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
-def test_every_format_says_what_it_declares(local_device: Device, exported: Exported, name: str) -> None:
+def test_an_artifact_is_described_as_its_format_declares_it(
+    local_device: Device, exported: Exported, name: str
+) -> None:
     artifact = exported.artifact(name)
     local_device.deploy(artifact)
     assert local_device.describe(artifact) == SIGNATURES[name]
@@ -124,7 +126,7 @@ def served(servicer: agent_pb2_grpc.AgentServiceServicer) -> Iterator[Device]:
         server.stop(0).wait()
 
 
-def test_an_older_agent_is_to_be_upgraded(exported: Exported) -> None:
+def test_an_agent_without_the_call_is_a_protocol_error_with_the_upgrade(exported: Exported) -> None:
     with served(_Stub()) as old, pytest.raises(ProtocolError, match="cannot describe artifacts") as error:
         old.describe(exported.artifact("net.tflite"))
     assert error.value.hint == "upgrade edgeleak on the agent"

@@ -82,7 +82,7 @@ def test_an_altered_file_is_not_deployed(tmp_path: Path) -> None:
         device.deploy(artifact)
 
 
-def test_it_benchmarks_and_says_that_it_is_no_hardware(tmp_path: Path) -> None:
+def test_it_benchmarks_and_is_marked_as_emulated(tmp_path: Path) -> None:
     artifact = placeholder(tmp_path, "original")
     with FakeAgent(threefold) as device:
         device.deploy(artifact)
@@ -103,7 +103,7 @@ def test_it_benchmarks_and_says_that_it_is_no_hardware(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_it_describes_artifacts_as_it_is_told_to(tmp_path: Path, signature: Signature | None) -> None:
+def test_it_describes_artifacts_by_the_signature_that_is_given(tmp_path: Path, signature: Signature | None) -> None:
     artifact = placeholder(tmp_path, "original")
     with FakeAgent(threefold, signature=signature) as device:
         device.deploy(artifact)
@@ -121,7 +121,7 @@ def test_it_describes_artifacts_as_it_is_told_to(tmp_path: Path, signature: Sign
         (np.asarray([[np.inf, 0, 0]] + [[0, 0, 0]] * 3), "record 0 of the batch: the output holds NaN or infinity"),
     ],
 )
-def test_an_answer_that_is_none_is_found(tmp_path: Path, answer: NDArray[np.generic], message: str) -> None:
+def test_a_wrong_shape_type_or_nan_is_refused(tmp_path: Path, answer: NDArray[np.generic], message: str) -> None:
     artifact = placeholder(tmp_path, "original")
     with FakeAgent(lambda *_: answer) as device:
         device.deploy(artifact)
@@ -130,7 +130,7 @@ def test_an_answer_that_is_none_is_found(tmp_path: Path, answer: NDArray[np.gene
     assert f"{artifact.key}, batch 5" in str(error.value)
 
 
-def test_confidences_that_do_not_sum_to_one_are_found(tmp_path: Path) -> None:
+def test_confidences_that_do_not_sum_to_one_are_refused(tmp_path: Path) -> None:
     artifact = placeholder(tmp_path, "original", output_kind="confidences")
     with FakeAgent(lambda *_: np.full((4, 3), 0.5, np.float32)) as device:
         device.deploy(artifact)
@@ -138,7 +138,7 @@ def test_confidences_that_do_not_sum_to_one_are_found(tmp_path: Path) -> None:
             list(device.invoke([artifact], [(0, records())]))
 
 
-def test_another_batchs_number_is_found(tmp_path: Path) -> None:
+def test_another_batchs_number_is_refused(tmp_path: Path) -> None:
     artifact = placeholder(tmp_path, "original")
     with FakeAgent(threefold, number_of=lambda n: n + (n == 1)) as device:
         device.deploy(artifact)

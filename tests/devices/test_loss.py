@@ -15,7 +15,7 @@ from harness.devices import BatchAnswer, Timeouts, open_device, transports
 from harness.devices._stream import Watch
 from harness.devices.client import AgentClient
 from harness.errors import DeviceError, DeviceLostError
-from tests.device_agent.exported import Agent, Exported, WatchedAgent
+from tests.device_agent.exported import Agent, Exported, WatchedAgent, ended_by
 from tests.devices.streams import START, Looked, batches, endless
 
 IDLE = Timeouts(connect=60.0, idle=90.0)
@@ -94,10 +94,10 @@ def test_a_crashed_worker_is_an_error_and_the_device_goes_on(watched_agent: Watc
         answers = device.invoke([artifact], endless(exported.records()))
         next(answers)
         # Stopped, it holds the next batch; idle, it would be replaced in silence.
-        worker = watched_agent.supervisor.stop_worker()
-        watched_agent.supervisor.await_worker()
-        os.kill(worker, signal.SIGKILL)
-        with pytest.raises(DeviceError, match=r"worker died \(SIGKILL, perhaps out of memory\)"):
+        with (
+            watched_agent.supervisor.worker_under_request(ended_by(signal.SIGKILL)),
+            pytest.raises(DeviceError, match=r"worker died \(SIGKILL, perhaps out of memory\)"),
+        ):
             for _ in answers:
                 pass
         assert len(list(device.invoke([artifact], [(0, exported.records())]))) == 1
@@ -135,7 +135,7 @@ def test_the_watch_cancels_a_call_that_is_waited_for_in_vain(waited: float, aliv
     assert call.cancelled is (verdict is not None)
 
 
-def test_the_watch_lets_a_call_be_that_nobody_waits_for() -> None:
+def test_the_watch_never_cancels_a_call_that_nobody_waits_for() -> None:
     clock, call = Clock(), Call()
     watch = Watch(cast(grpc.Call, call), idle_seconds=10.0, alive=lambda: False, clock=clock)
     for _ in range(2):

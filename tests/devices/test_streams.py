@@ -92,7 +92,7 @@ def test_the_callers_own_error_passes_through(local_device: Device, exported: Ex
         list(local_device.invoke([artifact], broken()))
 
 
-def test_nan_names_artifact_record_and_device(local_device: Device, exported: Exported) -> None:
+def test_nan_is_refused_with_artifact_record_and_device(local_device: Device, exported: Exported) -> None:
     artifact = exported.artifact("sqrt.tflite")
     local_device.deploy(artifact)
     images = exported.images[:5].copy()
@@ -114,7 +114,7 @@ def test_confidences_must_sum_to_one(local_device: Device, exported: Exported) -
         list(local_device.invoke([wrong], [(0, exported.records())]))
 
 
-def test_other_number_of_classes_is_refused(local_device: Device, exported: Exported) -> None:
+def test_another_number_of_classes_is_refused(local_device: Device, exported: Exported) -> None:
     artifact = exported.artifact("net.tflite")
     local_device.deploy(artifact)
     claimed = replace(artifact, output=replace(artifact.output, shape=(12,)))
@@ -141,7 +141,7 @@ def test_a_batch_over_the_message_limit_is_refused_with_advice(local_device: Dev
         list(local_device.invoke([artifact], [(0, large)]))
 
 
-def test_benchmark_gives_raw_samples(local_device: Device, exported: Exported) -> None:
+def test_a_benchmark_gives_every_raw_sample(local_device: Device, exported: Exported) -> None:
     artifact = exported.artifact("net.tflite")
     local_device.deploy(artifact)
     result = local_device.benchmark(artifact, warmup=2, runs=50, batch_size=8)

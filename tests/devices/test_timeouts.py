@@ -41,7 +41,7 @@ def test_without_a_section_the_defaults_stand() -> None:
     assert Timeouts(**parse({"name": "x"}).device.timeouts.given()) == Timeouts()
 
 
-def test_how_long_one_waits_is_no_part_of_what_a_run_is_bound_to() -> None:
+def test_timeouts_do_not_change_the_digest_of_a_run() -> None:
     patient = parse({"name": "x", "device": {"timeouts": {"idle": 600}}})
     assert patient.digest() == parse({"name": "x"}).digest()
 

@@ -42,14 +42,14 @@ from tests.devices.streams import START
         " local",
     ],
 )
-def test_other_urls_are_usage_errors(url: str) -> None:
+def test_addresses_of_no_known_form_are_usage_errors(url: str) -> None:
     with pytest.raises(UsageError, match="write local, or grpc://HOST:PORT"):
         open_device(url)
     with pytest.raises(UsageError):
         check_url(url)
 
 
-def test_known_urls_pass_without_contact() -> None:
+def test_addresses_of_a_known_form_pass_without_contact() -> None:
     for url in ("local", "grpc://127.0.0.1:1", "grpc://[::1]:50051", "grpc://phone.example:50051", "grpc://h:65535"):
         check_url(url)
 

@@ -1,4 +1,4 @@
-"""What a transport gives the client: where the agent listens, and what is known of the way there."""
+"""What a transport gives the client: where the agent listens, whether it lives, and what to advise when it does not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Connection"]
 
 
 class Connection(Protocol):
-    """One reachable agent, or one that is believed to be: the client asks it."""
+    """The way to one agent."""
 
     @property
     def target(self) -> str:
@@ -35,5 +35,5 @@ class Connection(Protocol):
         ...
 
     def close(self) -> None:
-        """Let the way go, and the agent where this side started it; a second call does nothing."""
+        """End what the transport started; a second call does nothing."""
         ...

@@ -24,7 +24,7 @@ class RunningAgent:
         return True
 
     def close(self) -> None:
-        """Nothing to let go: the client closes its own channel."""
+        """Nothing was started, so nothing ends."""
 
 
 def open(selector: re.Match[str], *, timeouts: Timeouts) -> RunningAgent:  # noqa: ARG001 - others wait for a start

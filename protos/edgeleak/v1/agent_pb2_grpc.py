@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AgentServiceStub:
-    """AgentService runs exported models on the device it lives on and returns what they answered.
+    """AgentService runs exported models on its device and returns their outputs.
     """
 
     def __init__(self, channel):
@@ -78,7 +78,7 @@ class AgentServiceStub:
 
 
 class AgentServiceServicer:
-    """AgentService runs exported models on the device it lives on and returns what they answered.
+    """AgentService runs exported models on its device and returns their outputs.
     """
 
     def GetDeviceInfo(self, request, context):
@@ -89,7 +89,7 @@ class AgentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def QueryArtifact(self, request, context):
-        """QueryArtifact tells how many bytes of an artifact the agent already holds, so that an upload resumes there.
+        """QueryArtifact returns how many bytes of an artifact the agent already holds, so that an upload resumes there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,7 +190,7 @@ def add_AgentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AgentService:
-    """AgentService runs exported models on the device it lives on and returns what they answered.
+    """AgentService runs exported models on its device and returns their outputs.
     """
 
     @staticmethod
