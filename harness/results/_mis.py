@@ -182,7 +182,15 @@ def _r_from_json(node: fields.Node, n_eval: int) -> Estimate:
     low, high = ends if len(ends) == 2 else (None, None)
     level, r = fields.number(node, "level"), Estimate.from_json(node.get("r"))
     if r is None:
-        return Estimate(math.inf, math.nan, math.nan, n_eval, fields.text(node, "method"), resolvable=False)
+        return Estimate(
+            value=math.inf,
+            low=math.nan if low is None else low,
+            high=math.inf if high is None else high,
+            n=n_eval,
+            method=fields.text(node, "method"),
+            level=0.95 if level is None else level,
+            resolvable=False,
+        )
     return replace(
         r,
         low=r.low if low is None else low,

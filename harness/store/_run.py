@@ -22,11 +22,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from harness import __version__, files
 from harness.config import VOLATILE_SECTIONS, AuditConfig, parse
-from harness.errors import ConfigError, RunError
+from harness.errors import ConfigError, RunError, StorageError
 
 if TYPE_CHECKING:
     from harness.store._arrays import Arrays
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 SCHEMA = "edgeleak.run/2"
+# What is finished is kept, so that a full disk costs no more than the stage under way.
+STORAGE_HINT = "make room, or give another place with --run; the same command resumes"
 
 
 class Run:
@@ -103,7 +106,14 @@ class Run:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        if isinstance(error, StorageError):
+            error.hint = STORAGE_HINT
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -109,7 +109,7 @@ class TprEstimate(Estimate):
     def to_json(self) -> dict[str, object]:
         """A JSON object; numbers that are not finite become null."""
         return super().to_json() | {
-            "fpr": self.fpr,
+            "fpr": _finite(self.fpr),
             "false_positives": self.false_positives,
             "threshold": self.threshold if math.isfinite(self.threshold) else None,
             "at_threshold": [x if math.isfinite(x) else None for x in self.at_threshold],
