@@ -33,7 +33,7 @@ class Runtime:
         host_extra: the extra that installs its converter on the host.
         agent_module: loads and runs its files: ``load(path, threads=)`` and ``SHARES_THREADS``, see
             `device_agent.runtimes`.
-        exporter: converts a torch model: ``PACKAGES``, ``UNSUPPORTED`` and ``convert(source, numerics)``, see
+        exporter: converts a torch model: ``PACKAGES``, ``LIMITS`` and ``convert(source, numerics)``, see
             `harness.export`.
         weight_reader: reads the weights back: ``read(data)``, see `harness.export`.
     """
