@@ -87,7 +87,7 @@ def query(
             check_classes(artifacts, {str(path): records.labels})
             answers, times = _collected(opened, info, artifacts, records, progress)
     except DeviceLostError as error:
-        error.hint = "start the agent again and run the same command again: nothing was written"
+        error.hint = "run the same command again once the device answers: nothing was written"
         raise
     except KeyboardInterrupt:
         raise InterruptedRunError("interrupted: nothing was written", hint="run the same command again") from None
