@@ -265,7 +265,7 @@ def _require_same_runtimes(files: Iterable[Artifact]) -> None:
         own = target.setdefault(file.variant, file)
         if file.runtime != own.runtime:
             raise ConfigError(
-                f"{file.path}: runs on {RUNTIMES[file.runtime].title}, the target's {file.variant} "
-                f"{own.path.name} on {RUNTIMES[own.runtime].title}",
+                f"{file.path}: is {RUNTIMES[file.runtime].title}, the target's {file.variant} {own.path.name} is "
+                f"{RUNTIMES[own.runtime].title}",
                 hint="give the shadow's file for the target's runtime",
             )

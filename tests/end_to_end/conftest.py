@@ -1,4 +1,4 @@
-"""One small audit on real parts, made once: real training, real exports, a real agent in a process of its own."""
+"""One small audit of each kind on real parts, made once: training, exports, supplied files, answers, a real agent."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+
+from tests.attacks.bad_arrays import full_table, write
+from tests.end_to_end import supplied as parts
+from tests.end_to_end.supplied import Supplied
 
 SMALL = """
 name = "small"
@@ -63,6 +67,13 @@ def command(*args: str | Path) -> list[str]:
     return [sys.executable, "-m", "harness", *map(str, args)]
 
 
+def start(*args: str | Path) -> subprocess.Popen[str]:
+    """Start a command in a session of its own: an interrupt reaches all its processes, as Ctrl-C on a terminal does."""
+    return subprocess.Popen(
+        command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
 @pytest.fixture(scope="session")
 def edgeleak() -> Cli:
     """Run the command line in a process of its own, as a user would."""
@@ -107,6 +118,40 @@ def copied(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "run"))
 
 
+# What the audits of answers attack with: one attack of each adversary, and one that needs references.
+ANSWERS_OPTIONS = ("--attack", "confidence", "--attack", "rmia", "--attack", "sr2-lr", "--attack", "mr-logistic")
+
+
+@pytest.fixture(scope="session")
+def answers_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Arrays of a target and two shadows that leak, alone in their folder."""
+    return write(tmp_path_factory.mktemp("answers") / "answers.npz", full_table())
+
+
+@pytest.fixture(scope="session")
+def answers_run(answers_file: Path, edgeleak: Cli) -> Path:
+    """An undisturbed audit of the arrays, done in a folder that was empty; read it, do not change it."""
+    folder = answers_file.parent
+    done = edgeleak("audit", answers_file.name, *ANSWERS_OPTIONS, "--max-auc", "0.99", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "runs" / "answers"
+
+
+@pytest.fixture(scope="session")
+def supplied(tmp_path_factory: pytest.TempPathFactory) -> Supplied:
+    """The parts of an audit of supplied files; read them, do not change them."""
+    return parts.make(tmp_path_factory.mktemp("supplied"))
+
+
+@pytest.fixture(scope="session")
+def supplied_run(supplied: Supplied, edgeleak: Cli) -> Path:
+    """An undisturbed audit of the supplied files; read it, do not change it."""
+    folder = supplied.folder / "finished"
+    done = edgeleak("audit", supplied.toml, "--run", folder)
+    assert done.returncode == 1, done.stdout + done.stderr  # they leak more than its rule allows
+    return folder
+
+
 class Agent:
     """An agent that was started by hand, on a port of its own."""
 
@@ -139,6 +184,13 @@ def agent(port: int = 0) -> Iterator[Agent]:
         yield started
     finally:
         started.end(signal.SIGKILL if started.process.poll() is None else signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def idle_agent() -> Iterator[str]:
+    """The address of an agent that serves one command after the other, without the seconds that its start takes."""
+    with agent() as started:
+        yield started.url
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float = 120.0) -> None:

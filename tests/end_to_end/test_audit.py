@@ -27,7 +27,7 @@ def report(finished: Path) -> dict[str, Any]:
 
 
 def interval(estimate: dict[str, Any]) -> bool:
-    return estimate["n"] > 0 and estimate["low"] <= estimate["value"] <= estimate["high"]
+    return bool(estimate["n"] > 0 and estimate["low"] <= estimate["value"] <= estimate["high"])
 
 
 def test_every_variant_and_runtime_has_its_row(report: dict[str, Any]) -> None:
@@ -74,14 +74,14 @@ def test_files_hold_what_their_names_say(report: dict[str, Any], runtime: str) -
     assert rows["int8"]["size_bytes"] < 0.75 * rows["original"]["size_bytes"]
 
 
-def test_device_computes_what_torch_does(report: dict[str, Any]) -> None:
+def test_the_device_computes_what_torch_does(report: dict[str, Any]) -> None:
     for row in report["artifacts"]:
         limit = {"int8": 3.0, "fp16": 0.05}.get(row["variant"], 1e-4)
         assert row["parity"]["max_abs_difference"] < limit, row["variant"]
         assert row["parity"]["flips"] <= 0.2 * row["parity"]["n"]
 
 
-def test_agent_is_another_process(report: dict[str, Any]) -> None:
+def test_the_agent_is_another_process(report: dict[str, Any]) -> None:
     assert report["device"]["pid"] not in (os.getpid(), None)
     assert set(report["device"]["runtimes"]) >= set(RUNTIMES)
 
@@ -94,7 +94,7 @@ def test_mis_ranks_the_quantizers(report: dict[str, Any]) -> None:
         assert row["ci"][0] <= row["r"] <= row["ci"][1]
 
 
-def test_page_is_one_file_with_both_pictures(finished: Path) -> None:
+def test_the_page_is_one_file_with_both_pictures(finished: Path) -> None:
     class Page(HTMLParser):
         pictures, outside = 0, 0
 
@@ -108,7 +108,7 @@ def test_page_is_one_file_with_both_pictures(finished: Path) -> None:
     assert page.outside == 0
 
 
-def test_finished_run_is_not_done_again(finished: Path, small: Path, edgeleak: Cli, tmp_path: Path) -> None:
+def test_a_finished_run_is_not_done_again(finished: Path, small: Path, edgeleak: Cli, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(finished, tmp_path / "run"))
     before = files(folder)
     first = json.loads((folder / "report.json").read_text())
@@ -122,7 +122,9 @@ def test_finished_run_is_not_done_again(finished: Path, small: Path, edgeleak: C
     assert files(folder) == before
 
 
-def test_same_audit_against_an_agent_started_by_hand(finished: Path, small: Path, copied: Path, edgeleak: Cli) -> None:
+def test_an_agent_started_by_hand_gives_the_same_audit(
+    finished: Path, small: Path, copied: Path, edgeleak: Cli
+) -> None:
     with agent() as mine:
         done = edgeleak("audit", small, "--run", copied, "--device", mine.url, "--json")
         assert done.returncode == 0, done.stderr
@@ -135,7 +137,7 @@ def test_same_audit_against_an_agent_started_by_hand(finished: Path, small: Path
     assert report["gate"] == undisturbed["gate"]
 
 
-def test_run_is_private_and_holds_no_records(finished: Path) -> None:
+def test_a_run_is_private_and_holds_no_records(finished: Path) -> None:
     from sklearn.datasets import load_digits
 
     assert finished.stat().st_mode & 0o077 == 0

@@ -45,7 +45,9 @@ def only_line(done: subprocess.CompletedProcess[str]) -> str:
         ("name = \n", "not valid TOML"),
     ],
 )
-def test_bad_configuration(edgeleak: Cli, tmp_path: Path, text: str, said: str) -> None:
+def test_a_bad_configuration_is_refused_with_the_field_before_anything_begins(
+    edgeleak: Cli, tmp_path: Path, text: str, said: str
+) -> None:
     (tmp_path / "audit.toml").write_text(text)
     done = edgeleak("audit", "audit.toml", cwd=tmp_path)
     assert done.returncode == 4, done.stderr
@@ -53,13 +55,13 @@ def test_bad_configuration(edgeleak: Cli, tmp_path: Path, text: str, said: str) 
     assert not (tmp_path / "runs").exists(), "nothing is begun on a bad configuration"
 
 
-def test_missing_configuration(edgeleak: Cli, tmp_path: Path) -> None:
+def test_a_missing_configuration_is_named(edgeleak: Cli, tmp_path: Path) -> None:
     done = edgeleak("audit", "nowhere.toml", cwd=tmp_path)
     assert done.returncode == 4
     assert "nowhere.toml: no such file" in only_line(done)
 
 
-def test_missing_data(edgeleak: Cli, tmp_path: Path) -> None:
+def test_missing_data_is_named(edgeleak: Cli, tmp_path: Path) -> None:
     (tmp_path / "audit.toml").write_text(SMALLEST + '[data]\nname = "cifar10"\ndata_dir = "cifar"\n')
     done = edgeleak("audit", "audit.toml", cwd=tmp_path)
     assert done.returncode == 4
@@ -67,13 +69,13 @@ def test_missing_data(edgeleak: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("args", [["audti"], ["audit", "--sped"], ["audit", "--seed", "x"]])
-def test_bad_usage(edgeleak: Cli, args: list[str]) -> None:
+def test_wrong_usage_is_one_line_and_exit_4(edgeleak: Cli, args: list[str]) -> None:
     done = edgeleak(*args)
     assert done.returncode == 4
     only_line(done)
 
 
-def test_stage_out_of_order(edgeleak: Cli, tmp_path: Path) -> None:
+def test_a_stage_out_of_order_names_the_stage_before_it(edgeleak: Cli, tmp_path: Path) -> None:
     (tmp_path / "audit.toml").write_text(SMALLEST)
     done = edgeleak("collect", "audit.toml", cwd=tmp_path)
     assert done.returncode == 4
@@ -87,7 +89,7 @@ def test_init_does_not_overwrite(edgeleak: Cli, tmp_path: Path) -> None:
     assert "audit.toml: exists already" in only_line(done)
 
 
-def test_agent_absent(edgeleak: Cli, tmp_path: Path) -> None:
+def test_an_absent_agent_is_named_with_the_command_that_starts_one(edgeleak: Cli, tmp_path: Path) -> None:
     (tmp_path / "audit.toml").write_text(SMALLEST)
     done = edgeleak("audit", "audit.toml", "--device", "grpc://127.0.0.1:1", cwd=tmp_path)
     assert done.returncode == 3
@@ -96,14 +98,16 @@ def test_agent_absent(edgeleak: Cli, tmp_path: Path) -> None:
     assert "edgeleak-agent" in line
 
 
-def test_agent_of_another_protocol_version(edgeleak: Cli, tmp_path: Path) -> None:
+def test_an_agent_of_another_protocol_version_is_refused(edgeleak: Cli, tmp_path: Path) -> None:
     class Future(agent_pb2_grpc.AgentServiceServicer):
-        def GetDeviceInfo(self, request, context):  # noqa: N802 - gRPC's name
+        def GetDeviceInfo(  # noqa: N802 - gRPC's name
+            self, request: agent_pb2.GetDeviceInfoRequest, context: grpc.ServicerContext
+        ) -> agent_pb2.GetDeviceInfoResponse:
             return agent_pb2.GetDeviceInfoResponse(protocol_version=99, agent_version="9.9.9")
 
     (tmp_path / "audit.toml").write_text(SMALLEST)
     server = grpc.server(futures.ThreadPoolExecutor(2))
-    agent_pb2_grpc.add_AgentServiceServicer_to_server(Future(), server)
+    agent_pb2_grpc.add_AgentServiceServicer_to_server(Future(), server)  # type: ignore[no-untyped-call]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -135,7 +139,7 @@ def flip(data: bytes) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda data: data[:-100], flip], ids=["truncated", "bit-flipped"])
-def test_altered_artifact_is_found_and_export_mends_it(
+def test_an_altered_artifact_is_found_and_export_mends_it(
     small: Path, copied: Path, edgeleak: Cli, change: Callable[[bytes], bytes]
 ) -> None:
     path = copied / "artifacts" / "target" / "original.tflite"
@@ -152,7 +156,7 @@ def test_altered_artifact_is_found_and_export_mends_it(
 
 
 @pytest.mark.slow
-def test_artifact_of_the_wrong_runtime(small: Path, copied: Path, edgeleak: Cli) -> None:
+def test_an_artifact_of_another_runtime_is_refused(small: Path, copied: Path, edgeleak: Cli) -> None:
     program = (copied / "artifacts" / "target" / "original.pte").read_bytes()
     replace_artifact(copied, lambda _: program, honest=True)
     done = edgeleak("collect", small, "--run", copied)
@@ -164,7 +168,7 @@ def test_artifact_of_the_wrong_runtime(small: Path, copied: Path, edgeleak: Cli)
 
 
 @pytest.mark.slow
-def test_malformed_artifact(small: Path, copied: Path, edgeleak: Cli) -> None:
+def test_a_malformed_artifact_is_refused(small: Path, copied: Path, edgeleak: Cli) -> None:
     replace_artifact(copied, lambda data: data[:8] + bytes(len(data) - 8), honest=True)
     done = edgeleak("collect", small, "--run", copied)
     assert done.returncode in (3, 4)
@@ -173,7 +177,7 @@ def test_malformed_artifact(small: Path, copied: Path, edgeleak: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_nan_in_outputs(small: Path, copied: Path, edgeleak: Cli) -> None:
+def test_answers_that_are_nan_name_the_artifact_and_nothing_is_kept(small: Path, copied: Path, edgeleak: Cli) -> None:
     from safetensors.numpy import load_file
 
     bias = load_file(copied / "models" / "target" / "original.safetensors")["head.bias"].tobytes()
@@ -193,7 +197,9 @@ def test_nan_in_outputs(small: Path, copied: Path, edgeleak: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_run_of_another_configuration(small: Path, copied: Path, edgeleak: Cli, tmp_path: Path) -> None:
+def test_a_run_of_another_configuration_is_refused_with_the_difference(
+    small: Path, copied: Path, edgeleak: Cli, tmp_path: Path
+) -> None:
     other = tmp_path / "other.toml"
     other.write_text(small.read_text().replace("epochs = 12", "epochs = 13"))
     done = edgeleak("audit", other, "--run", copied)
@@ -204,7 +210,7 @@ def test_run_of_another_configuration(small: Path, copied: Path, edgeleak: Cli, 
 
 
 @pytest.mark.slow
-def test_run_is_not_shared_by_two_processes(small: Path, copied: Path, edgeleak: Cli) -> None:
+def test_a_run_is_not_shared_by_two_processes(small: Path, copied: Path, edgeleak: Cli) -> None:
     import fcntl
 
     with (copied / ".lock").open("w") as lock:
@@ -215,7 +221,7 @@ def test_run_is_not_shared_by_two_processes(small: Path, copied: Path, edgeleak:
 
 
 @pytest.mark.slow
-def test_full_disk(small: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_half_written(small: Path, tmp_path: Path) -> None:
     """A limit on file sizes stands in for a full disk: the same write fails in the same place."""
     folder = tmp_path / "run"
     limited = ["bash", "-c", 'ulimit -f 12; exec "$@"', "limited", *command("train", small, "--run", folder)]

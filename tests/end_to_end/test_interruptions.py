@@ -1,4 +1,4 @@
-"""Losing the agent, or the user's patience: exit 3 with a next step, and a rerun that equals an undisturbed run."""
+"""A lost agent or an interrupt: exit 3 with a next step, and a rerun that equals an undisturbed run."""
 
 from __future__ import annotations
 
@@ -13,19 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Cli, agent, command, files, wait_for
+from tests.end_to_end.conftest import Cli, agent, files, start, wait_for
 
 pytestmark = pytest.mark.slow
 
 
-def start(*args: str | Path) -> subprocess.Popen[str]:
-    # A session of its own: an interrupt reaches all of its processes, as Ctrl-C on a terminal does.
-    return subprocess.Popen(
-        command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-
-
-def test_agent_killed_while_collecting(finished: Path, small: Path, copied: Path, edgeleak: Cli) -> None:
+def test_an_agent_killed_while_collecting_is_named_and_a_rerun_goes_on(
+    finished: Path, small: Path, copied: Path, edgeleak: Cli
+) -> None:
     with agent() as mine:
         port = mine.port
         running = start("collect", small, "--run", copied, "--device", mine.url)
@@ -50,13 +45,13 @@ def test_agent_killed_while_collecting(finished: Path, small: Path, copied: Path
     assert all(collected[name] == data for name, data in kept.items())
 
 
-# What a stage makes, and how one sees from outside that it has begun making it.
+# What a stage makes, and how one sees from outside that it has begun making it; of attacks the fits and the scores.
 MADE = {
     "train": "models/**/*.safetensors",
     "export": "artifacts/target/prune-*.[tp]*e",
     "collect": "answers.zarr/audit/**/c/*/0",
     "bench": "results/bench.json",
-    "attack": "scores.zarr/**/c/0",
+    "attack": "[fs]*.zarr/**/c/0",
     "mis": "answers.zarr/mis/**/c/*/0",
 }
 
@@ -69,15 +64,15 @@ def _has(folder: Path, pattern: str) -> bool:
 
 
 @pytest.mark.parametrize("stage", MADE)
-def test_interrupted_anywhere_then_resumed(
+def test_a_stage_interrupted_anywhere_resumes_to_the_same_files(
     finished: Path, small: Path, edgeleak: Cli, tmp_path: Path, stage: str
 ) -> None:
     pattern = MADE[stage]
     folder = Path(shutil.copytree(finished, tmp_path / "run"))
     (folder / "stages" / f"{stage}.json").unlink()
     (folder / "results" / f"{stage}.json").unlink()
-    for made in list(folder.glob(pattern)):
-        made.unlink()
+    for path in list(folder.glob(pattern)):
+        path.unlink()
     running = start(stage, small, "--run", folder)
     if stage == "bench":
         time.sleep(2.5)  # too quick to be caught in the act; some moment of the command has to do
@@ -96,15 +91,15 @@ def test_interrupted_anywhere_then_resumed(
 
     done = edgeleak(stage, small, "--run", folder)
     assert done.returncode == 0, done.stderr
-    made, undisturbed = ({p.relative_to(f): p.read_bytes() for p in f.glob(pattern)} for f in (folder, finished))
+    remade, undisturbed = ({p.relative_to(f): p.read_bytes() for p in f.glob(pattern)} for f in (folder, finished))
     if stage != "bench":
-        assert made == undisturbed
+        assert remade == undisturbed
     if stage in ("attack", "mis"):
         results = (json.loads((f / "results" / f"{stage}.json").read_text()) for f in (folder, finished))
         assert next(results) == next(results)
 
 
-def test_interrupted_before_anything_began(small: Path, tmp_path: Path) -> None:
+def test_an_interrupt_before_anything_began_is_one_line(small: Path, tmp_path: Path) -> None:
     running = start("audit", small, "--run", tmp_path / "run")
     # numpy is among the first to be loaded; scikit-learn and the rest take another second.
     wait_for(lambda: "numpy" in Path(f"/proc/{running.pid}/maps").read_text())
@@ -125,8 +120,7 @@ def app(**_):
     except KeyboardInterrupt:
         raise RuntimeError("cannot release un-acquired lock")
 
-harness.cli.app = app
-harness.cli.main()
+harness.cli.main(app)
 """
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from harness import export
-from harness.audit.stages.export import candidates_of
 from harness.config import load
 from harness.store import Run
+from harness.subject.exported import candidates_of
 from harness.types import Artifact
 from tests.end_to_end.conftest import Cli
 

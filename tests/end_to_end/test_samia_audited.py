@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,6 +69,12 @@ def whole(noisy: Path, edgeleak: Cli) -> Path:
     return folder
 
 
+def noise_of(run: Path) -> dict[str, Any]:
+    """What the noisy copies were made with."""
+    queries: dict[str, dict[str, Any]] = json.loads((run / "evidence.json").read_text())["queries"]
+    return queries["noisy_copies"]
+
+
 def test_samia_gives_a_result_for_every_variant(whole: Path) -> None:
     found = json.loads((whole / "report.json").read_text())["attacks"]
     assert found["skipped"] == []
@@ -83,8 +90,7 @@ def test_target_and_shadow_are_asked_about_their_own_noisy_copies(whole: Path) -
     copies = {("audit", "target"), ("shadow", "shadow-0")}
     expected = {(f"{population}-noise-{draw:02}", model) for population, model in copies for draw in range(DRAWS)}
     assert {place for place in answered if "noise" in place[0]} == expected
-    noise = json.loads((whole / "results" / "collect.json").read_text())["noise"]
-    assert (noise["draws"], noise["seed"]) == (DRAWS, 1)
+    assert (noise_of(whole)["draws"], noise_of(whole)["seed"]) == (DRAWS, 1)
 
 
 def test_noise_is_one_step_of_the_int8_file(whole: Path) -> None:
@@ -97,8 +103,7 @@ def test_noise_is_one_step_of_the_int8_file(whole: Path) -> None:
     quantize = next(op for op in interpreter._get_ops_details() if border["index"] in op["inputs"])
     assert quantize["op_name"] == "QUANTIZE"
     step = tensors[int(quantize["outputs"][0])]["quantization"][0]
-    noise = json.loads((whole / "results" / "collect.json").read_text())["noise"]
-    assert noise["epsilon"] == pytest.approx(step, rel=0.02)
+    assert noise_of(whole)["epsilon"] == pytest.approx(step, rel=0.02)
 
 
 def test_noise_moves_the_int8_answers(whole: Path) -> None:

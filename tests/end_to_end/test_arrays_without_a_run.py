@@ -1,4 +1,4 @@
-"""The doors that need no training: arrays, several runs together, and a look at this machine."""
+"""Verbs that need no run: attacks and the indicator on arrays, several runs together, and a look at this machine."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from harness.attacks import names
+from harness.types import FloatArray, IntArray
 from tests.attacks.bad_arrays import BAD, full_table, write
 from tests.attacks.bad_arrays import N as N_RECORDS
 from tests.end_to_end.conftest import Cli
@@ -20,17 +22,17 @@ from tests.end_to_end.conftest import Cli
 N, CLASSES = 300, 5
 
 
-def answers(rng: np.random.Generator, labels: np.ndarray, membership: np.ndarray, leak: float) -> np.ndarray:
+def answers(rng: np.random.Generator, labels: IntArray, membership: IntArray, leak: float) -> NDArray[np.float32]:
     logits = rng.normal(size=(len(labels), CLASSES))
     logits[np.arange(len(labels)), labels] += 1 + leak * membership
-    powers = np.exp(logits)
-    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    powers: FloatArray = np.exp(logits)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 @pytest.fixture
 def arrays(tmp_path: Path) -> Path:
     rng = np.random.default_rng(5)
-    table: dict[str, np.ndarray] = {}
+    table: dict[str, Any] = {}
     for who in ("target", "shadow/0"):
         labels, membership = rng.integers(0, CLASSES, 2 * N), np.repeat([1, 0], N)
         table |= {f"{who}/labels": labels, f"{who}/membership": membership}
@@ -41,7 +43,7 @@ def arrays(tmp_path: Path) -> Path:
     return path
 
 
-def test_attack_on_arrays(edgeleak: Cli, arrays: Path) -> None:
+def test_attacks_on_arrays_say_which_adversary_and_why_others_did_not_run(edgeleak: Cli, arrays: Path) -> None:
     done = edgeleak("attack", arrays, "--json", "--attack", "confidence", "--attack", "sr2-lr", "--attack", "rmia")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -74,8 +76,8 @@ main()
 """
 MEASURES = {"auc", "balanced_accuracy", "tpr_at_fpr", "epsilon_lower", "versus_original"}
 RESULT = MEASURES | {
-    "adversary", "attack", "variants", "trained_on", "n_members", "n_nonmembers", "simultaneous", "versus_attack",
-    "is_control", "threshold", "shadow_auc",
+    "adversary", "attack", "variants", "runtime", "device", "trained_on", "n_members", "n_nonmembers", "simultaneous",
+    "versus_attack", "is_control", "threshold", "shadow_auc",
 }  # fmt: skip
 ESTIMATE = {"value", "low", "high", "n", "method", "level", "resolvable"}
 
@@ -99,7 +101,7 @@ def check_schema(found: dict[str, Any]) -> None:
     assert set(found) == {"schema", "results", "skipped", "null_calibration"}
     assert found["schema"] == "edgeleak.attack/1"
     for row in found["skipped"]:
-        assert set(row) == {"attack", "adversary", "variants", "reason"}
+        assert set(row) == {"attack", "adversary", "variants", "runtime", "device", "reason"}
     for row in found["results"]:
         assert set(row) == RESULT
         assert row["adversary"] in ("NR", "SR", "MR")
@@ -174,13 +176,16 @@ def test_too_few_for_the_rate_that_is_asked_says_how_many_are_needed(edgeleak: C
             assert (found["value"], found["resolvable"], found["needed_n"]) == (None, False, needed)
 
 
-def test_mis_on_arrays(edgeleak: Cli, tmp_path: Path) -> None:
+def test_mis_on_arrays_ranks_quantizers_and_asks_for_the_size_of_the_training_set(
+    edgeleak: Cli, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
     path = tmp_path / "losses.npz"
     gaps = np.arange(4)[:, None]
-    np.savez(
-        path, **{f"losses/{q}": rng.normal(size=(4, 2000)) + gaps * g for q, g in (("safe", 0.5), ("close", 0.05))}
-    )
+    table: dict[str, Any] = {
+        f"losses/{q}": rng.normal(size=(4, 2000)) + gaps * g for q, g in (("safe", 0.5), ("close", 0.05))
+    }
+    np.savez(path, **table)
     done = edgeleak("mis", path, "--n", "1000", "--json")
     assert done.returncode == 0, done.stderr
     rows = {row["quantizer"]: row for row in json.loads(done.stdout)["quantizers"]}
@@ -199,7 +204,7 @@ def test_doctor_starts_a_real_agent(edgeleak: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_calibrate_pools_runs(edgeleak: Cli, finished: Path, tmp_path: Path) -> None:
+def test_calibrate_pools_runs_and_refuses_a_damaged_one(edgeleak: Cli, finished: Path, tmp_path: Path) -> None:
     done = edgeleak("calibrate", finished, "--json")
     found = json.loads(done.stdout)
     assert found["pooled"]["audits"] == 1
