@@ -86,7 +86,8 @@ def test_scaling_is_learned_on_shadow_rows_only() -> None:
 def test_rates_are_fractions_for_every_classifier(audit: SimulatedAudit) -> None:
     """D7: some rates were per cent, some not, all printed with a per-cent sign."""
     names = ("posterior-label-lr", "posterior-label-rf", "sr2-dt", "sr2-mlp", "gbt")
-    for r in evaluate(audit.target, audit.shadows, attacks=names, fprs=(0.1,)).results:
+    variants = ("original", "int8-ptq")
+    for r in evaluate(audit.target, audit.shadows, attacks=names, variants=variants, fprs=(0.1,)).results:
         for estimate in (r.auc, r.balanced_accuracy, r.tpr_at_fpr["0.1"]):
             assert 0.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0
 
@@ -103,10 +104,11 @@ def test_a_class_without_records_takes_the_global_cut() -> None:
 def test_the_targets_membership_reaches_no_attack(audit: SimulatedAudit) -> None:
     """D4: epochs and cuts were chosen on the audited records; here scores do not depend on their membership."""
     names = ("modified-entropy-class", "gbt", "rmia", "lira", "sr", "mr-logistic", "lira-joint")
+    variants = ("original", "prune-0.6", "int8-ptq")
     flipped = replace(audit.target, membership=1 - membership_of(audit.target))
     for a, b in zip(
-        evaluate(audit.target, audit.shadows, attacks=names).results,
-        evaluate(flipped, audit.shadows, attacks=names).results,
+        evaluate(audit.target, audit.shadows, attacks=names, variants=variants).results,
+        evaluate(flipped, audit.shadows, attacks=names, variants=variants).results,
         strict=True,
     ):
         np.testing.assert_array_equal(a.scores, b.scores)

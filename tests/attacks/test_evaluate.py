@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness import attacks, stats
-from harness.attacks import BaseAttack, evaluate, permute_membership, register, with_copy
+from harness.attacks import BaseAttack, Evaluation, evaluate, permute_membership, register, with_copy
 from harness.attacks._folds import fold_of_rows
 from harness.attacks._registry import REGISTRY, attack_class
 from harness.attacks._sr import fit_pair
@@ -53,11 +53,16 @@ def test_every_attack_finds_a_strong_leak(leaking: SimulatedAudit) -> None:
     # Two need other inputs, one is slow, and a linear model cannot find the true class in an unsorted vector at all.
     left_out = ("samia", "lira-online", "mr-net", "posterior-lr", "posterior-label-lr")
     names = [n for n in attacks.names() if n not in left_out]
+    # Forests take long, and a single compressed variant is enough for them.
+    forests = [n for n in names if n.endswith("-rf") or n == "sr"]
+    others = [n for n in names if n not in forests]
     evaluation = evaluate(
-        leaking.target, leaking.shadows, attacks=names, variants=("original", "prune-0.6", "int8-ptq")
+        leaking.target, leaking.shadows, attacks=others, variants=("original", "prune-0.6", "int8-ptq")
     )
-    assert not evaluation.skipped
-    for r in evaluation.results:
+    with_forests = evaluate(leaking.target, leaking.shadows, attacks=forests, variants=("original", "int8-ptq"))
+    assert not evaluation.skipped + with_forests.skipped
+    assert {r.attack for r in (*evaluation.results, *with_forests.results)} == set(names)
+    for r in (*evaluation.results, *with_forests.results):
         # A raw vector hides the true class, and leaks less than the label-aligned signals.
         floor = 0.5 if r.attack.startswith(("posterior", "entropy", "max-", "sr1")) else 0.6
         assert r.auc.value > floor, (r.attack, r.variants, r.auc)
@@ -81,12 +86,15 @@ def test_no_interval_excludes_one_half_on_the_cross_fitted_null_twin(null: Simul
 
 def test_cross_fitting_finds_a_leak_without_shadows(leaking: SimulatedAudit) -> None:
     bare = replace(leaking.target, references=(), population=None)
-    evaluation = evaluate(bare, attacks=("confidence", "gbt", "posterior-label-rf", "sr2-lr", "mr-gbt", "rmia"))
+    evaluation = evaluate(bare, attacks=("confidence", "gbt", "sr2-lr", "mr-gbt", "rmia"))
     assert {(s.attack, "references" in s.reason) for s in evaluation.skipped} == {("rmia", True)}
     for name in ("confidence", "gbt", "mr-gbt"):
         best = max((r for r in evaluation.results if r.attack == name), key=lambda r: r.auc.value)
         assert best.auc.low > 0.6
         assert best.balanced_accuracy.value > 0.6
+    # Forests take long: one variant is enough to fit them fold by fold.
+    (forest,) = evaluate(bare, attacks=("posterior-label-rf",), variants=("original",)).results
+    assert forest.auc.low > 0.6
 
 
 def test_a_cross_fitted_score_comes_from_the_other_folds_alone(null: SimulatedAudit) -> None:
@@ -298,25 +306,33 @@ def test_samia_learns_from_sensitivity() -> None:
             labels=labels, membership=member, logits={"v": logits}, sensitivity={"v": sensitivity}, name=name
         )
 
-    evaluation = evaluate(population(300, "target"), [population(600, "shadow/0")], attacks=("samia",))
+    evaluation = evaluate(population(200, "target"), [population(100, "shadow/0")], attacks=("samia",))
     assert evaluation.results[0].auc.low > 0.8
 
 
+@pytest.fixture(scope="module")
+def headline_on_null(null: SimulatedAudit) -> Evaluation:
+    """The headline attacks on the null twin; with the networks among them they take long."""
+    return evaluate(null.target, null.shadows)
+
+
 @pytest.mark.slow
-def test_mr_net_stacks_several_variants(leaking: SimulatedAudit, null: SimulatedAudit) -> None:
+def test_mr_net_stacks_several_variants(null: SimulatedAudit, headline_on_null: Evaluation) -> None:
     pytest.importorskip("torch")
-    evaluation = evaluate(leaking.target, leaking.shadows, attacks=("mr-net", "mr-logistic"))
+    audit = simulate_audit(leak=2.0, n=200, n_shadow=200, n_population=60)
+    evaluation = evaluate(audit.target, audit.shadows, attacks=("mr-net", "mr-logistic"))
     assert len(evaluation.results) == 4
     assert all(r.auc.low > 0.6 for r in evaluation.results)
-    quiet = evaluate(null.target, null.shadows, attacks=("mr-net",))
-    assert all(r.simultaneous.auc.holds(0.5) for r in quiet.results)
+    quiet = [r for r in headline_on_null.results if r.attack == "mr-net"]
+    assert len(quiet) == 2
+    level = 1 - 0.05 / len(quiet)  # simultaneous over these two alone, which is narrower than over all of the set
+    assert all(stats.auc(r.scores, membership_of(null.target), level=level).holds(0.5) for r in quiet)
 
 
 @pytest.mark.slow
-def test_the_headline_set_runs_and_is_calibrated_on_the_null_twin(null: SimulatedAudit) -> None:
-    evaluation = evaluate(null.target, null.shadows)
-    assert {s.attack for s in evaluation.skipped} <= {"mr-net"}
-    for r in evaluation.results:
+def test_the_headline_set_runs_and_is_calibrated_on_the_null_twin(headline_on_null: Evaluation) -> None:
+    assert {s.attack for s in headline_on_null.skipped} <= {"mr-net"}
+    for r in headline_on_null.results:
         assert r.simultaneous.auc.holds(0.5), (r.attack, r.variants, r.simultaneous.auc)
 
 

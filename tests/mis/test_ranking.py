@@ -36,7 +36,7 @@ def pair_leakage(losses: FloatArray, law: FloatArray, n: int) -> float:
 
 @pytest.mark.slow
 def test_the_indicator_orders_quantizers_of_enumerated_laws() -> None:
-    n = 40
+    n, laws = 24, 24
     quantizers = {
         "1b": grid([-1, 1]),
         "1.58b": grid([-1, 0, 1]),
@@ -46,7 +46,7 @@ def test_the_indicator_orders_quantizers_of_enumerated_laws() -> None:
         "sparse": SPARSE,
     }
     taus, right, clear, safest = [], 0, 0, 0
-    for seed in range(12):
+    for seed in range(laws):
         rng = np.random.default_rng(seed)
         x, y, law = rng.standard_normal((5, 2)), rng.choice([-1.0, 1.0], 5), rng.dirichlet(np.ones(5))
         rows = []
@@ -63,7 +63,7 @@ def test_the_indicator_orders_quantizers_of_enumerated_laws() -> None:
                 right += int(r[j] > r[i])
     by_r, by_prediction = np.mean(taus, axis=0)
     print(f"n={n}: mean tau of r {by_r:.3f}, of the predicted leakage {by_prediction:.3f};", end=" ")
-    print(f"clearly different pairs {right}/{clear}; the safest is right in {safest}/12")
+    print(f"clearly different pairs {right}/{clear}; the safest is right in {safest}/{laws}")
     assert by_r >= 0.7
     assert by_prediction >= by_r - 0.05
     assert right >= 0.9 * clear
@@ -91,7 +91,7 @@ def regression_losses(weights: FloatArray, points: int, rng_seed: int) -> FloatA
     return losses
 
 
-def simulated_delta(weights: FloatArray, n: int, *, batches: int = 20_000) -> tuple[float, float]:
+def simulated_delta(weights: FloatArray, n: int, *, batches: int = 10_000) -> tuple[float, float]:
     """The true leakage between its simulated bounds, from sufficient statistics of n - 1 fresh records."""
     rng = np.random.default_rng(99)
     scatter, cross = np.zeros((batches, 2, 2)), np.zeros((batches, 2))
