@@ -53,7 +53,7 @@ def test_many_values_are_clustered_at_least_as_well_as_by_the_general_algorithm(
     np.testing.assert_allclose(own, np.abs(values.reshape(-1) - codebook[nearest]), atol=1e-5)
 
 
-def test_values_that_float32_cannot_tell_apart_share_a_group() -> None:
+def test_neighbouring_float32_values_never_give_equal_means() -> None:
     values = np.array([1.0, np.nextafter(np.float32(1), np.float32(2)), 5.0], dtype=np.float32)
     ids, codebook = kmeans_line(np.repeat(values, 3), k=3)
     assert len(codebook) == len(np.unique(codebook)) == len(np.unique(ids))

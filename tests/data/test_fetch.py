@@ -154,7 +154,7 @@ def test_a_description_states_licence_size_and_address() -> None:
     ]
 
 
-def test_the_catalogue_names_data_sets_that_can_be_loaded_and_whole_digests() -> None:
+def test_the_catalogue_has_loadable_names_and_valid_digests() -> None:
     for name, offer in CATALOGUE.items():
         assert name in datasets.names()
         for download in offer.downloads:

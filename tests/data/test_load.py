@@ -132,7 +132,7 @@ def test_a_data_set_that_does_not_fit_together_is_refused(change: dict[str, Any]
         (np.array([[2, 8, 0], [2, 3, 0]]), "text", (3,), "int64"),
     ],
 )
-def test_images_tables_and_token_ids_are_told_apart(
+def test_the_kind_of_records_follows_from_their_type_and_axes(
     inputs: NDArray[Any], kind: str, shape: tuple[int, ...], dtype: str
 ) -> None:
     data = datasets.Dataset("own", **(PARTS | {"inputs": inputs}), n_classes=2, vocabulary=9)

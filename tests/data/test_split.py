@@ -81,7 +81,7 @@ def test_in_the_null_twin_nobody_trained_on_an_audited_record() -> None:
     assert len(null.training) == (len(DIGITS) - 964) // 2
 
 
-def test_every_role_has_the_classes_of_the_whole() -> None:
+def test_every_role_has_the_class_shares_of_the_data_set() -> None:
     split = datasets.split(DIGITS, **COUNTS, shadows=2, seed=5)
     whole = np.bincount(DIGITS.labels) / len(DIGITS)
     pools = [split.members, split.nonmembers, split.population, split.calibration]

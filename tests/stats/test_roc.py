@@ -30,7 +30,7 @@ def test_counts_are_those_of_the_definition(data: Scored) -> None:
 
 
 @given(scored(), st.floats(-15, 15))
-def test_any_threshold_finds_its_point(data: Scored, threshold: float) -> None:
+def test_any_threshold_has_its_point_on_the_curve(data: Scored, threshold: float) -> None:
     scores, membership = data
     curve = roc(scores, membership)
     at = curve.index_of(threshold)
@@ -38,7 +38,7 @@ def test_any_threshold_finds_its_point(data: Scored, threshold: float) -> None:
     assert curve.fp[at] == ((scores >= threshold) & (membership == 0)).sum()
 
 
-def test_infinite_thresholds_find_the_ends() -> None:
+def test_infinite_thresholds_are_the_ends_of_the_curve() -> None:
     curve = roc([1.0, 2.0], [0, 1])
     assert curve.index_of(np.inf) == 0
     assert curve.index_of(-np.inf) == len(curve) - 1
