@@ -76,7 +76,7 @@ def test_every_runtime_answers_as_torch_does(
     assert shadows == []
 
 
-def test_the_result_says_what_was_decided(
+def test_the_result_says_what_the_answers_were_taken_for(
     exported: Exported, table: dict[str, np.ndarray], shared_agent: Agent, tmp_path: Path
 ) -> None:
     out = tmp_path / "answers.npz"
@@ -159,7 +159,7 @@ BAD_MODELS: dict[str, tuple[list[str], type[EdgeleakError], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_MODELS)
-def test_bad_models(
+def test_a_bad_model_is_refused_on_one_line(
     exported: Exported, table: dict[str, np.ndarray], shared_agent: Agent, tmp_path: Path, case: str
 ) -> None:
     models, kind, word = BAD_MODELS[case]
@@ -203,7 +203,7 @@ BAD_RECORDS: dict[str, tuple[Callable[[dict[str, np.ndarray]], dict[str, Any]], 
 
 
 @pytest.mark.parametrize("case", BAD_RECORDS)
-def test_bad_records(
+def test_bad_records_are_refused_with_file_and_key(
     exported: Exported, table: dict[str, np.ndarray], shared_agent: Agent, tmp_path: Path, case: str
 ) -> None:
     change, word = BAD_RECORDS[case]
@@ -230,14 +230,14 @@ def test_answers_that_are_nan_name_file_and_record(
 @pytest.mark.parametrize(
     ("name", "word"), [("answers.txt", ".npz"), ("no/answers.npz", "folder"), ("r.npz", "records")]
 )
-def test_a_place_that_cannot_take_the_answers(
+def test_a_place_that_cannot_take_the_answers_is_refused_at_once(
     table: dict[str, np.ndarray], tmp_path: Path, name: str, word: str
 ) -> None:
     records = store(tmp_path / "r.npz", **table)
     refused(ConfigError, lambda: query(records, ["a=a.tflite"], out=tmp_path / name), word)
 
 
-def test_what_answers_are_taken_for() -> None:
+def test_answers_are_taken_for_what_their_numbers_say() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(50, 200)).astype(np.float32)
     softmax = np.exp(logits * 3) / np.exp(logits * 3).sum(axis=1, keepdims=True)

@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.attacks import MIN_SIDE_RECORDS
 from harness.data import records as stored
@@ -202,7 +203,9 @@ def _require_disjoint(source: str, members: IntArray, others: IntArray, what: st
 
 def _digests(records: Records) -> Array:
     """A digest of each record's content over all inputs, ``[n]``."""
-    columns = [np.ascontiguousarray(values).reshape(len(records), -1) for _, values in sorted(records.inputs.items())]
+    ordered: list[NDArray[Any]] = [values for _, values in sorted(records.inputs.items())]
+    # Minus zero has other bytes than zero and is the same value; adding zero makes it plus.
+    columns = [np.ascontiguousarray(values + values.dtype.type(0)).reshape(len(records), -1) for values in ordered]
     digests = np.empty(len(records), dtype=f"V{ID_BYTES}")
     for row in range(len(records)):
         hashed = hashlib.sha256()

@@ -120,7 +120,7 @@ class Draft:
     def _attack_lines(self) -> list[str]:
         if self.attacks:
             return [f"names = [{', '.join(map(_quoted, self.attacks))}]"]
-        return ['# names = ["confidence", "gbt", "sr2-rf", "mr-gbt"]   # default: the strongest of each family']
+        return ['# names = ["confidence", "sr2-rf", "mr-gbt"]   # without names, the strongest attack of each family']
 
     def _gate_lines(self) -> list[str]:
         lines: list[str] = []
@@ -164,5 +164,5 @@ def _assignments(table: object) -> list[str]:
 
 
 def _quoted(value: object) -> str:
-    """A text as TOML writes it; JSON's escapes are TOML's."""
-    return json.dumps(value, ensure_ascii=False)
+    """A text as TOML writes it; JSON's escapes are TOML's, which wants one more."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
