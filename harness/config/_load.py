@@ -40,8 +40,12 @@ def load(path: Path) -> AuditConfig:
     def absolute(folder: str | None) -> str | None:
         return None if folder is None else str((path.parent / Path(folder).expanduser()).resolve())
 
+    def own_name(file: str | None) -> str | None:
+        # A link is known by its own name, whose suffix says what it is, and not by that of the file it points to.
+        return None if file is None else str(Path(absolute(str(Path(file).parent)) or "", Path(file).name))
+
     if config.kind != "trained":
-        return config.with_changes(**_absolute_files(config, absolute))
+        return config.with_changes(**_absolute_files(config, own_name))
     model = config.model
     imports = "." if model.folder is None and ":" in model.name else model.folder
     folders = {"pretrained": absolute(model.pretrained), "folder": absolute(imports)}

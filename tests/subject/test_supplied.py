@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config import AuditConfig, RecordsConfig, ShadowConfig, parse
+from harness.config import AuditConfig, RecordsConfig, ShadowConfig, load, parse
 from harness.errors import ConfigError, InputError, RunError, UnresolvedError
 from harness.store import Run
 from harness.subject._inputs import keep_inputs, require_unchanged
 from harness.subject._pools import Pool, read_pools, with_ids
+from harness.subject.draft import Draft
 from harness.subject.supplied import SuppliedSubject
 from harness.types import Records
 from tests.end_to_end.hand_made import litert_float, litert_uint8
@@ -188,6 +189,26 @@ def test_a_shadow_of_another_runtime_is_refused(config: AuditConfig, tmp_path: P
     shadow = config.shadow[0].model_copy(update={"artifact": (config.shadow[0].artifact[0], other)})
     with pytest.raises(ConfigError, match=r"int8\.onnx: is an ONNX model, the target's int8 int8\.tflite is a LiteRT"):
         SuppliedSubject.load(config.with_changes(shadow=(shadow,)))
+
+
+def test_a_link_is_known_by_its_own_name(tmp_path: Path) -> None:
+    """Model hubs keep files under their digests, and links to them under the names that users know."""
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "model").mkdir()
+    litert_float(tmp_path / "blobs" / "0123abcd", LINEAR)
+    (tmp_path / "model" / "original.tflite").symlink_to(Path("..") / "blobs" / "0123abcd")
+    for seed, side in enumerate(("members", "nonmembers")):
+        store(tmp_path / f"{side}.npz", seed)
+    draft = Draft(
+        artifacts={"original": tmp_path / "model" / "original.tflite"},
+        members=tmp_path / "members.npz",
+        nonmembers=tmp_path / "nonmembers.npz",
+    )
+    (tmp_path / "model" / "audit.toml").write_text(draft.toml(tmp_path / "model", {}))
+    written = load(tmp_path / "model" / "audit.toml")
+    assert written.digest() == draft.config().digest()
+    (file,) = SuppliedSubject.load(written).files
+    assert (file.path.name, file.runtime) == ("original.tflite", "litert")
 
 
 INPUTS = [(Path("a"), "1"), (Path("b"), "2"), (Path("c"), "3")]
