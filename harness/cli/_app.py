@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness import __version__
 from harness.config import AuditConfig, load
-from harness.errors import EdgeleakError
+from harness.errors import EdgeleakError, UsageError
 from harness.subject.draft import Draft
 
 out = Console(highlight=False)
@@ -110,7 +110,13 @@ def configure(source: Path, *, device: str | None = None, seed: int | None = Non
 
 
 def with_options(config: AuditConfig, *, device: str | None, seed: int | None, null: bool) -> AuditConfig:
-    """The configuration with what the options replace."""
+    """The configuration with what the options replace.
+
+    Raises:
+        UsageError: a null twin is asked of an audit that trains nothing.
+    """
+    if null and config.kind != "trained":
+        raise UsageError("--null: only an audit that trains its models has a null twin", hint="leave it out")
     changes: dict[str, object] = {}
     if device is not None:
         changes["device"] = config.device.model_copy(update={"url": device})

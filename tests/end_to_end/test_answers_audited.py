@@ -167,6 +167,16 @@ def test_a_stage_that_answers_do_not_have_is_refused_with_those_that_they_have(
     assert not (tmp_path / "run" / "stages").exists()
 
 
+def test_a_null_twin_of_answers_is_refused(answers_file: Path, edgeleak: Cli, tmp_path: Path) -> None:
+    """Nobody trained it: its calibration would take the place of the rules."""
+    done = edgeleak("audit", answers_file, *ANSWERS_OPTIONS, *RULE, "--null", "--run", tmp_path / "run")
+    assert done.returncode == 4
+    assert done.stderr == (
+        "edgeleak: --null: only an audit that trains its models has a null twin (leave it out)\n"
+    )  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_variant_whose_name_leads_out_of_the_run_is_refused(edgeleak: Cli, tmp_path: Path) -> None:
     """Its scores would take the place of whatever lies there."""
     victim = tmp_path / "victim"
