@@ -23,6 +23,8 @@ Kind = Literal["trained", "supplied", "answers"]
 # Sections that describe how models are made: an audit of files or of answers has none of them.
 TRAINED_SECTIONS = ("data", "model", "training", "compression", "export", "mis")
 SUPPLIED_SECTIONS = ("artifact", "records", "shadow")
+# Their keys that hold paths.
+PATHS = frozenset({"file", "members", "nonmembers", "population"})
 
 
 class AuditConfig(Section):
@@ -130,7 +132,10 @@ class AuditConfig(Section):
 def _without_folders(value: object) -> object:
     """Paths as file names: what a run is bound to is the content of its inputs, wherever they lie."""
     if isinstance(value, dict):
-        return {key: _without_folders(item) for key, item in value.items()}
+        return {
+            key: Path(item).name if key in PATHS and isinstance(item, str) else _without_folders(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_without_folders(item) for item in value]
-    return Path(value).name if isinstance(value, str) and "/" in value else value
+    return value
