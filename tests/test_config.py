@@ -107,3 +107,15 @@ def test_data_dir_is_relative_to_the_file(tmp_path: Path) -> None:
     path = tmp_path / "audit.toml"
     path.write_text('name = "x"\n[data]\nname = "cifar10"\ndata_dir = "cifar"\n')
     assert load(path).data.data_dir == str(tmp_path / "cifar")
+
+
+def test_the_digest_follows_the_names_of_files_and_not_their_folders() -> None:
+    def digest(**records: str) -> str:
+        return parse(
+            {"name": "x", "artifact": [{"variant": "a", "file": "/here/a.tflite"}], "records": records}
+        ).digest()
+
+    here = digest(members="/here/m.csv", nonmembers="/here/n.csv", label="a/y")
+    assert here == digest(members="/there/m.csv", nonmembers="/there/n.csv", label="a/y")
+    assert here != digest(members="/here/other.csv", nonmembers="/here/n.csv", label="a/y")
+    assert here != digest(members="/here/m.csv", nonmembers="/here/n.csv", label="b/y")
