@@ -8,9 +8,10 @@ import numpy as np
 
 from harness.devices import BenchmarkResult, Telemetry
 from harness.latency import percentile, summarise
+from harness.types import IntArray
 
 
-def result(samples: np.ndarray, before_hz: int | None = None, after_hz: int | None = None) -> BenchmarkResult:
+def result(samples: IntArray, before_hz: int | None = None, after_hz: int | None = None) -> BenchmarkResult:
     blank: dict[str, Any] = {"time_unix_ns": 0, "temperature_celsius": None, "cpu_governor": None}
     blank |= {"memory_available_bytes": None, "worker_resident_bytes": None}
     return BenchmarkResult(

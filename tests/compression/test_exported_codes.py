@@ -10,6 +10,7 @@ from torch import nn
 
 from harness import compression, export, models, training
 from harness.compression import candidates
+from harness.types import Array
 from protos.runtimes import RUNTIMES
 from tests.architectures import LABELS, PIXELS
 
@@ -35,7 +36,7 @@ def _export(model: nn.Module, numerics: list[str], runtime: str, folder: Path) -
     return {artifact.variant: artifact.path for artifact in artifacts}
 
 
-def _channels(weights: np.ndarray) -> np.ndarray:
+def _channels(weights: Array) -> Array:
     """Weights as the file has them, one row an output channel; a depthwise convolution has those last."""
     if weights.ndim == 4 and weights.shape[0] == 1:
         weights = np.moveaxis(weights, 3, 0)

@@ -7,25 +7,28 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from harness.data import datasets
 from harness.errors import DependencyError, InputError
+from harness.types import IntArray
 from tests.data.loading import arrays_of, images_of
 
 HUNDRED_BYTES = 2 + 3072
 
 
-def write_idx(path: Path, values: np.ndarray) -> bytes:
+def write_idx(path: Path, values: NDArray[Any]) -> bytes:
     data = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.astype(np.uint8).tobytes()
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return data
 
 
-def write_mnist(folder: Path, *, part: str = "t10k", n: int = 20, suffix: str = ".gz") -> tuple[np.ndarray, np.ndarray]:
+def write_mnist(folder: Path, *, part: str = "t10k", n: int = 20, suffix: str = ".gz") -> tuple[IntArray, IntArray]:
     rng = np.random.default_rng(3)
     images, labels = rng.integers(0, 256, (n, 28, 28)), rng.permutation(np.arange(n) % 10)
     write_idx(folder / f"{part}-images-idx3-ubyte{suffix}", images)
@@ -33,7 +36,7 @@ def write_mnist(folder: Path, *, part: str = "t10k", n: int = 20, suffix: str = 
     return images, labels
 
 
-def write_image(path: Path, *, size: tuple[int, int] = (64, 64), seed: int = 0) -> np.ndarray:
+def write_image(path: Path, *, size: tuple[int, int] = (64, 64), seed: int = 0) -> NDArray[np.uint8]:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)

@@ -18,7 +18,7 @@ from tests.data.loading import arrays_of
 RECORD_BYTES = 3073
 
 
-def _write_cifar(path: Path, *, n: int, seed: int) -> np.ndarray:
+def _write_cifar(path: Path, *, n: int, seed: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
     table = rng.integers(0, 256, (n, RECORD_BYTES), dtype=np.uint8)
     table[:, 0] = rng.integers(0, 10, n)

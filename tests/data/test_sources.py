@@ -11,15 +11,16 @@ from rich.console import Console
 
 from harness import report
 from harness.data import datasets
+from harness.types import IntArray
 
 
-def data_of(sources: np.ndarray | None, names: tuple[str, ...]) -> datasets.Dataset:
+def data_of(sources: IntArray | None, names: tuple[str, ...]) -> datasets.Dataset:
     inputs = np.arange(100, dtype=np.float32)[:, np.newaxis]
     labels = np.arange(100) % 2
     return datasets.Dataset("own", inputs, labels, np.arange(100), 2, sources=sources, source_names=names)
 
 
-def split_of(members: np.ndarray, nonmembers: np.ndarray) -> datasets.Split:
+def split_of(members: IntArray, nonmembers: IntArray) -> datasets.Split:
     nobody = np.array([], dtype=np.int64)
     return datasets.Split("own", 0, False, members, members, nonmembers, nobody, nobody, (), 0)
 

@@ -11,23 +11,25 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from harness.data import datasets
 from harness.errors import ConfigError
+from harness.types import IntArray
 from tests.data.loading import arrays_of
 
 DIGITS = arrays_of("digits")
 COUNTS: dict[str, Any] = {"members": 400, "nonmembers": 300, "population": 200, "calibration": 64}
 
 
-def _own(labels: np.ndarray, inputs: np.ndarray | None = None) -> datasets.Dataset:
+def _own(labels: IntArray, inputs: NDArray[np.float32] | None = None) -> datasets.Dataset:
     n = len(labels)
     if inputs is None:
         inputs = np.arange(n, dtype=np.float32).reshape(n, 1, 1, 1)
     return datasets.Dataset("own", inputs, labels, np.arange(n) * 3 + 5, int(labels.max()) + 1)
 
 
-def _classes(ids: np.ndarray) -> np.ndarray:
+def _classes(ids: IntArray) -> IntArray:
     return np.bincount(DIGITS.labels[DIGITS.rows(ids)], minlength=10)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from harness.data import datasets
 from harness.errors import ConfigError, DependencyError, InputError
+from harness.types import IntArray
 from tests.data.loading import arrays_of
 
 RECORD = "39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-family, White, Male, 2174, 0, 40, "
@@ -29,11 +30,11 @@ def pack(path: Path, files: dict[str, bytes]) -> None:
             archive.addfile(member, io.BytesIO(content))
 
 
-def bits_of(n: int, d: int) -> np.ndarray:
+def bits_of(n: int, d: int) -> IntArray:
     return np.random.default_rng(d).integers(0, 2, (n, d))
 
 
-def lines(bits: np.ndarray, labels: list[int] | None = None) -> bytes:
+def lines(bits: IntArray, labels: list[int] | None = None) -> bytes:
     rows = [",".join(map(str, row)) for row in bits.tolist()]
     if labels is not None:
         rows = [f'"{label}",{row}' for label, row in zip(labels, rows, strict=True)]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from device_agent.runtimes import arrange, library
@@ -63,7 +64,7 @@ def test_files_answer_as_the_network_does(name: str, runtime: str, tmp_path: Pat
 
 
 @functools.cache
-def _trained(name: str) -> tuple[nn.Module, np.ndarray]:
+def _trained(name: str) -> tuple[nn.Module, training.Inputs]:
     """A network that learned a little, and its records; the same for all runtimes."""
     inputs, labels = digits(name, N)
     model = build(name, shape=inputs.shape[1:])
@@ -71,7 +72,7 @@ def _trained(name: str) -> tuple[nn.Module, np.ndarray]:
     return model, inputs
 
 
-def _answers(runtime: str, path: Path, batches: list[np.ndarray]) -> list[np.ndarray]:
+def _answers(runtime: str, path: Path, batches: list[training.Inputs]) -> list[NDArray[Any]]:
     """The agent's own way, which casts token ids to what the file takes."""
     model = library(runtime).load(path, threads=1)
     return [model.run(arrange(model.inputs, [("args_0", batch)]))[0][0] for batch in batches]

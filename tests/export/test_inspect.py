@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from torch import nn
 
 from harness import export
@@ -20,7 +21,7 @@ from tests.export.fixture_types import Exported, Formats
 WEIGHTS = ("features.0.weight", "features.3.weight", "features.6.weight", "head.weight")
 
 
-def _float_weights(network: nn.Module) -> dict[str, np.ndarray]:
+def _float_weights(network: nn.Module) -> dict[str, NDArray[np.float32]]:
     folded, _ = fuse(network, sample_shape=(1, 8, 8))
     return {n: p.detach().numpy() for n, p in folded.named_parameters() if n in WEIGHTS}
 
