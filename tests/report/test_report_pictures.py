@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError
@@ -237,6 +237,7 @@ def test_ticks_are_round_and_few(axis: Axis, expected: tuple[float, ...]) -> Non
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1.001, 1e12), st.booleans())
+@example(1.000000001, 1.001, True)  # a tick just below the axis
 def test_ticks_lie_on_the_axis(low: float, ratio: float, log: bool) -> None:
     axis = Axis("x", low, low * ratio, log=log)
     shares = axis.shares(axis.ticks() + axis.small_ticks())

@@ -88,7 +88,7 @@ class Axis:
         """These multiples of powers of ten, between the axis' ends."""
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         values = (factor * 10.0**power for power in powers for factor in factors)
-        slack = 1 + 1e-9
+        slack = (self.high / self.low) ** 1e-7  # a share of the axis, however narrow it is
         return tuple(value for value in values if self.low <= value * slack and value <= self.high * slack)
 
     def _linear_ticks(self) -> tuple[float, ...]:
@@ -96,7 +96,9 @@ class Axis:
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
         numbers = range(math.ceil(self.low / step), math.floor(self.high / step) + 1)
-        return tuple(round(number * step, 12) for number in numbers)
+        # Rounding takes away what binary fractions add, far below a step, however small that is.
+        decimals = 6 - math.floor(math.log10(rough))
+        return tuple(round(number * step, decimals) for number in numbers)
 
 
 class Axes:
