@@ -6,9 +6,10 @@ None, or an empty value, where a field has another type. What is shown to a pers
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-__all__ = ["Node", "flag", "integer", "mapping", "number", "numbers", "rows", "strings", "text"]
+__all__ = ["Node", "figure", "finite", "flag", "integer", "mapping", "number", "numbers", "rows", "strings", "text"]
 
 Node = Mapping[str, object]
 
@@ -19,6 +20,12 @@ LARGEST = 10**18
 def number(node: Node, key: str) -> float | None:
     """The number at ``key``, or None where there is none that is finite and conceivable."""
     return _finite(node.get(key))
+
+
+def figure(node: Node, key: str) -> float:
+    """The number at ``key``, or NaN, which satisfies no limit."""
+    value = number(node, key)
+    return math.nan if value is None else value
 
 
 def integer(node: Node, key: str) -> int | None:
@@ -57,6 +64,11 @@ def strings(node: Node, key: str) -> tuple[str, ...]:
 def numbers(node: Node, key: str) -> tuple[float | None, ...]:
     """The list at ``key`` as finite numbers; an entry that is none is None."""
     return tuple(_finite(value) for value in _list(node.get(key)))
+
+
+def finite(value: float) -> float | None:
+    """A number as JSON can hold it: one that is not finite becomes null."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _list(value: object) -> Sequence[object]:

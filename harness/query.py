@@ -19,6 +19,7 @@ from harness.data.records import read as read_records
 from harness.devices import Device, DeviceInfo, open_device
 from harness.errors import ConfigError, DeviceLostError, InterruptedRunError
 from harness.subject._fitting import check_classes, deploy, fitted
+from harness.subject.draft import named_files
 from harness.subject.supplied import artifact_of
 from harness.types import Array, Artifact, IntArray, Records
 
@@ -76,7 +77,8 @@ def query(
     """
     _require_place(out, path)
     # Errors name an artifact by its key, so the file's name stands where an audit says whose weights these are.
-    artifacts = [artifact_of(file.name, ArtifactConfig(variant=name, file=str(file))) for name, file in _named(models)]
+    named = _named(models)
+    artifacts = [artifact_of(file.name, ArtifactConfig(variant=name, file=str(file))) for name, file in named.items()]
     records, membership = read_records(path)
     try:
         with open_device(device) as opened:
@@ -142,21 +144,12 @@ def _require_place(out: Path, records: Path) -> None:
         raise ConfigError(f"--out {out}: these are the records", hint="give the answers another name")
 
 
-def _named(models: Sequence[str]) -> list[tuple[str, Path]]:
+def _named(models: Sequence[str]) -> dict[str, Path]:
     """Name and file of each model."""
-    named: dict[str, Path] = {}
-    for model in models:
-        name, equals, file = model.partition("=")
-        if not (equals and name and file) or "/" in name or not name.isprintable():
-            raise ConfigError(f"--model {model!r}: expected NAME=FILE", hint="e.g. --model int8=model.int8.tflite")
-        if name in named:
-            raise ConfigError(
-                f"--model {model}: {name} names {named[name]} already", hint="give each a name of its own"
-            )
-        named[name] = Path(file)
+    named = named_files(models, option="--model")
     if not named:
         raise ConfigError("no model is given", hint="e.g. --model original=model.tflite --model int8=model.int8.tflite")
-    return list(named.items())
+    return named
 
 
 def _collected(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -116,8 +115,8 @@ class Result(Measures):
             "simultaneous": self.simultaneous.to_json(),
             "versus_attack": self.versus_attack,
             "is_control": self.is_control,
-            "threshold": _finite(self.threshold),
-            "shadow_auc": _finite(self.shadow_auc),
+            "threshold": fields.finite(self.threshold),
+            "shadow_auc": fields.finite(self.shadow_auc),
         }
 
     @classmethod
@@ -130,7 +129,6 @@ class Result(Measures):
         view = View.from_json(node)
         if view is None:
             raise InputError("an attack's result names no attack, or no adversary of NR, SR and MR")
-        threshold, shadow_auc = fields.number(node, "threshold"), fields.number(node, "shadow_auc")
         return cls(
             view=view,
             trained_on=fields.text(node, "trained_on"),
@@ -139,8 +137,8 @@ class Result(Measures):
             simultaneous=Measures.from_json(fields.mapping(node, "simultaneous")),
             versus_attack=fields.text(node, "versus_attack") or None,
             is_control=fields.flag(node, "is_control"),
-            threshold=math.nan if threshold is None else threshold,
-            shadow_auc=math.nan if shadow_auc is None else shadow_auc,
+            threshold=fields.figure(node, "threshold"),
+            shadow_auc=fields.figure(node, "shadow_auc"),
             **_measures(node),
         )
 
@@ -236,7 +234,3 @@ def _measures(node: fields.Node) -> dict[str, Any]:
         "tpr_at_fpr": {fpr: TprEstimate.from_json(rates[fpr]) or Estimate.unknown() for fpr in rates},
         "versus_original": Estimate.from_json(node.get("versus_original")),
     }
-
-
-def _finite(x: float) -> float | None:
-    return float(x) if math.isfinite(x) else None

@@ -113,15 +113,15 @@ class QuantizerMis:
         """A JSON object; numbers that are not finite become null."""
         return {
             "quantizer": self.quantizer,
-            "r": _finite(self.r.value),
-            "ci": [_finite(self.r.low), _finite(self.r.high)],
+            "r": fields.finite(self.r.value),
+            "ci": [fields.finite(self.r.low), fields.finite(self.r.high)],
             "level": self.r.level,
-            "r_naive": _finite(self.r_naive),
-            "r_chernoff": _finite(self.r_chernoff),
-            "r_floor": _finite(self.r_floor),
-            "n_r": _finite(self.n_r),
+            "r_naive": fields.finite(self.r_naive),
+            "r_chernoff": fields.finite(self.r_chernoff),
+            "r_floor": fields.finite(self.r_floor),
+            "n_r": fields.finite(self.n_r),
             "log_delta": self.log_delta.to_json(),
-            "mis_predicted": _finite(self.mis_predicted),
+            "mis_predicted": fields.finite(self.mis_predicted),
             "k": self.k,
             "k_eff": self.k_eff,
             "n": self.n,
@@ -144,11 +144,11 @@ class QuantizerMis:
             n=fields.integer(node, "n") or 0,
             method=fields.text(node, "method"),
             r=_r_from_json(node, n_eval),
-            r_naive=_figure(node, "r_naive"),
-            r_chernoff=_figure(node, "r_chernoff"),
-            r_floor=_figure(node, "r_floor"),
+            r_naive=fields.figure(node, "r_naive"),
+            r_chernoff=fields.figure(node, "r_chernoff"),
+            r_floor=fields.figure(node, "r_floor"),
             log_delta=LogDelta.from_json(fields.mapping(node, "log_delta")),
-            mis_predicted=_figure(node, "mis_predicted"),
+            mis_predicted=fields.figure(node, "mis_predicted"),
             k=fields.integer(node, "k") or 0,
             k_eff=fields.integer(node, "k_eff") or 0,
             n_eval=n_eval,
@@ -199,15 +199,6 @@ def _r_from_json(node: fields.Node, n_eval: int) -> Estimate:
         method=fields.text(node, "method"),
         level=r.level if level is None else level,
     )
-
-
-def _figure(node: fields.Node, key: str) -> float:
-    value = fields.number(node, key)
-    return math.nan if value is None else value
-
-
-def _finite(x: float) -> float | None:
-    return float(x) if math.isfinite(x) else None
 
 
 @dataclass(frozen=True)

@@ -61,24 +61,20 @@ class NullSummary:
         if attacks is None:
             return None
 
-        def figure(key: str) -> float:
-            value = fields.number(node, key)
-            return math.nan if value is None else value
-
         return cls(
             attacks=attacks,
             n_members=fields.integer(node, "n_members") or 0,
             n_nonmembers=fields.integer(node, "n_nonmembers") or 0,
-            level=figure("level"),
+            level=fields.figure(node, "level"),
             permutations=fields.integer(node, "permutations") or 0,
             missing=fields.strings(node, "missing"),
-            miss_share=figure("miss_share"),
-            null_share=figure("null_share"),
-            null_quantile=figure("null_quantile"),
-            p_value=figure("p_value"),
-            max_z=figure("max_z"),
-            critical_z=figure("critical_z"),
-            max_z_p_value=figure("max_z_p_value"),
+            miss_share=fields.figure(node, "miss_share"),
+            null_share=fields.figure(node, "null_share"),
+            null_quantile=fields.figure(node, "null_quantile"),
+            p_value=fields.figure(node, "p_value"),
+            max_z=fields.figure(node, "max_z"),
+            critical_z=fields.figure(node, "critical_z"),
+            max_z_p_value=fields.figure(node, "max_z_p_value"),
             holds=fields.flag(node, "holds"),
         )
 

@@ -61,11 +61,6 @@ class AnswersSubject:
             keep_inputs(run, inputs)
         return cls(config, target, tuple(shadows))
 
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """The variants that the file holds answers of."""
-        return self.target.variants
-
     def summary(self) -> dict[str, object]:
         """How many records play which role, for the report."""
         assert self.config.answers is not None  # noqa: S101 - see load

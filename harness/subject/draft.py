@@ -15,8 +15,6 @@ from harness.errors import ConfigError
 
 __all__ = ["Draft", "named_files"]
 
-ORIGINAL_HINT = "e.g. --artifact original=model.tflite --artifact int8=model.int8.tflite"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:

@@ -52,11 +52,11 @@ class Estimate:
         point, resolvable = fields.number(node, "value"), node.get("resolvable") is not False
         if point is None and resolvable:
             return None
-        low, high, level = (fields.number(node, key) for key in ("low", "high", "level"))
+        level = fields.number(node, "level")
         return cls(
             value=math.nan if point is None else point,
-            low=math.nan if low is None else low,
-            high=math.nan if high is None else high,
+            low=fields.figure(node, "low"),
+            high=fields.figure(node, "high"),
             n=fields.integer(node, "n") or 0,
             method=fields.text(node, "method"),
             level=0.95 if level is None else level,
@@ -76,9 +76,9 @@ class Estimate:
     def to_json(self) -> dict[str, object]:
         """A JSON object; numbers that are not finite become null."""
         row: dict[str, object] = {
-            "value": _finite(self.value),
-            "low": _finite(self.low),
-            "high": _finite(self.high),
+            "value": fields.finite(self.value),
+            "low": fields.finite(self.low),
+            "high": fields.finite(self.high),
             "n": self.n,
             "method": self.method,
             "level": self.level,
@@ -109,7 +109,7 @@ class TprEstimate(Estimate):
     def to_json(self) -> dict[str, object]:
         """A JSON object; numbers that are not finite become null."""
         return super().to_json() | {
-            "fpr": _finite(self.fpr),
+            "fpr": fields.finite(self.fpr),
             "false_positives": self.false_positives,
             "threshold": self.threshold if math.isfinite(self.threshold) else None,
             "at_threshold": [x if math.isfinite(x) else None for x in self.at_threshold],
@@ -121,25 +121,17 @@ class TprEstimate(Estimate):
         estimate = super().from_json(value)
         if estimate is None or not isinstance(value, Mapping):
             return estimate
-        fpr, threshold = fields.number(value, "fpr"), fields.number(value, "threshold")
-        ends = fields.numbers(value, "at_threshold")
+        threshold = fields.number(value, "threshold")
+        ends = [math.nan if end is None else end for end in fields.numbers(value, "at_threshold")]
         return replace(
             estimate,
-            fpr=math.nan if fpr is None else fpr,
+            fpr=fields.figure(value, "fpr"),
             false_positives=fields.integer(value, "false_positives") or 0,
             threshold=math.inf if threshold is None else threshold,
-            at_threshold=(_or_nan(ends[0]), _or_nan(ends[1])) if len(ends) == 2 else (math.nan, math.nan),
+            at_threshold=(ends[0], ends[1]) if len(ends) == 2 else (math.nan, math.nan),
         )
 
 
 def rate_key(fpr: float) -> str:
     """How a false-positive rate is written as a key of results: ``0.01``, the same text for the same number."""
     return repr(float(fpr))
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _finite(x: float) -> float | None:
-    return float(x) if math.isfinite(x) else None
