@@ -13,7 +13,7 @@ from harness.stats._intervals import two_sided_z
 from harness.stats._roc import Roc, as_roc
 from harness.types import Estimate
 
-__all__ = ["auc", "auc_difference", "delong"]
+__all__ = ["auc", "auc_difference", "delong", "placements_per_record"]
 
 FloatArray = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def auc_difference(scores_a: ArrayLike, scores_b: ArrayLike, membership: ArrayLi
     if len(a) != len(b):
         raise InputError(f"scores_b: {len(b)} entries for {len(a)} of scores_a; both score the same records")
     member = as_membership(membership, len(a), of="scores_a")
-    placements = _placements_per_record(a, member) - _placements_per_record(b, member)
+    placements = placements_per_record(a, member) - placements_per_record(b, member)
     m, n = int(member.sum()), int((~member).sum())
     difference = float(placements[member].mean())
     if min(m, n) < 2:
@@ -117,8 +117,16 @@ def pair_bound(value: float, pairs: int, *, level: float = 0.95) -> tuple[float,
     return value * b, value * b + (1.0 - b)
 
 
-def _placements_per_record(scores: FloatArray, member: NDArray[np.bool_]) -> FloatArray:
-    """Placement value of every record among the records of the other side, float64 ``[n]``."""
+def placements_per_record(scores: FloatArray, member: NDArray[np.bool_]) -> FloatArray:
+    """Placement value of every record among the records of the other side, float64 ``[n]``.
+
+    A member's is the share of non-members below it, a non-member's the share of members above it, ties counting half:
+    either side's mean is the AUC.
+
+    Args:
+        scores: finite scores, float64 ``[n]``.
+        member: whether each record is a member, ``[n]``; both kinds are there.
+    """
     placements = np.empty(len(scores))
     for side in (True, False):
         others = np.sort(scores[member != side])
