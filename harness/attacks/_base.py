@@ -56,9 +56,12 @@ class BaseAttack(ABC):
 
     Attributes:
         threshold: the decision cut, a member where ``score >= threshold``; NaN before ``fit``.
+        cut_note: why the cut cannot be trusted, e.g. because no shadow has references; empty where it can.
+        chosen: what was chosen on the shadows, by name: hyper-parameters, a classifier, the step that stands.
         shadow_auc: AUC on the shadow records (out of fold where learned); NaN before ``fit``.
         learned: whether scores of two differently fitted instances are on different scales.
         family: attacks of one idea, whatever they see.
+        alone: the NR attack that an attack on several variants is compared with on the original; empty for NR.
         needs: what it has to observe.
         headline: whether it runs where no attack is named.
     """
@@ -67,6 +70,7 @@ class BaseAttack(ABC):
     adversary: ClassVar[Adversary] = "NR"
     learned: ClassVar[bool] = False
     family: ClassVar[str] = ""
+    alone: ClassVar[str] = ""
     needs: ClassVar[frozenset[Need]] = frozenset({"confidences"})
     headline: ClassVar[bool] = False
 
@@ -88,6 +92,8 @@ class BaseAttack(ABC):
         self.cache = Cache() if cache is None else cache
         self.threshold = float("nan")
         self.shadow_auc = float("nan")
+        self.cut_note = ""
+        self.chosen: dict[str, str | float | int] = {}
 
     def fit(self, shadow: Sequence[Observations]) -> Self:
         """Choose the cut that maximises balanced accuracy on the shadows' records.
@@ -102,6 +108,10 @@ class BaseAttack(ABC):
     @abstractmethod
     def score(self, target: Observations) -> FloatArray:
         """Score each record, float64 ``[n]``; larger means more likely a member."""
+
+    def cut_of(self, target: Observations) -> FloatArray:
+        """The decision cut of each record, float64 ``[n]``; one for all unless the attack says otherwise."""
+        return np.full(len(target), self.threshold)
 
     def _settle(self, scores: FloatArray, membership: IntArray) -> None:
         """Fix the cut, and note how well the scores do on the shadows."""

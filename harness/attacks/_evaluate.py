@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import threadpoolctl  # type: ignore[import-untyped]
 
-from harness.attacks._base import DEFAULT_FOLDS
+from harness.attacks._base import DEFAULT_FOLDS, BaseAttack
 from harness.attacks._cache import Cache
 from harness.attacks._folds import fold_of_rows, membership_of
 from harness.attacks._measure import Scored, Task, measure
@@ -200,9 +200,9 @@ def _with_shadows(
             except (UsageError, UnresolvedError) as error:
                 failed.append(task.skipped(str(error)))
                 continue
-            fit = Fit(scores, attack.threshold, attack.shadow_auc)
+            fit = _fit(attack, target, scores)
             memory.write(task.view.key, fit)
-        scored.append(Scored(task, fit.scores, np.full(len(target), fit.threshold), [fit.shadow_auc]))
+        scored.append(Scored(task, fit.scores, fit.cut, [fit]))
     progress("done", len(tasks), len(tasks))
     return scored, failed
 
@@ -239,17 +239,21 @@ def _cross_fitted(
             if fit is None:
                 attack = task.build(original=original, seed=seed, n_jobs=n_jobs, folds=INNER_FOLDS, cache=cache)
                 try:
-                    fit = Fit(_finite(attack.fit([train]).score(test)), attack.threshold, attack.shadow_auc)
+                    fit = _fit(attack, test, _finite(attack.fit([train]).score(test)))
                 except (UsageError, UnresolvedError) as error:
                     failed[task] = task.skipped(str(error))
                     continue
                 memory.write(key, fit)
             centre = float(np.median(fit.scores)) if task.attack.learned else 0.0
             scored[task].scores[held] = fit.scores - centre
-            scored[task].cut[held] = fit.threshold - centre
-            scored[task].shadow_aucs.append(fit.shadow_auc)
+            scored[task].cut[held] = fit.cut - centre
+            scored[task].fits.append(fit)
     progress("done", DEFAULT_FOLDS * len(tasks), DEFAULT_FOLDS * len(tasks))
     return [scored[t] for t in tasks if t not in failed], list(failed.values())
+
+
+def _fit(attack: BaseAttack, target: Observations, scores: FloatArray) -> Fit:
+    return Fit(scores, attack.cut_of(target), attack.shadow_auc, attack.cut_note, dict(attack.chosen))
 
 
 def _finite(scores: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ import numpy as np
 from harness import stats
 from harness.attacks._base import DEFAULT_FOLDS, BaseAttack
 from harness.attacks._cache import Cache
+from harness.attacks._memory import Fit
 from harness.attacks._result import AttackResult
 from harness.results import Measures, Skipped
 from harness.stats import Estimate, Roc
@@ -36,12 +37,16 @@ class Task:
 
 @dataclass
 class Scored:
-    """A task's scores, and its cut for each record (folds may differ in it)."""
+    """A task's scores, its cut for each record (folds may differ in it), and the fits that gave them."""
 
     task: Task
     scores: FloatArray
     cut: FloatArray
-    shadow_aucs: list[float] = field(default_factory=list)
+    fits: list[Fit] = field(default_factory=list)
+
+    @property
+    def shadow_aucs(self) -> list[float]:
+        return [fit.shadow_auc for fit in self.fits]
 
 
 def measure(

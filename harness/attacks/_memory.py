@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -20,13 +20,17 @@ class Fit:
 
     Args:
         scores: membership scores ``[n]``.
-        threshold: the chosen cut.
+        cut: the chosen cut of each record ``[n]``.
         shadow_auc: AUC on the shadows' records.
+        cut_note: why the cut cannot be trusted; empty where it can.
+        chosen: what was chosen on the shadows, by name.
     """
 
     scores: FloatArray
-    threshold: float
+    cut: FloatArray
     shadow_auc: float
+    cut_note: str = ""
+    chosen: Mapping[str, str | float | int] = field(default_factory=dict)
 
 
 class Memory(Protocol):

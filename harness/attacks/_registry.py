@@ -18,13 +18,19 @@ A = TypeVar("A", bound=type[BaseAttack])
 
 
 def register(
-    name: str, *, family: str = "", needs: Sequence[Need] = ("confidences",), headline: bool = False
+    name: str,
+    *,
+    family: str = "",
+    alone: str = "",
+    needs: Sequence[Need] = ("confidences",),
+    headline: bool = False,
 ) -> Callable[[A], A]:
     """Register an attack class under ``name``.
 
     Args:
         name: becomes the class's ``name``.
-        family: attacks of one idea, whatever they see; its own name where it stands alone.
+        family: attacks of one idea, whatever they see; its own name where there is no other.
+        alone: the NR attack on the original that an attack on several variants is compared with.
         needs: what it has to observe; an audit asks the device for what its attacks need.
         headline: whether it runs where no attack is named.
 
@@ -39,6 +45,7 @@ def register(
             )
         attack.name = name
         attack.family = family or name
+        attack.alone = alone
         attack.needs = frozenset(needs)
         attack.headline = headline
         REGISTRY[name] = attack

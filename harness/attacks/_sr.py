@@ -96,15 +96,14 @@ class SrHeadline(SortedPairAttack):
     CompLeak, arXiv 2507.16872, USENIX Security 2026.
     """
 
-    chosen: str
-
     def fit(self, shadow: Sequence[Observations]) -> Self:
         """Fit every candidate on the shadows and choose the best."""
         self._require(shadow)
         pair = (self.variants[0], self.variants[1])
         fits = {c: fit_pair(self, shadow, pair, classifier=c, with_label=True) for c in CANDIDATES}
-        self.chosen = max(CANDIDATES, key=lambda c: fits[c].shadow_auc)
-        self._fitted = fits[self.chosen]
+        best = max(CANDIDATES, key=lambda c: fits[c].shadow_auc)
+        self.chosen["classifier"] = best
+        self._fitted = fits[best]
         self.threshold, self.shadow_auc = self._fitted.threshold, self._fitted.shadow_auc
         return self
 

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -215,17 +216,20 @@ class FitStore:
             if array.attrs.get("evidence") != self._evidence:
                 return None
             # Numbers are kept in the array, where a checksum guards them; JSON has no NaN.
-            *scores, threshold, shadow_auc = np.asarray(array[:], dtype=np.float64)
+            *values, shadow_auc = np.asarray(array[:], dtype=np.float64)
+            scores, cut = np.array(values).reshape(2, -1)
+            note, chosen = str(array.attrs["cut_note"]), json.loads(str(array.attrs["chosen"]))
         except Exception:  # whatever was damaged is made again
             return None
         if not np.isfinite(scores).all():  # a chunk that was never written
             return None
-        return Fit(np.array(scores), float(threshold), float(shadow_auc))
+        return Fit(scores, cut, float(shadow_auc), note, chosen)
 
     def write(self, key: str, fit: Fit) -> None:
         """Keep a fit; one that was interrupted while it was written is damaged, and made again."""
-        values = np.concatenate([fit.scores, [fit.threshold, fit.shadow_auc]])
-        write_array(_inside(self._folder, key), values, evidence=self._evidence)
+        values = np.concatenate([fit.scores, fit.cut, [fit.shadow_auc]])
+        notes = {"cut_note": fit.cut_note, "chosen": json.dumps(dict(fit.chosen))}
+        write_array(_inside(self._folder, key), values, evidence=self._evidence, **notes)
 
 
 def _inside(folder: Path, name: str) -> Path:

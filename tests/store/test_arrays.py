@@ -14,7 +14,9 @@ from harness.store._arrays import Arrays, FitStore
 from harness.types import Artifact, TensorSpec
 
 KEY = "litert/SR/sr2-rf/original,int8"
-FIT = Fit(np.random.default_rng(0).normal(size=50), 0.25, 0.75)
+FIT = Fit(
+    np.random.default_rng(0).normal(size=50), np.full(50, 0.25), 0.75, "rests on one shadow", {"a": 0.3, "on": "rf"}
+)
 
 
 @pytest.fixture
@@ -33,15 +35,16 @@ def test_a_fit_comes_back_bit_for_bit(fits: FitStore) -> None:
     fit = fits.read(KEY)
     assert fit is not None
     assert fit.scores.tobytes() == FIT.scores.tobytes()
-    assert (fit.threshold, fit.shadow_auc) == (FIT.threshold, FIT.shadow_auc)
+    assert fit.cut.tobytes() == FIT.cut.tobytes()
+    assert (fit.shadow_auc, fit.cut_note, fit.chosen) == (FIT.shadow_auc, FIT.cut_note, FIT.chosen)
 
 
 def test_a_cut_and_an_auc_that_are_not_known_come_back_as_nan(arrays: Arrays) -> None:
     store = arrays.fits("evidence")
-    store.write(KEY, Fit(FIT.scores, float("nan"), float("nan")))
+    store.write(KEY, Fit(FIT.scores, np.full(50, np.nan), float("nan")))
     fit = store.read(KEY)
     assert fit is not None
-    assert np.isnan([fit.threshold, fit.shadow_auc]).all()
+    assert np.isnan([*fit.cut, fit.shadow_auc]).all()
 
 
 def test_a_fit_that_was_never_written_is_none(arrays: Arrays) -> None:
@@ -55,7 +58,7 @@ def test_a_fit_of_other_observations_is_none(arrays: Arrays, fits: FitStore) -> 
 
 
 def test_the_last_fit_under_a_key_counts(arrays: Arrays, fits: FitStore) -> None:
-    arrays.fits("other evidence").write(KEY, Fit(FIT.scores[:10], 0.0, 0.5))
+    arrays.fits("other evidence").write(KEY, Fit(FIT.scores[:10], np.zeros(10), 0.5))
     assert fits.read(KEY) is None
     fit = arrays.fits("other evidence").read(KEY)
     assert fit is not None
