@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 
-__all__ = ["as_level", "as_membership", "as_scores", "check_counts"]
+__all__ = ["as_design_effect", "as_level", "as_membership", "as_scores", "check_counts"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -67,7 +67,21 @@ def as_level(level: float) -> float:
     return float(level)
 
 
-def check_counts(successes: int, trials: int) -> None:
+def as_design_effect(design_effect: float) -> float:
+    """Check how many times the variance is that of independent records: 1 or more.
+
+    Raises:
+        InputError: below 1, or not finite.
+    """
+    if not (math.isfinite(design_effect) and design_effect >= 1.0):
+        raise InputError(
+            f"design_effect: {design_effect}, expected a number of at least 1",
+            hint="1 for independent scores, 2 for scores that were cross-fitted over the audited membership",
+        )
+    return float(design_effect)
+
+
+def check_counts(successes: float, trials: float) -> None:
     """Check that successes lie between 0 and the number of trials.
 
     Raises:

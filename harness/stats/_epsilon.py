@@ -11,7 +11,7 @@ from scipy.special import betaincinv
 from scipy.stats import binom
 
 from harness.errors import InputError
-from harness.stats._checks import as_level
+from harness.stats._checks import as_design_effect, as_level
 from harness.stats._roc import Roc, as_roc
 from harness.types import Estimate
 
@@ -37,18 +37,20 @@ class _Guesses:
     wrong: IntArray
     odds: FloatArray
     trials: IntArray
+    design_effect: float
 
     def bounds(self, alpha: float, delta: float) -> FloatArray:
         """Lower bound of epsilon from each set alone, each with error ``alpha``; -inf without a right guess."""
-        allowed = np.zeros(len(self.right), dtype=np.int64)
+        right, wrong, trials = (x / self.design_effect for x in (self.right, self.wrong, self.trials))
+        allowed = np.zeros(len(right), dtype=np.int64)
         if delta > 0.0:
             # The smallest count that Binomial(trials, delta) exceeds with at most this error.
-            allowed = np.asarray(binom.isf(alpha * DELTA_SHARE, self.trials, delta), dtype=np.int64)
+            allowed = np.asarray(binom.isf(alpha * DELTA_SHARE, np.ceil(trials), delta), dtype=np.int64)
             alpha *= 1.0 - DELTA_SHARE
-        right = np.maximum(self.right - allowed, 0)
+        right = np.maximum(right - allowed, 0.0)
         bounds = np.full(len(right), -np.inf)
-        positive = right > 0
-        share = betaincinv(right[positive], self.wrong[positive] + 1.0, alpha)
+        positive = right > 0.0
+        share = betaincinv(right[positive], wrong[positive] + 1.0, alpha)
         with np.errstate(divide="ignore"):
             bounds[positive] = np.log(share) - np.log1p(-share) - np.log(self.odds[positive])
         return bounds
@@ -62,6 +64,7 @@ def epsilon_lower(
     calibration: Roc | None = None,
     delta: float = 0.0,
     level: float = 0.95,
+    design_effect: float = 1.0,
 ) -> Estimate:
     """Lower bound of the epsilon of the training, as an (epsilon, delta)-differentially private one.
 
@@ -86,15 +89,19 @@ def epsilon_lower(
         calibration: a curve of other records; the cut with the largest bound there is used here.
         delta: the delta of the guarantee that is tested.
         level: probability that the bound is at most the true epsilon; one-sided.
+        design_effect: how many times larger the variance is than that of independent records (Kish, Survey Sampling,
+            1965): 2 for scores that were cross-fitted over the audited membership. The bound is as if from
+            ``n / design_effect`` records.
 
     Returns:
         ``value`` and ``low`` are the bound, 0 where the records show no leakage; ``high`` is +inf.
 
     Raises:
-        InputError: the arrays, the level or delta are unusable, or both a threshold and a calibration are given.
+        InputError: the arrays, the level, delta or the design effect are unusable, or both a threshold and a
+            calibration are given.
     """
     curve = as_roc(scores, membership)
-    alpha = 1.0 - as_level(level)
+    alpha, effect = 1.0 - as_level(level), as_design_effect(design_effect)
     if not 0.0 <= delta < 1.0:
         raise InputError(f"delta: {delta}, expected a number in [0, 1), e.g. 1e-5")
     if threshold is not None and calibration is not None:
@@ -103,11 +110,12 @@ def epsilon_lower(
         if math.isnan(threshold):
             raise InputError("threshold: NaN, expected a number or +-inf")
         at = np.array([curve.index_of(threshold)])
-        guesses, method = _guesses(curve, at, at), "conditional-binomial, held-out threshold"
+        guesses, method = _guesses(curve, at, at, effect), "conditional-binomial, held-out threshold"
     elif calibration is not None:
-        guesses, method = _transfer(calibration, curve, delta=delta, alpha=alpha), "conditional-binomial, calibrated"
+        guesses = _transfer(calibration, curve, effect, delta=delta, alpha=alpha)
+        method = "conditional-binomial, calibrated"
     else:
-        guesses, method = _guesses(curve, *_cuts(curve)), "conditional-binomial, simultaneous over ranks"
+        guesses, method = _guesses(curve, *_cuts(curve), effect), "conditional-binomial, simultaneous over ranks"
     bound = float(np.max(guesses.bounds(alpha / max(1, len(guesses.right)), delta), initial=0.0))
     return Estimate(bound, bound, math.inf, curve.n, method, level)
 
@@ -124,7 +132,7 @@ def _cuts(curve: Roc) -> tuple[IntArray, IntArray]:
     return np.unique(top[top > 0]), np.unique(bottom[bottom < len(above) - 1])
 
 
-def _guesses(curve: Roc, top: IntArray, bottom: IntArray) -> _Guesses:
+def _guesses(curve: Roc, top: IntArray, bottom: IntArray, design_effect: float) -> _Guesses:
     """The records above each of ``top`` guessed members, those below each of ``bottom`` guessed non-members."""
     m, n = curve.n_members, curve.n_nonmembers
     return _Guesses(
@@ -132,16 +140,17 @@ def _guesses(curve: Roc, top: IntArray, bottom: IntArray) -> _Guesses:
         wrong=np.concatenate((curve.fp[top], m - curve.tp[bottom])),
         odds=np.concatenate((np.full(len(top), m / n), np.full(len(bottom), n / m))),
         trials=np.concatenate((np.full(len(top), m), np.full(len(bottom), n))),
+        design_effect=design_effect,
     )
 
 
-def _transfer(calibration: Roc, curve: Roc, *, delta: float, alpha: float) -> _Guesses:
+def _transfer(calibration: Roc, curve: Roc, effect: float, *, delta: float, alpha: float) -> _Guesses:
     """The set of guesses on ``curve`` at the cut that bounds epsilon best on ``calibration``."""
     top, bottom = _cuts(calibration)
     none = np.empty(0, dtype=np.int64)
     if not len(top) + len(bottom):
-        return _guesses(curve, none, none)
-    best = int(np.argmax(_guesses(calibration, top, bottom).bounds(alpha, delta)))
+        return _guesses(curve, none, none, effect)
+    best = int(np.argmax(_guesses(calibration, top, bottom, effect).bounds(alpha, delta)))
     chosen = np.concatenate((top, bottom))[best]
     at = np.array([curve.index_of(float(calibration.thresholds[chosen]))])
-    return _guesses(curve, at, none) if best < len(top) else _guesses(curve, none, at)
+    return _guesses(curve, at, none, effect) if best < len(top) else _guesses(curve, none, at, effect)

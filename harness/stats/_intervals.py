@@ -17,10 +17,12 @@ def two_sided_z(level: float) -> float:
     return float(-ndtri((1.0 - as_level(level)) / 2.0))
 
 
-def clopper_pearson(successes: int, trials: int, *, level: float = 0.95) -> tuple[float, float]:
+def clopper_pearson(successes: float, trials: float, *, level: float = 0.95) -> tuple[float, float]:
     """The exact interval of a proportion: its coverage is never below its level.
 
-    Clopper & Pearson, The use of confidence or fiducial limits, Biometrika 1934.
+    Clopper & Pearson, The use of confidence or fiducial limits, Biometrika 1934. Counts that were divided by a design
+    effect may be fractions (Korn & Graubard, Confidence intervals for proportions with small expected number of
+    positive counts estimated from survey data, Survey Methodology 1998).
 
     Returns:
         Lower and upper end, fractions. Without trials: 0 and 1.
@@ -35,10 +37,10 @@ def clopper_pearson(successes: int, trials: int, *, level: float = 0.95) -> tupl
     return low, high
 
 
-def wilson(successes: int, trials: int, *, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, trials: float, *, level: float = 0.95) -> tuple[float, float]:
     """The score interval of a proportion: coverage near its level on average, valid at 0 and at 1.
 
-    Wilson, Probable inference, JASA 1927.
+    Wilson, Probable inference, JASA 1927. Counts that were divided by a design effect may be fractions.
 
     Returns:
         Lower and upper end, fractions. Without trials: 0 and 1.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import InputError
-from harness.stats._checks import as_level
+from harness.stats._checks import as_design_effect, as_level
 from harness.stats._intervals import wilson
 from harness.stats._roc import Roc, as_roc
 from harness.types import Estimate
@@ -17,7 +17,12 @@ __all__ = ["balanced_accuracy", "best_threshold"]
 
 
 def balanced_accuracy(
-    scores: Roc | ArrayLike, membership: ArrayLike | None, threshold: float, *, level: float = 0.95
+    scores: Roc | ArrayLike,
+    membership: ArrayLike | None,
+    threshold: float,
+    *,
+    level: float = 0.95,
+    design_effect: float = 1.0,
 ) -> Estimate:
     """Mean of the true-positive and the true-negative rate of the rule "member iff score >= threshold".
 
@@ -31,19 +36,22 @@ def balanced_accuracy(
         membership: 1 for members, 0 for non-members, ``[n]``; only beside scores (None beside a curve).
         threshold: the cut, +-inf allowed.
         level: nominal coverage of the interval.
+        design_effect: how many times larger the variance is than that of independent records (Kish, Survey Sampling,
+            1965): 2 for scores that were cross-fitted over the audited membership. The interval is as if from
+            ``n / design_effect`` records; the value does not change.
 
     Raises:
-        InputError: the arrays or the level are unusable, or the threshold is NaN.
+        InputError: the arrays, the level or the design effect are unusable, or the threshold is NaN.
     """
     curve = as_roc(scores, membership)
-    level = as_level(level)
+    level, effect = as_level(level), as_design_effect(design_effect)
     if math.isnan(threshold):
         raise InputError("threshold: NaN, expected a number or +-inf")
     at = curve.index_of(threshold)
     tp, tn = int(curve.tp[at]), curve.n_nonmembers - int(curve.fp[at])
     tpr, tnr = tp / curve.n_members, tn / curve.n_nonmembers
-    tpr_low, tpr_high = wilson(tp, curve.n_members, level=level)
-    tnr_low, tnr_high = wilson(tn, curve.n_nonmembers, level=level)
+    tpr_low, tpr_high = wilson(tp / effect, curve.n_members / effect, level=level)
+    tnr_low, tnr_high = wilson(tn / effect, curve.n_nonmembers / effect, level=level)
     value = (tpr + tnr) / 2.0
     low = value - math.hypot(tpr - tpr_low, tnr - tnr_low) / 2.0
     high = value + math.hypot(tpr_high - tpr, tnr_high - tnr) / 2.0

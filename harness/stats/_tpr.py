@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
-from scipy.special import bdtr, bdtrik, betainc, betaincinv
+from scipy.special import bdtrik, betainc, betaincinv
 
 from harness.errors import InputError
-from harness.stats._checks import as_level
+from harness.stats._checks import as_design_effect, as_level
 from harness.stats._intervals import clopper_pearson
 from harness.stats._roc import Roc, as_roc
 from harness.types import TprEstimate
@@ -29,10 +30,17 @@ ROUNDING = 1e-9
 NEGLIGIBLE = 1e-6
 # Counts to sum over; wider ranges (large n) are thinned evenly, which changes the interval by less than 0.1%.
 MAX_COUNTS = 64
+# Parameters of a beta law must be positive; at the ends of the range they are not, and are not used.
+TINY = 1e-300
 
 
 def tpr_at_fpr(
-    scores: Roc | ArrayLike, fpr: float, membership: ArrayLike | None = None, *, level: float = 0.95
+    scores: Roc | ArrayLike,
+    fpr: float,
+    membership: ArrayLike | None = None,
+    *,
+    level: float = 0.95,
+    design_effect: float = 1.0,
 ) -> TprEstimate:
     """The ROC curve's step function at ``fpr``: the highest TPR over thresholds whose FPR is at most ``fpr``.
 
@@ -64,22 +72,25 @@ def tpr_at_fpr(
         fpr: the largest false-positive rate allowed, a fraction in (0, 1).
         membership: 1 for members, 0 for non-members, ``[n]``; only beside scores.
         level: nominal coverage of the interval.
+        design_effect: how many times larger the variance is than that of independent records (Kish, Survey Sampling,
+            1965): 2 for scores that were cross-fitted over the audited membership. The interval is as if from
+            ``n / design_effect`` records; the value does not change.
 
     Returns:
         The estimate. ``resolvable`` is False, ``value`` NaN and ``needed_n`` the number of non-members needed, where
         fewer than 10 false positives are expected; the interval is then wide, and its coverage still holds.
 
     Raises:
-        InputError: the arrays, the level or fpr are unusable.
+        InputError: the arrays, the level, fpr or the design effect are unusable.
     """
     curve = as_roc(scores, membership)
-    level = as_level(level)
+    level, effect = as_level(level), as_design_effect(design_effect)
     if not 0.0 < fpr < 1.0:
         raise InputError(f"fpr: {fpr}, expected a fraction between 0 and 1, e.g. 0.01")
     expected = fpr * curve.n_nonmembers + ROUNDING
     at = int(np.searchsorted(curve.fp, math.floor(expected), side="right")) - 1
     value = float(curve.tp[at]) / curve.n_members
-    low, high = _interval(curve, fpr, level)
+    low, high = _interval(curve, fpr, level, effect)
     resolvable = expected >= MIN_FALSE_POSITIVES
     return TprEstimate(
         value=value if resolvable else math.nan,
@@ -93,41 +104,62 @@ def tpr_at_fpr(
         fpr=fpr,
         false_positives=int(curve.fp[at]),
         threshold=float(curve.thresholds[at]),
-        at_threshold=clopper_pearson(int(curve.tp[at]), curve.n_members, level=level),
+        at_threshold=clopper_pearson(float(curve.tp[at]) / effect, curve.n_members / effect, level=level),
     )
 
 
-def _interval(curve: Roc, fpr: float, level: float) -> tuple[float, float]:
+def _interval(curve: Roc, fpr: float, level: float, effect: float) -> tuple[float, float]:
     """Quantiles of the mixture over the possible false-positive counts of the population's threshold."""
     n, m, tail = curve.n_nonmembers, curve.n_members, (1.0 - level) / 2.0
-    first, last = _count_range(n, fpr, tail * NEGLIGIBLE)
+    law = _CountLaw(n, fpr, effect)
+    first, last = law.range(tail * NEGLIGIBLE)
     counts = np.unique(np.linspace(first, last, MAX_COUNTS).round().astype(np.int64))
     # Each remaining count represents its neighbours up to half way.
     edges = np.concatenate(([-1.0], (counts[1:] + counts[:-1]) // 2, [float(n)]))
-    weights = np.diff(np.where(edges < 0, 0.0, bdtr(np.maximum(edges, 0.0), n, fpr)))
+    weights = np.diff(law.cdf(edges))
     bottom, top = _true_positives(curve, counts)
     smooth = np.clip(_line(counts, (bottom + top) / 2.0, weights), 0.0, m)
-    lowest, highest = _count_range(n, fpr, tail)
+    lowest, highest = law.range(tail)
     # Jeffreys' distribution never reaches 0 or 1, the truth may.
     may_be_zero = _true_positives(curve, np.array([lowest]))[0][0] == 0
     may_be_one = _true_positives(curve, np.array([highest]))[1][0] == m
-    low = 0.0 if may_be_zero else _mixture_quantile(smooth, m, weights, tail)
-    high = 1.0 if may_be_one else _mixture_quantile(smooth, m, weights, 1.0 - tail)
+    low = 0.0 if may_be_zero else _mixture_quantile(smooth / effect, m / effect, weights, tail)
+    high = 1.0 if may_be_one else _mixture_quantile(smooth / effect, m / effect, weights, 1.0 - tail)
     return low, high
 
 
-def _count_range(n: int, share: float, tail: float) -> tuple[int, int]:
-    """The counts that Binomial(n, share) leaves only with probability ``tail`` on either side."""
-    return _binomial_quantile(tail, n, share), _binomial_quantile(1.0 - tail, n, share)
+@dataclass(frozen=True)
+class _CountLaw:
+    """The law of a count: Binomial(n, share), or ``effect`` times Binomial(n / effect, share).
 
-
-def _binomial_quantile(q: float, n: int, share: float) -> int:
-    """The smallest count that Binomial(n, share) does not exceed with probability ``q``.
-
-    `scipy.stats.binom.ppf` without its checks of arrays, which take half of the time of an interval.
+    With a fractional number of trials the binomial's distribution function is the incomplete beta function between
+    the whole numbers. Half a step is moved so that the mean stays ``n * share`` whatever the effect.
     """
-    count = math.ceil(bdtrik(q, n, share))
-    return count - 1 if count > 0 and bdtr(count - 1, n, share) >= q else count
+
+    n: int
+    share: float
+    effect: float
+
+    def cdf(self, counts: FloatArray) -> FloatArray:
+        """The probability of each of ``counts`` or fewer."""
+        k = (counts + 0.5) / self.effect - 0.5
+        inside = (counts >= 0.0) & (counts < self.n)
+        trials = self.n / self.effect
+        below = np.maximum(k + 1.0, TINY), np.maximum(trials - k, TINY)
+        return np.where(inside, betainc(below[1], below[0], 1.0 - self.share), np.where(counts < 0.0, 0.0, 1.0))
+
+    def range(self, tail: float) -> tuple[int, int]:
+        """The counts that are left only with probability ``tail`` on either side."""
+        return self._quantile(tail), self._quantile(1.0 - tail)
+
+    def _quantile(self, q: float) -> int:
+        """The smallest count that is not exceeded with probability ``q``.
+
+        `scipy.stats.binom.ppf` without its checks of arrays, which take half of the time of an interval.
+        """
+        k = float(bdtrik(q, self.n / self.effect, self.share))
+        count = min(max(math.ceil(self.effect * (k + 0.5) - 0.5), 0), self.n)
+        return count - 1 if count > 0 and self.cdf(np.array([count - 1.0]))[0] >= q else count
 
 
 def _true_positives(curve: Roc, counts: IntArray) -> tuple[IntArray, IntArray]:
@@ -145,7 +177,7 @@ def _line(x: IntArray, y: FloatArray, weights: FloatArray) -> FloatArray:
     return np.asarray(weights @ y + slope * centred)
 
 
-def _mixture_quantile(positives: FloatArray, trials: int, weights: FloatArray, q: float) -> float:
+def _mixture_quantile(positives: FloatArray, trials: float, weights: FloatArray, q: float) -> float:
     """Quantile of the mixture of Beta(positives + 1/2, trials - positives + 1/2)."""
     a, b = positives + 0.5, trials - positives + 0.5
     # The quantile rises with the positives, so the mixture's lies between those of the extreme ones.

@@ -155,3 +155,15 @@ def test_a_bad_delta_a_nan_threshold_and_two_sources_of_a_cut_are_refused() -> N
         epsilon_lower(curve, threshold=float("nan"))
     with pytest.raises(InputError, match="keep one"):
         epsilon_lower(curve, threshold=1.0, calibration=curve)
+
+
+@pytest.mark.parametrize("delta", [0.0, 0.001])
+def test_the_bound_of_records_that_count_twice_is_that_of_half_as_many(delta: float) -> None:
+    scores, membership = FEW_EXPOSED.draw(2000, 2000, np.random.default_rng(7))
+    single = epsilon_lower(scores, membership, threshold=2.5, delta=delta).value
+    twice = np.repeat(scores, 2), np.repeat(membership, 2)
+    double = epsilon_lower(*twice, threshold=2.5, delta=delta, design_effect=2.0).value
+    assert double == pytest.approx(single, abs=1e-12)
+    assert epsilon_lower(*twice, threshold=2.5, delta=delta).value > single > 0.0
+    with pytest.raises(InputError, match="design_effect"):
+        epsilon_lower(scores, membership, design_effect=0.0)

@@ -86,3 +86,12 @@ def test_wider_level_gives_a_wider_interval() -> None:
     scores, membership = WEAK[1].draw(200, 300, np.random.default_rng(0))
     narrow, wide = (balanced_accuracy(scores, membership, 0.2, level=level) for level in (0.5, 0.99))
     assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_balanced_accuracy_of_records_that_count_twice_is_that_of_half_as_many() -> None:
+    scores, membership = WEAK[2].draw(100, 300, np.random.default_rng(0))
+    single = balanced_accuracy(scores, membership, 0.5)
+    double = balanced_accuracy(np.repeat(scores, 2), np.repeat(membership, 2), 0.5, design_effect=2.0)
+    assert (double.value, double.low, double.high) == pytest.approx((single.value, single.low, single.high), abs=1e-14)
+    with pytest.raises(InputError, match="design_effect"):
+        balanced_accuracy(scores, membership, 0.5, design_effect=0.9)

@@ -108,3 +108,19 @@ def test_thinning_of_counts_does_not_move_the_interval(monkeypatch: pytest.Monke
 def test_a_false_positive_rate_outside_zero_and_one_is_refused(fpr: float) -> None:
     with pytest.raises(InputError, match="fpr"):
         tpr_at_fpr([1.0, 2.0], fpr, [0, 1])
+
+
+def test_records_that_count_twice_have_the_interval_of_half_as_many() -> None:
+    scores, membership = WEAK[2].draw(2000, 2000, np.random.default_rng(0))
+    single = tpr_at_fpr(scores, 0.01, membership)
+    double = tpr_at_fpr(np.repeat(scores, 2), 0.01, np.repeat(membership, 2), design_effect=2.0)
+    assert double.value == single.value
+    assert double.at_threshold == pytest.approx(single.at_threshold, abs=1e-12)
+    assert (double.low, double.high) == pytest.approx((single.low, single.high), rel=0.03)
+    assert double.n == 2 * single.n
+
+
+@pytest.mark.parametrize("effect", [0.5, 0.0, float("nan"), float("inf")])
+def test_a_design_effect_below_one_is_refused(effect: float) -> None:
+    with pytest.raises(InputError, match="design_effect"):
+        tpr_at_fpr([1.0, 2.0], 0.01, [0, 1], design_effect=effect)
