@@ -16,6 +16,7 @@ from harness.attacks import (  # noqa: F401, I001
     _samia,
     _rmia,
     _lira,
+    _bayes_ratio,
     _sr,
     _mr,
     _mr_net,

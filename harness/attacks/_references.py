@@ -12,7 +12,15 @@ from harness.attacks._signals import signals_of
 from harness.errors import InputError
 from harness.types import FloatArray, Observations
 
-__all__ = ["out_mask", "population_of", "reference_logits", "require_references", "usable_shadows"]
+__all__ = [
+    "out_mask",
+    "population_of",
+    "reference_logits",
+    "require_both_sides",
+    "require_outside",
+    "require_references",
+    "usable_shadows",
+]
 
 
 def require_references(observations: Observations, variants: Sequence[str]) -> None:
@@ -80,15 +88,57 @@ def out_mask(observations: Observations) -> NDArray[np.bool_]:
     return np.asarray(trained == 0)
 
 
+def require_outside(observations: Observations) -> NDArray[np.bool_]:
+    """``out_mask``, once it is sure that every record has a reference that was not trained on it, bool ``[R, n]``.
+
+    Raises:
+        InputError: a record was in every reference's training set, or ``reference_membership`` has another shape.
+    """
+    out = out_mask(observations)
+    outside = out.any(axis=0)
+    if not outside.all():
+        raise InputError(
+            f"{observations.name}: record {int(np.argmin(outside))} was in every reference's training set",
+            hint="give more references, or leave such records out",
+        )
+    return out
+
+
+def require_both_sides(observations: Observations) -> NDArray[np.bool_]:
+    """``out_mask``, once it is sure that every record has a reference on either side, bool ``[R, n]``.
+
+    Raises:
+        InputError: it is not known which reference was trained on which record, or a record has none on one side.
+    """
+    if observations.reference_membership is None:
+        raise InputError(
+            f"{observations.name}/reference_membership: missing; an online attack needs references that were trained "
+            "on a record beside others that were not",
+            hint="give which reference was trained on which record, or use the attack without -online",
+        )
+    out = require_outside(observations)
+    without = np.flatnonzero(out.all(axis=0))
+    if len(without):
+        raise InputError(
+            f"{observations.name}: {len(without)} records, the first of them {without[0]}, are in no reference's "
+            "training set; an online attack needs one reference inside and one outside for each record",
+            hint="give more references, or use the attack without -online",
+        )
+    return out
+
+
 def reference_logits(observations: Observations, variant: str, cache: Cache) -> FloatArray:
     """Logit-scaled confidences of the references, float64 ``[R, n]``."""
     return np.stack([signals_of(r, variant, cache).logit for r in observations.references])
 
 
 def usable_shadows(
-    shadows: Sequence[Observations], variants: Sequence[str], *, with_population: bool
+    shadows: Sequence[Observations], variants: Sequence[str], *, with_population: bool, online: bool = False
 ) -> list[Observations]:
-    """The shadows with references of their own, on which an attack with references can be tuned."""
+    """The shadows with references of their own, on which an attack with references can be tuned.
+
+    Records without a reference outside, or where ``online`` without one inside, are left out.
+    """
     usable = []
     for shadow in shadows:
         try:
@@ -97,8 +147,12 @@ def usable_shadows(
                 population_of(shadow, variants)
         except InputError:
             continue
-        # An offline attack cannot score records that every reference was trained on.
-        rows = np.flatnonzero(out_mask(shadow).any(axis=0))
+        if online and shadow.reference_membership is None:
+            continue
+        out = out_mask(shadow)
+        rows = np.flatnonzero(out.any(axis=0) & ~out.all(axis=0) if online else out.any(axis=0))
+        if not len(rows):
+            continue
         scored = shadow if len(rows) == len(shadow) else shadow.take(rows)
         if scored.membership is not None and 0 < scored.membership.sum() < len(scored):
             usable.append(scored)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +12,33 @@ from harness import stats
 from harness.attacks._base import BaseAttack
 from harness.attacks._cache import Cache
 from harness.attacks._folds import stacked_membership
-from harness.attacks._references import out_mask, population_of, require_references, usable_shadows
+from harness.attacks._population_cut import cut_at, share_below
+from harness.attacks._references import (
+    out_mask,
+    population_of,
+    require_both_sides,
+    require_outside,
+    require_references,
+    usable_shadows,
+)
 from harness.attacks._registry import register
 from harness.attacks._signals import signals_of
-from harness.errors import InputError
-from harness.types import FloatArray, Observations
+from harness.types import FloatArray, IntArray, Observations
 
-__all__ = ["Rmia", "pairwise_exceedance", "ratios"]
+__all__ = ["Rmia", "RmiaOnline", "online_ratios", "pairwise_exceedance", "ratios", "refined"]
 
-# Defaults without shadows to tune them on: the paper's offline correction for CIFAR-10, a pairwise test at even odds,
-# and a cut at half of the population.
+# Defaults without shadows to tune them on: the paper's offline correction for CIFAR-10, and a cut at half of the
+# population.
 DEFAULT_A = 0.3
-DEFAULT_GAMMA = 1.0
 DEFAULT_CUT = 0.5
 A_GRID = tuple(np.round(np.linspace(0.0, 1.0, 11), 1))
-GAMMA_GRID = (1.0, 1.25, 1.5, 2.0, 4.0)
+# The pairwise test at even odds. Whichever gamma is taken, a larger ratio exceeds no fewer records: it moves the cut
+# and changes no order.
+GAMMA = 1.0
 # Smaller confidences and reference means are raised to this, as in the reference code.
 RATIO_FLOOR = 1e-12
+# The logarithm of a ratio lies within this of 0: confidences and means are between the floor and 1.
+LARGEST_LOG_RATIO = 28.0
 
 
 def pairwise_exceedance(ratio_x: FloatArray, ratio_z: FloatArray, gamma: float) -> FloatArray:
@@ -81,56 +91,130 @@ def ratios(confidence: FloatArray, references: FloatArray, out: NDArray[np.bool_
     return np.asarray(np.maximum(confidence, RATIO_FLOOR) / np.maximum(marginal, RATIO_FLOOR))
 
 
+def online_ratios(confidence: FloatArray, references: FloatArray, out: NDArray[np.bool_]) -> FloatArray:
+    """Likelihood ratio with ``Pr(x)`` half of the references' mean inside and half of that outside, float64 ``[n]``.
+
+    Args:
+        confidence: confidence of the true class under the target, ``[n]``.
+        references: the same under each reference, ``[R, n]``.
+        out: whether a reference was not trained on the record, ``[R, n]``; at least one of either kind in each column.
+    """
+    outside = (references * out).sum(axis=0) / np.maximum(out.sum(axis=0), 1)
+    inside = (references * ~out).sum(axis=0) / np.maximum((~out).sum(axis=0), 1)
+    return np.asarray(np.maximum(confidence, RATIO_FLOOR) / np.maximum(0.5 * (inside + outside), RATIO_FLOOR))
+
+
+def refined(share: FloatArray, ratio: FloatArray, population: int) -> FloatArray:
+    """The share, raised by less than half of one record of the population, in the order of the ratios, ``[n]``.
+
+    Records that exceed equally many of the population are told apart; all others keep their order.
+
+    Args:
+        share: share of the population that each record exceeds, ``[n]``.
+        ratio: likelihood ratio of each record, ``[n]``.
+        population: number of records of the population.
+    """
+    between = np.clip(0.5 + np.log(ratio) / (2.0 * LARGEST_LOG_RATIO), 0.0, 1.0)
+    return share + 0.499 * between / population
+
+
 @register("rmia", family="rmia", needs=("confidences", "references", "population"), headline=True)
 class Rmia(BaseAttack):
     """Scores the share of population records whose likelihood ratio a record exceeds by more than a factor gamma.
 
     Offline: references that were not trained on the record estimate ``p(x)``, corrected by ``a``. Population records
-    are outside every model's training set. ``a``, gamma and the cut are chosen on the shadows with references of
-    their own, else they are the defaults above.
+    are outside every model's training set. ``a`` and the cut are chosen on the shadows with references of their own,
+    else they are the defaults above. The cut is the share of a model's own population that scores below it, so that
+    it does not depend on the number of references. Equal shares are ordered by the ratio itself.
 
     Zarifzadeh, Liu & Shokri, Low-cost high-power membership inference attacks, ICML 2024.
     """
 
+    online: ClassVar[bool] = False
+    a: float = DEFAULT_A
+    gamma: float = GAMMA
+    _cut_share: float | None = None
+
     def fit(self, shadow: Sequence[Observations]) -> Self:
-        """Choose ``a``, gamma and the cut on shadows with references and a population, else take the defaults."""
+        """Choose ``a`` and the cut on shadows with references and a population, else take the defaults."""
         self._require(shadow)
-        self.a, self.gamma, self.threshold = DEFAULT_A, DEFAULT_GAMMA, DEFAULT_CUT
-        usable = usable_shadows(shadow, self.variants, with_population=True)
+        self.threshold = DEFAULT_CUT
+        self.chosen = {"gamma": self.gamma} if self.online else {"a": self.a, "gamma": self.gamma}
+        usable = usable_shadows(shadow, self.variants, with_population=True, online=self.online)
         if not usable:
+            self.cut_note = "no shadow has references and a population of its own: the cut is not chosen, it is 0.5"
             return self
+        if len(usable) == 1 and len(shadow) > 1:
+            self.cut_note = f"of {len(shadow)} shadows only one has references of its own: the cut rests on that one"
         membership = stacked_membership(usable)
-
-        def shadow_scores() -> FloatArray:
-            return np.concatenate([self.score(s) for s in usable])
-
-        best = -1.0
-        for a in A_GRID:
-            for gamma in GAMMA_GRID:
-                self.a, self.gamma = float(a), gamma
-                auc = stats.auc(stats.roc(shadow_scores(), membership)).value
-                if auc > best:
-                    best, chosen = auc, (self.a, self.gamma)
-        self.a, self.gamma = chosen
-        self._settle(shadow_scores(), membership)
+        if self.online:
+            self._settle(np.concatenate([self.score(s) for s in usable]), membership)
+            return self
+        self.a = self._best_a(usable, membership)
+        self.chosen["a"] = self.a
+        scores, of_z = [self.score(s) for s in usable], [self._population_scores(s) for s in usable]
+        shares = np.concatenate([share_below(x, z) for x, z in zip(scores, of_z, strict=True)])
+        self._cut_share = stats.best_threshold(shares, membership)
+        self.threshold = float(np.median([cut_at(self._cut_share, z) for z in of_z]))
+        self.shadow_auc = stats.auc(stats.roc(np.concatenate(scores), membership)).value
         return self
 
     def score(self, target: Observations) -> FloatArray:
-        """The share of the population that each record exceeds, ``[n]`` in ``[0, 1]``.
+        """The share of the population that each record exceeds, refined by less than half of one record, ``[n]``.
 
         Raises:
-            InputError: references or a population are missing, or a record was in every reference's training set.
+            InputError: references or a population are missing, or a record has no reference outside (online: inside).
         """
         require_references(target, self.variants)
         z = population_of(target, self.variants)
-        out = out_mask(target)
-        if not out.any(axis=0).all():
-            row = int(np.argmin(out.any(axis=0)))
-            raise InputError(f"{target.name}: record {row} was in every reference's training set")
-        of_x = _geometric_mean([ratios(*_answers(target, v, self.cache), out, a=self.a) for v in self.variants])
-        z_out = out_mask(z)
-        of_z = _geometric_mean([ratios(*_answers(z, v, self.cache), z_out, a=None) for v in self.variants])
-        return pairwise_exceedance(of_x, of_z, self.gamma)
+        out = require_both_sides(target) if self.online else require_outside(target)
+        of_x = _geometric_mean([self._ratios(*_answers(target, v, self.cache), out) for v in self.variants])
+        return self._compare(of_x, z)
+
+    def cut_of(self, target: Observations) -> FloatArray:
+        """The score that the chosen share of the target's own population is below, for each record, ``[n]``."""
+        if self._cut_share is None:
+            return super().cut_of(target)
+        return np.full(len(target), cut_at(self._cut_share, self._population_scores(target)))
+
+    def _best_a(self, shadows: Sequence[Observations], membership: IntArray) -> float:
+        best, chosen = -1.0, self.a
+        for a in A_GRID:
+            self.a = float(a)
+            scores = np.concatenate([self.score(s) for s in shadows])
+            auc = stats.auc(stats.roc(scores, membership)).value
+            if auc > best:
+                best, chosen = auc, self.a
+        return chosen
+
+    def _ratios(self, confidence: FloatArray, references: FloatArray, out: NDArray[np.bool_]) -> FloatArray:
+        if self.online:
+            return online_ratios(confidence, references, out)
+        return ratios(confidence, references, out, a=self.a)
+
+    def _population_scores(self, observations: Observations) -> FloatArray:
+        """Scores of the population, each record as if it were to be scored, ``[m]``."""
+        z = population_of(observations, self.variants)
+        out = out_mask(z)
+        of_z = _geometric_mean([self._ratios(*_answers(z, v, self.cache), out) for v in self.variants])
+        return self._compare(of_z, z)
+
+    def _compare(self, of_x: FloatArray, z: Observations) -> FloatArray:
+        out = out_mask(z)
+        of_z = _geometric_mean([ratios(*_answers(z, v, self.cache), out, a=None) for v in self.variants])
+        return refined(pairwise_exceedance(of_x, of_z, self.gamma), of_x, len(of_z))
+
+
+@register("rmia-online", family="rmia", needs=("confidences", "references", "population"), headline=True)
+class RmiaOnline(Rmia):
+    """RMIA whose references inside and outside estimate ``p(x)``, half and half; nothing is corrected.
+
+    A record needs one reference inside and one outside.
+
+    Zarifzadeh, Liu & Shokri, Low-cost high-power membership inference attacks, ICML 2024.
+    """
+
+    online: ClassVar[bool] = True
 
 
 def _answers(observations: Observations, variant: str, cache: Cache) -> tuple[FloatArray, FloatArray]:

@@ -8,9 +8,10 @@ import numpy as np
 from scipy.special import log_softmax
 
 from harness.attacks._cache import Cache
-from harness.types import PROBABILITY_FLOOR, FloatArray, Observations
+from harness.attacks._half_step import half_step
+from harness.types import PROBABILITY_FLOOR, Array, FloatArray, IntArray, Observations
 
-__all__ = ["Signals", "signals", "signals_of"]
+__all__ = ["Signals", "signals", "signals_of", "tempered_log_p"]
 
 # Rows of a chunk: temporaries take about 10 MB at 100 classes.
 CHUNK_ROWS = 16_384
@@ -23,7 +24,8 @@ class Signals:
     """One float64 ``[n]`` array per signal; natural logarithms.
 
     Near certainty ``1 - p`` is summed over the other classes instead of subtracted from one, so that records whose
-    confidence rounds to 1.0 still differ.
+    confidence rounds to 1.0 still differ. Where confidences come in steps, as from an 8-bit softmax, ``p_y`` and
+    ``1 - p_y`` are at least half a step instead: a zero there means less than that, and no more.
 
     Args:
         log_p: log-confidence of the true class (minus the cross-entropy loss).
@@ -55,25 +57,71 @@ def signals(observations: Observations, variant: str) -> Signals:
     Raises:
         InputError: the variant is not visible.
     """
-    has_logits = variant in observations.logits
-    if not has_logits and variant not in observations.confidences:
-        observations.confidences_of(variant)  # raises the error that names the key
-    values = observations.logits[variant] if has_logits else observations.confidences[variant]
-    exact = has_logits or bool((np.abs(values.sum(axis=1, dtype=np.float64) - 1.0) <= NORMALISED_WITHIN).all())
+    values, is_logits = _answers(observations, variant)
+    half = 0.0 if is_logits else half_step(values)
+    exact = is_logits or bool((np.abs(values.sum(axis=1, dtype=np.float64) - 1.0) <= NORMALISED_WITHIN).all())
     n = len(observations)
     out = {field.name: np.empty(n) for field in fields(Signals)}
     for start in range(0, n, CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
-        block = values[rows].astype(np.float64)
-        log_p = log_softmax(block, axis=1) if has_logits else np.log(np.clip(block, PROBABILITY_FLOOR, None))
-        for name, column in _of_block(np.asarray(log_p), observations.labels[rows], exact=exact).items():
+        block, labels = values[rows].astype(np.float64), observations.labels[rows]
+        if half:
+            columns = _of_steps(block, labels, half)
+        else:
+            log_p = log_softmax(block, axis=1) if is_logits else np.log(np.clip(block, PROBABILITY_FLOOR, None))
+            columns = _of_block(np.asarray(log_p), labels, exact=exact)
+        for name, column in columns.items():
             out[name][rows] = column
     return Signals(**out)
 
 
-def _of_block(
-    log_p: FloatArray, labels: np.ndarray[tuple[int], np.dtype[np.int64]], *, exact: bool
-) -> dict[str, FloatArray]:
+def tempered_log_p(observations: Observations, variant: str, temperature: float, cache: Cache) -> FloatArray:
+    """Log-confidence of the true class where all logits are divided by a temperature, computed once, ``[n]``.
+
+    Raises:
+        InputError: the variant is not visible.
+    """
+    key = ("tempered", variant, temperature)
+    return cache.get(key, [observations], lambda: _tempered(observations, variant, temperature))
+
+
+def _tempered(observations: Observations, variant: str, temperature: float) -> FloatArray:
+    values, is_logits = _answers(observations, variant)
+    floor = PROBABILITY_FLOOR if is_logits else max(half_step(values), PROBABILITY_FLOOR)
+    out = np.empty(len(observations))
+    for start in range(0, len(out), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        block, labels = values[rows].astype(np.float64), observations.labels[rows]
+        tempered = (block if is_logits else np.log(np.clip(block, floor, None))) / temperature
+        log_others, _ = _log_sum_without(tempered, labels)
+        out[rows] = -np.logaddexp(0.0, log_others - tempered[np.arange(len(labels)), labels])
+    return out
+
+
+def _answers(observations: Observations, variant: str) -> tuple[Array, bool]:
+    """A variant's answers ``[n, C]``, and whether they are logits."""
+    if variant in observations.logits:
+        return observations.logits[variant], True
+    if variant not in observations.confidences:
+        observations.confidences_of(variant)  # raises the error that names the key
+    return observations.confidences[variant], False
+
+
+def _of_steps(p: FloatArray, labels: IntArray, half: float) -> dict[str, FloatArray]:
+    """The signals of one block of confidences ``[b, C]`` that come in steps; a zero stands for ``half`` of one."""
+    columns = _of_block(np.log(np.clip(p, PROBABILITY_FLOOR, None)), labels, exact=False)
+    p_y = np.clip(p[np.arange(len(p)), labels], half, 1.0 - half)
+    others = p.copy()
+    others[np.arange(len(p)), labels] = 0.0
+    log_p = np.log(p_y)
+    return columns | {
+        "log_p": log_p,
+        "logit": log_p - np.log1p(-p_y),
+        "margin": log_p - np.log(np.clip(others.max(axis=1), half, None)),
+    }
+
+
+def _of_block(log_p: FloatArray, labels: IntArray, *, exact: bool) -> dict[str, FloatArray]:
     """The signals of one block of log-confidences ``[b, C]``; ``exact`` where its rows sum to one."""
     row = np.arange(len(log_p))
     top = log_p.argmax(axis=1)
@@ -103,9 +151,7 @@ def _of_block(
     }
 
 
-def _log_sum_without(
-    log_p: FloatArray, column: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> tuple[FloatArray, FloatArray]:
+def _log_sum_without(log_p: FloatArray, column: IntArray) -> tuple[FloatArray, FloatArray]:
     """Log of the summed confidence of every class but one, and the largest log-confidence among them."""
     row = np.arange(len(log_p))
     excluded = log_p[row, column]
