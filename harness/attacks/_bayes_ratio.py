@@ -12,10 +12,7 @@ from scipy.special import logsumexp
 from harness import stats
 from harness.attacks._base import BaseAttack
 from harness.attacks._folds import stacked_membership
-from harness.attacks._population_cut import cut_at, share_below
 from harness.attacks._references import (
-    out_mask,
-    population_of,
     require_both_sides,
     require_outside,
     require_references,
@@ -23,7 +20,6 @@ from harness.attacks._references import (
 )
 from harness.attacks._registry import register
 from harness.attacks._signals import tempered_log_p
-from harness.errors import InputError
 from harness.types import FloatArray, IntArray, Observations
 
 __all__ = ["BayesRatio", "BayesRatioOnline", "log_mean_confidence"]
@@ -56,8 +52,7 @@ class BayesRatio(BaseAttack):
 
     The Bayes-optimal test compares the loss with that of models drawn with and without the record; with a weight w of
     one it ranks as RMIA does. Here w stands for the missing half of the references. All logits are divided by a
-    temperature first. Weight, temperature and cut are chosen on the shadows with references of their own; where there
-    is a population, the cut is the share of a model's own population that scores below it.
+    temperature first. Weight, temperature and cut are chosen on the shadows with references of their own.
 
     Lassila, Oestman, Ngo & Graell i Amat, Practical Bayes-optimal membership inference attacks, 2025 (arXiv
     2505.24089).
@@ -66,7 +61,6 @@ class BayesRatio(BaseAttack):
     online: ClassVar[bool] = False
     weight: float = DEFAULT_WEIGHT
     temperature: float = DEFAULT_TEMPERATURE
-    _cut_share: float | None = None
 
     def fit(self, shadow: Sequence[Observations]) -> Self:
         """Choose weight, temperature and cut on shadows with references of their own, else take the defaults."""
@@ -81,7 +75,7 @@ class BayesRatio(BaseAttack):
                 self.cut_note = f"of {len(shadow)} shadows only one has references: the cut rests on that one"
             membership = stacked_membership(usable)
             self._choose(usable, membership)
-            self._settle_in_shares(usable, membership)
+            self._settle(np.concatenate([self.score(s) for s in usable]), membership)
         self.chosen = {"weight": self.weight, "temperature": self.temperature}
         return self
 
@@ -94,12 +88,6 @@ class BayesRatio(BaseAttack):
         require_references(target, self.variants)
         return self._log_ratio(target, require_both_sides(target) if self.online else require_outside(target))
 
-    def cut_of(self, target: Observations) -> FloatArray:
-        """The score that the chosen share of the target's own population is below, for each record, ``[n]``."""
-        if self._cut_share is None or not self._has_population(target):
-            return super().cut_of(target)
-        return np.full(len(target), cut_at(self._cut_share, self._population_scores(target)))
-
     def _choose(self, shadows: Sequence[Observations], membership: IntArray) -> None:
         best, chosen = -1.0, (self.weight, self.temperature)
         for temperature in TEMPERATURES:
@@ -110,25 +98,6 @@ class BayesRatio(BaseAttack):
                 if auc > best:
                     best, chosen = auc, (weight, temperature)
         self.weight, self.temperature = chosen
-
-    def _settle_in_shares(self, shadows: Sequence[Observations], membership: IntArray) -> None:
-        """Fix the cut on scores, and on shares of the population where every shadow has one."""
-        scores = [self.score(s) for s in shadows]
-        self._settle(np.concatenate(scores), membership)
-        if not self.online and all(map(self._has_population, shadows)):
-            below = [share_below(x, self._population_scores(s)) for x, s in zip(scores, shadows, strict=True)]
-            self._cut_share = stats.best_threshold(np.concatenate(below), membership)
-
-    def _has_population(self, observations: Observations) -> bool:
-        try:
-            population_of(observations, self.variants)
-        except InputError:
-            return False
-        return True
-
-    def _population_scores(self, observations: Observations) -> FloatArray:
-        z = population_of(observations, self.variants)
-        return self._log_ratio(z, out_mask(z))
 
     def _log_ratio(self, observations: Observations, out: NDArray[np.bool_]) -> FloatArray:
         own = tempered_log_p(observations, self._variant, self.temperature, self.cache)

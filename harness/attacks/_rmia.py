@@ -12,7 +12,6 @@ from harness import stats
 from harness.attacks._base import BaseAttack
 from harness.attacks._cache import Cache
 from harness.attacks._folds import stacked_membership
-from harness.attacks._population_cut import cut_at, share_below
 from harness.attacks._references import (
     out_mask,
     population_of,
@@ -124,8 +123,8 @@ class Rmia(BaseAttack):
 
     Offline: references that were not trained on the record estimate ``p(x)``, corrected by ``a``. Population records
     are outside every model's training set. ``a`` and the cut are chosen on the shadows with references of their own,
-    else they are the defaults above. The cut is the share of a model's own population that scores below it, so that
-    it does not depend on the number of references. Equal shares are ordered by the ratio itself.
+    else they are the defaults above. The cut is a ratio, and becomes a share on the target's own population: a shadow
+    has one reference fewer than the target, and its population other shares. Equal shares are ordered by the ratio.
 
     Zarifzadeh, Liu & Shokri, Low-cost high-power membership inference attacks, ICML 2024.
     """
@@ -133,7 +132,7 @@ class Rmia(BaseAttack):
     online: ClassVar[bool] = False
     a: float = DEFAULT_A
     gamma: float = GAMMA
-    _cut_share: float | None = None
+    _cut_ratio: float | None = None
 
     def fit(self, shadow: Sequence[Observations]) -> Self:
         """Choose ``a`` and the cut on shadows with references and a population, else take the defaults."""
@@ -147,16 +146,11 @@ class Rmia(BaseAttack):
         if len(usable) == 1 and len(shadow) > 1:
             self.cut_note = f"of {len(shadow)} shadows only one has references of its own: the cut rests on that one"
         membership = stacked_membership(usable)
-        if self.online:
-            self._settle(np.concatenate([self.score(s) for s in usable]), membership)
-            return self
-        self.a = self._best_a(usable, membership)
-        self.chosen["a"] = self.a
-        scores, of_z = [self.score(s) for s in usable], [self._population_scores(s) for s in usable]
-        shares = np.concatenate([share_below(x, z) for x, z in zip(scores, of_z, strict=True)])
-        self._cut_share = stats.best_threshold(shares, membership)
-        self.threshold = float(np.median([cut_at(self._cut_share, z) for z in of_z]))
-        self.shadow_auc = stats.auc(stats.roc(np.concatenate(scores), membership)).value
+        if not self.online:
+            self.a = self._best_a(usable, membership)
+            self.chosen["a"] = self.a
+        self._settle(np.concatenate([self.score(s) for s in usable]), membership)
+        self._cut_ratio = stats.best_threshold(np.concatenate([self._ratio(s) for s in usable]), membership)
         return self
 
     def score(self, target: Observations) -> FloatArray:
@@ -165,41 +159,39 @@ class Rmia(BaseAttack):
         Raises:
             InputError: references or a population are missing, or a record has no reference outside (online: inside).
         """
-        require_references(target, self.variants)
-        z = population_of(target, self.variants)
-        out = require_both_sides(target) if self.online else require_outside(target)
-        of_x = _geometric_mean([self._ratios(*_answers(target, v, self.cache), out) for v in self.variants])
-        return self._compare(of_x, z)
+        return self._exceedance(self._ratio(target), target)
 
     def cut_of(self, target: Observations) -> FloatArray:
-        """The score that the chosen share of the target's own population is below, for each record, ``[n]``."""
-        if self._cut_share is None:
+        """The score of the chosen ratio on the target's own population, for each record, ``[n]``."""
+        if self._cut_ratio is None:
             return super().cut_of(target)
-        return np.full(len(target), cut_at(self._cut_share, self._population_scores(target)))
+        return np.full(len(target), self._exceedance(np.array([self._cut_ratio]), target)[0])
 
     def _best_a(self, shadows: Sequence[Observations], membership: IntArray) -> float:
         best, chosen = -1.0, self.a
         for a in A_GRID:
             self.a = float(a)
-            scores = np.concatenate([self.score(s) for s in shadows])
-            auc = stats.auc(stats.roc(scores, membership)).value
+            auc = stats.auc(stats.roc(np.concatenate([self._ratio(s) for s in shadows]), membership)).value
             if auc > best:
                 best, chosen = auc, self.a
         return chosen
 
-    def _ratios(self, confidence: FloatArray, references: FloatArray, out: NDArray[np.bool_]) -> FloatArray:
-        if self.online:
-            return online_ratios(confidence, references, out)
-        return ratios(confidence, references, out, a=self.a)
+    def _ratio(self, target: Observations) -> FloatArray:
+        """Likelihood ratio of each record, ``[n]``."""
+        require_references(target, self.variants)
+        out = require_both_sides(target) if self.online else require_outside(target)
+        per_variant = []
+        for variant in self.variants:
+            confidence, references = _answers(target, variant, self.cache)
+            if self.online:
+                per_variant.append(online_ratios(confidence, references, out))
+            else:
+                per_variant.append(ratios(confidence, references, out, a=self.a))
+        return _geometric_mean(per_variant)
 
-    def _population_scores(self, observations: Observations) -> FloatArray:
-        """Scores of the population, each record as if it were to be scored, ``[m]``."""
-        z = population_of(observations, self.variants)
-        out = out_mask(z)
-        of_z = _geometric_mean([self._ratios(*_answers(z, v, self.cache), out) for v in self.variants])
-        return self._compare(of_z, z)
-
-    def _compare(self, of_x: FloatArray, z: Observations) -> FloatArray:
+    def _exceedance(self, of_x: FloatArray, target: Observations) -> FloatArray:
+        """The refined share of the target's population that each ratio exceeds, ``[n]``."""
+        z = population_of(target, self.variants)
         out = out_mask(z)
         of_z = _geometric_mean([ratios(*_answers(z, v, self.cache), out, a=None) for v in self.variants])
         return refined(pairwise_exceedance(of_x, of_z, self.gamma), of_x, len(of_z))
