@@ -1,0 +1,6 @@
+"""``python -m studies.overfitted``."""
+
+from studies.kit.start import start
+
+if __name__ == "__main__":  # worker processes load this module under another name
+    start("studies.overfitted")
