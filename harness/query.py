@@ -96,6 +96,9 @@ def query(
     table: dict[str, Array] = {"target/labels": records.labels}
     if membership is not None:
         table["target/membership"] = membership
+    table |= {f"target/groups/{name}": values for name, values in records.groups.items()}
+    if records.canary is not None:
+        table["target/canary"] = records.canary
     rows = []
     for artifact in artifacts:
         reading = output_kind.read(answers[artifact.key], name=str(artifact.path))

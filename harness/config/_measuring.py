@@ -25,11 +25,13 @@ class AttackConfig(Section):
 
     `samia` asks the device about noisy copies of the records: how many, and how large the noise is; None means the
     published size, or one step of the input's quantization where a variant computes in 8 bits and that is larger.
+    `delta` is that of the bounds of epsilon in the report's section on differential privacy; 0 means pure.
     """
 
     names: tuple[str, ...] | None = None
     level: Rate = 0.95
     fprs: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.05, 0.01)
+    delta: Annotated[float, Field(ge=0, lt=1)] = 1e-5
     samia_draws: Annotated[int, Field(ge=1, le=100)] = 10
     samia_epsilon: Annotated[float, Field(gt=0)] | None = None
 

@@ -30,6 +30,10 @@ class RecordsConfig(Section):
     Files are .npz (arrays `inputs`, or `inputs/NAME` each, and `labels`), .csv or .parquet; `label` names the column of
     classes in a table. `file` holds both kinds, with an array `membership`, in place of `members` and `nonmembers`.
     `population` holds records outside every model's training set, which some attacks compare with.
+
+    `groups` names columns of the audited tables, or arrays `groups/NAME`, by whose values leakage is reported. `canary`
+    names the column, or the array, that is 1 for records which were inserted on purpose, each trained on or not by a
+    fair coin of its own. Like the classes, these columns are fed to no model.
     """
 
     members: str | None = None
@@ -37,6 +41,21 @@ class RecordsConfig(Section):
     file: str | None = None
     population: str | None = None
     label: str | None = None
+    groups: tuple[str, ...] = ()
+    canary: str | None = None
+
+    @model_validator(mode="after")
+    def _names_columns_once(self) -> Self:
+        # The slices of the true classes have this name.
+        if "class" in self.groups:
+            raise ValueError("'groups': the true classes are reported anyway; leave 'class' out, or rename the column")
+        names = [*self.groups, *filter(None, (self.canary, self.label))]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"'groups', 'canary' and 'label' name the column {twice[0]!r} twice")
+        if not all(name and name.isprintable() for name in names):
+            raise ValueError("'groups', 'canary' and 'label' need names that can be printed")
+        return self
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -7,6 +7,8 @@ Keys, with ``n`` records and ``C`` classes; ``logits`` may stand wherever ``conf
     target/confidences/<variant>                  float  [n, C]
     target/ids                                    int    [n]      optional: stable ids of the records
     target/sensitivity/<variant>                  float  [n, C]   optional: for SAMIA
+    target/groups/<name>                          int or text [n]  optional: leakage is reported by its values
+    target/canary                                 0/1    [n]      optional: records inserted on purpose, by a fair coin
     shadow/<k>/labels, membership, ids, confidences/<variant>     optional: shadow k's answers to its own records
     shadow/<k>/cross/<j>/confidences/<variant>                    optional: shadow j's answers to shadow k's records
     shadow/<k>/cross_membership                   0/1    [J, n_k] optional: whether shadow j was trained on them
@@ -28,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from harness.attacks._evaluate import check_size
+from harness.data.groups import as_canary, as_column, check_name
 from harness.data.npz import Archive
 from harness.errors import InputError, UnresolvedError
 from harness.types import Array, IntArray, Observations
@@ -61,7 +64,12 @@ def load(path: Path) -> tuple[Observations, list[Observations]]:
             hint="labels, membership, ids, confidences/<variant> and so on, under target/ or shadow/<k>/",
         )
     try:
-        check_size(target, needs_membership_of=shadows)
+        if target.canary is not None and target.canary.all():
+            raise InputError(
+                "target/canary: every record is a canary",
+                hint="give ordinary records too, whose canary is 0",
+            )
+        check_size(target.ordinary, needs_membership_of=shadows)
     except (InputError, UnresolvedError) as error:
         raise type(error)(f"{path}: {error.message}", hint=error.hint) from None
     return target, shadows
@@ -70,7 +78,7 @@ def load(path: Path) -> tuple[Observations, list[Observations]]:
 def _read(answers: _Answers) -> tuple[Observations, list[Observations]]:
     """The target and the shadows, complete and consistent with each other."""
     # The target's own arrays first: a bad one is named as the target's, not as that of a reference with its labels.
-    target = answers.of("target")
+    target = answers.of("target", **answers.marks("target"))
     numbers = answers.numbers("shadow/")
     population = _population(answers)
     shadows = [_shadow(answers, k, numbers, population) for k in numbers]
@@ -220,6 +228,16 @@ class _Answers:
             extra["ids"] = self._distinct(f"{prefix}/ids")
         with self._named():
             return Observations(labels=labels, name=prefix, **extra, **more)
+
+    def marks(self, prefix: str) -> dict[str, Any]:
+        """What a person says of the records under ``prefix``: their groups, and which are canaries."""
+        start, groups = f"{prefix}/groups/", {}
+        for key in self.under(start):
+            check_name(name := key.removeprefix(start), where=f"{self.path}: key {key}")
+            groups[name] = as_column(self._array(key), where=f"{self.path}: key {key}")
+        key = f"{prefix}/canary"
+        canary = as_canary(self._array(key), where=f"{self.path}: key {key}") if key in self.keys else None
+        return {"groups": groups, "canary": canary}
 
     def _distinct(self, key: str) -> IntArray:
         """A vector in which no number occurs twice."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,24 +28,27 @@ class Table:
         values: float64 ``[n, d]``, finite, in the order of the columns.
         classes: the column of classes, as written.
         label: name of that column.
+        apart: name of a column that no model is fed -> its cells as written.
     """
 
     values: FloatArray
     classes: tuple[str, ...]
     label: str
+    apart: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def read(path: Path, *, label: str | None = None) -> Table:
+def read(path: Path, *, label: str | None = None, apart: Sequence[str] = ()) -> Table:
     """Read a table by its suffix; see :func:`read_csv` and :func:`read_parquet`."""
-    return read_csv(path, label=label) if path.suffix == ".csv" else read_parquet(path, label=label)
+    return (read_csv if path.suffix == ".csv" else read_parquet)(path, label=label, apart=apart)
 
 
-def read_csv(path: Path, *, label: str | None = None) -> Table:
+def read_csv(path: Path, *, label: str | None = None, apart: Sequence[str] = ()) -> Table:
     """Read a .csv file with a header.
 
     Args:
         path: the file.
         label: name of the column of classes; None takes :data:`LABEL`.
+        apart: columns that no model is fed; those that the file has are read as texts.
 
     Raises:
         InputError: the file or a cell cannot be used; the message names line and column.
@@ -53,23 +56,30 @@ def read_csv(path: Path, *, label: str | None = None) -> Table:
     rows = rows_of_csv(path)
     _, header = next(rows, (0, []))
     place = _column(path, header, label or LABEL)
-    classes, values = [], []
+    aside = _aside(path, header, place, apart)
+    classes, values, cells = [], [], []
     for line, row in rows:
         if len(row) != len(header):
             raise InputError(f"{path}: line {line} has {len(row)} cells, the header has {len(header)}")
         classes.append(row[place])
-        values.append([_number(path, line, header[k], cell) for k, cell in enumerate(row) if k != place])
+        cells.append([row[k] for k in aside])
+        values.append(
+            [_number(path, line, header[k], cell) for k, cell in enumerate(row) if k != place and k not in aside]
+        )
     if not values:
         raise InputError(f"{path}: there are no records below the header")
-    return Table(np.array(values, dtype=np.float64), tuple(classes), header[place])
+    columns = zip(*cells, strict=True)
+    named = {header[k]: tuple(column) for k, column in zip(aside, columns, strict=True)} if aside else {}
+    return Table(np.array(values, dtype=np.float64), tuple(classes), header[place], named)
 
 
-def read_parquet(path: Path, *, label: str | None = None) -> Table:
+def read_parquet(path: Path, *, label: str | None = None, apart: Sequence[str] = ()) -> Table:
     """Read a .parquet file.
 
     Args:
         path: the file.
         label: name of the column of classes; None takes :data:`LABEL`.
+        apart: columns that no model is fed; those that the file has are read as texts.
 
     Raises:
         InputError: the file or a column cannot be used; the message names it.
@@ -86,20 +96,22 @@ def read_parquet(path: Path, *, label: str | None = None) -> Table:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not a readable .parquet file: {reason}") from None
     place = _column(path, table.column_names, label or LABEL)
+    aside = _aside(path, table.column_names, place, apart)
     for column in table.column_names:
         nulls = np.flatnonzero(table[column].is_null().to_numpy())
         if len(nulls):
             raise InputError(f"{path}: column {column}: row {int(nulls[0]) + 1} is empty")
     values = []
-    for k, field in enumerate(table.schema):
-        if k != place:
-            if not (pyarrow.types.is_integer(field.type) or pyarrow.types.is_floating(field.type)):
-                raise InputError(f"{path}: column {field.name} holds {field.type}, not numbers", hint="encode it")
+    for k, column in enumerate(table.schema):
+        if k != place and k not in aside:
+            if not (pyarrow.types.is_integer(column.type) or pyarrow.types.is_floating(column.type)):
+                raise InputError(f"{path}: column {column.name} holds {column.type}, not numbers", hint="encode it")
             values.append(table[k].to_numpy().astype(np.float64))
     if table.num_rows == 0:
         raise InputError(f"{path}: there are no records")
     classes = tuple(str(value) for value in table[place].to_pylist())
-    return Table(np.stack(values, axis=1), classes, table.schema[place].name)
+    named = {table.schema[k].name: tuple(str(value) for value in table[k].to_pylist()) for k in aside}
+    return Table(np.stack(values, axis=1), classes, table.schema[place].name, named)
 
 
 def _column(path: Path, header: Sequence[str], label: str) -> int:
@@ -120,6 +132,22 @@ def _column(path: Path, header: Sequence[str], label: str) -> int:
     if len(header) < 2:
         raise InputError(f"{path}: there is no column beside {label!r}")
     return list(header).index(label)
+
+
+def _aside(path: Path, header: Sequence[str], place: int, apart: Sequence[str]) -> list[int]:
+    """Where the columns are that no model is fed.
+
+    Raises:
+        InputError: the column of classes is among them, or nothing else is left.
+    """
+    aside = [k for k, name in enumerate(header) if name in apart]
+    if place in aside:
+        raise InputError(
+            f"{path}: column {header[place]} holds the classes, which have slices already", hint="leave it out"
+        )
+    if len(aside) + 1 == len(header):
+        raise InputError(f"{path}: there is no column left to feed to the model beside {', '.join(header)}")
+    return aside
 
 
 def _number(path: Path, line: int, column: str, cell: str) -> float:

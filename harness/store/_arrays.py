@@ -4,6 +4,7 @@
 
     answers.zarr/<population>/<model>/<variant>/<runtime>     float32 [n, C], checksummed chunks of a few batches
     populations.zarr/<population>/labels, ids                 int64 [n]
+    populations.zarr/<population>/groups/<k>                  int64 [n], places in the column's values, which it carries
     populations.zarr/<population>/membership/<model>          int64 [n], 1 for members
     populations.zarr/<population>/training/<model>            int64 [n], 1 where the model was trained on the record
     fits.zarr/<view>                                          float64 [n], one fitted attack's scores, kept as they come
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,36 @@ class Arrays:
     def read_ids(self, population: str) -> IntArray:
         """The ids of a population's records, int64 ``[n]``."""
         return np.asarray(self._read(f"populations.zarr/{population}/ids"), dtype=np.int64)
+
+    def write_groups(self, population: str, groups: Mapping[str, Array]) -> None:
+        """Keep what each record has in each column of groups, in place of what was kept before."""
+        shutil.rmtree(_inside(self._folder, f"populations.zarr/{population}/groups"), ignore_errors=True)
+        for number, (name, column) in enumerate(groups.items()):
+            values, codes = np.unique(column, return_inverse=True)
+            write_array(
+                _inside(self._folder, f"populations.zarr/{population}/groups/{number}"),
+                codes.astype(np.int64),
+                column=name,
+                cells=json.dumps(values.tolist()),
+            )
+
+    def read_groups(self, population: str) -> dict[str, Array]:
+        """Name of a column -> what each record has there, integers or texts ``[n]``.
+
+        Raises:
+            RunError: a column is damaged.
+        """
+        groups: dict[str, Array] = {}
+        folder = self._folder / "populations.zarr" / population / "groups"
+        for place in sorted(folder.glob("[0-9]*"), key=lambda place: int(place.name)):
+            codes = self._read(str(place.relative_to(self._folder)))
+            try:
+                attributes = zarr.open_array(place, mode="r").attrs
+                values = np.asarray(json.loads(str(attributes["cells"])))
+                groups[str(attributes["column"])] = values[codes]
+            except (KeyError, ValueError, IndexError) as error:
+                raise RunError(f"{place}: damaged: {error}", hint="run `edgeleak collect` again") from None
+        return groups
 
     def write_membership(self, population: str, model: str, *, membership: IntArray, training: IntArray) -> None:
         """Keep who of a population counts as a model's member, and what the model was really trained on.

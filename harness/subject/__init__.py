@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.subject.names import AUDIT, CONTROL, ORIGINAL, POPULATION, TARGET
+from harness.subject.names import AUDIT, CANARIES, CONTROL, ORIGINAL, POPULATION, TARGET
 
 if TYPE_CHECKING:
     from harness.config import AuditConfig
     from harness.store import Run
     from harness.subject._protocol import Subject
 
-__all__ = ["AUDIT", "CONTROL", "ORIGINAL", "POPULATION", "TARGET", "load"]
+__all__ = ["AUDIT", "CANARIES", "CONTROL", "ORIGINAL", "POPULATION", "TARGET", "load"]
 
 
 def load(config: AuditConfig, run: Run | None = None) -> Subject:

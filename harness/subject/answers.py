@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from harness.config import AuditConfig
 from harness.config._section import NAME
@@ -13,7 +15,7 @@ from harness.data import answers
 from harness.errors import InputError
 from harness.store import Run
 from harness.subject._inputs import keep_inputs, require_unchanged
-from harness.types import Observations
+from harness.types import IntArray, Observations
 
 __all__ = ["AnswersSubject"]
 
@@ -24,13 +26,17 @@ class AnswersSubject:
 
     Args:
         config: the audit.
-        target: the target's answers, with membership.
+        target: the target's answers to ordinary records, with membership.
         shadows: the shadows' answers; attacks are cross-fitted over the target's records where there are none.
+        canaries: the target's answers to records that were inserted on purpose; None where there are none.
+        rows: how a person knows the ordinary records: their ids, else their rows in the file, int64 ``[n]``.
     """
 
     config: AuditConfig
     target: Observations
     shadows: tuple[Observations, ...]
+    canaries: Observations | None = None
+    rows: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @classmethod
     def load(cls, config: AuditConfig, run: Run | None = None) -> AnswersSubject:
@@ -59,7 +65,11 @@ class AnswersSubject:
                 inputs = [(path, hashlib.file_digest(file, "sha256").hexdigest())]
             require_unchanged(run, inputs)
             keep_inputs(run, inputs)
-        return cls(config, target, tuple(shadows))
+        # Attacks know records by their ids where they have any; a person knows them by their rows in the file.
+        rows = np.arange(len(target)) if target.ids is None else target.ids
+        if target.canary is not None:
+            rows = rows[target.canary == 0]
+        return cls(config, target.ordinary, tuple(shadows), target.canaries, rows)
 
     def summary(self) -> dict[str, object]:
         """How many records play which role, for the report."""
@@ -73,5 +83,6 @@ class AnswersSubject:
             "nonmembers": int(len(membership) - membership.sum()),
             "population": 0 if population is None else len(population),
             "shadows": len(self.shadows),
+            **({} if self.canaries is None else {"canaries": len(self.canaries)}),
             "warnings": [],
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["AUDIT", "CONTROL", "ORIGINAL", "POPULATION", "TARGET"]
+__all__ = ["AUDIT", "CANARIES", "CONTROL", "ORIGINAL", "POPULATION", "TARGET"]
 
 # The audited model.
 TARGET = "target"
@@ -12,5 +12,7 @@ ORIGINAL = "original"
 CONTROL = "finetuned"
 # The population that attacks are scored on: the target's members and non-members.
 AUDIT = "audit"
+# Records that were inserted on purpose, each trained on or not by a fair coin: audited alone.
+CANARIES = "canaries"
 # Records in no model's training set.
 POPULATION = "population"

@@ -21,7 +21,7 @@ from harness.store import Run
 from harness.subject.queries import query_of
 from harness.types import Array, FloatArray, IntArray, Observations
 
-__all__ = ["Asked", "Evidence", "read"]
+__all__ = ["Asked", "Evidence", "read", "read_canaries"]
 
 FILE = "evidence.json"
 
@@ -55,6 +55,7 @@ class Evidence:
         shadows: the shadow models.
         outputs: ``variant/runtime`` -> form of the answers, see `harness.data.output_kind`; logits where not named.
         queries: need -> what a special query of the attacks was made with.
+        canaries: the audited model on the records that were inserted on purpose; None where there are none.
     """
 
     variants: tuple[str, ...]
@@ -64,11 +65,17 @@ class Evidence:
     shadows: tuple[Asked, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     queries: Mapping[str, fields.Node] = field(default_factory=dict)
+    canaries: Asked | None = None
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """Everything that is asked: the target, the shadows, and the target on canaries."""
+        return (self.target, *self.shadows, *([] if self.canaries is None else [self.canaries]))
 
     def populations_of(self, model: str) -> tuple[str, ...]:
         """Every population that a model is asked about: its own, those it is a reference for, and those outside."""
         names: list[str] = []
-        for one in (self.target, *self.shadows):
+        for one in self.asked:
             if model == one.model or model in one.references:
                 names += [one.population, one.outside]
         return tuple(name for name in dict.fromkeys(names) if name)
@@ -76,7 +83,7 @@ class Evidence:
     @property
     def fitted_on(self) -> tuple[str, ...]:
         """The populations on which attacks are scored and fitted, the audited one first."""
-        return tuple(dict.fromkeys(one.population for one in (self.target, *self.shadows)))
+        return tuple(dict.fromkeys(one.population for one in self.asked))
 
     def form(self, variant: str, runtime: str) -> str:
         """How a variant's answers are read."""
@@ -103,6 +110,7 @@ class Evidence:
                 tuple(map(_asked, node["shadows"])),
                 dict(node["outputs"]),
                 dict(node["queries"]),
+                _asked(node["canaries"]) if node.get("canaries") else None,
             )
         except (KeyError, TypeError) as error:
             raise RunError(f"{run.folder / FILE}: damaged: {error}", hint="run `edgeleak collect` again") from None
@@ -125,6 +133,19 @@ def read(run: Run, runtime: str) -> tuple[Observations, list[Observations]]:
     return observer.of(observer.evidence.target), [observer.of(one) for one in observer.evidence.shadows]
 
 
+def read_canaries(run: Run, runtime: str) -> Observations | None:
+    """The target on the records that were inserted on purpose; None where there are none.
+
+    Raises:
+        RunError: something is missing or damaged.
+    """
+    evidence = Evidence.read(run)
+    if evidence.canaries is None:
+        return None
+    observed = _Observer(run, evidence, runtime).of(evidence.canaries)
+    return replace(observed, canary=np.ones(len(observed), dtype=np.int64))
+
+
 class _Observer:
     def __init__(self, run: Run, evidence: Evidence, runtime: str) -> None:
         self.evidence = evidence
@@ -135,6 +156,7 @@ class _Observer:
         own = replace(
             self._plain(one.model, one.population),
             membership=self._run.arrays.read_membership(one.population, one.model),
+            groups=self._run.arrays.read_groups(one.population),
             references=tuple(self._plain(other, one.population) for other in one.references),
             reference_membership=self._training(one),
             population=self._outside(one),

@@ -23,7 +23,7 @@ from harness.subject._fitting import check_classes, deploy, fitted
 from harness.subject._inputs import keep_inputs, require_unchanged
 from harness.subject._keras import SUFFIX, converted
 from harness.subject._pools import Pool, read_pools
-from harness.subject.names import AUDIT, POPULATION, TARGET
+from harness.subject.names import AUDIT, CANARIES, POPULATION, TARGET
 from harness.subject.observations import Asked, Evidence
 from harness.types import Artifact, IntArray, Records, TensorSpec
 from protos.runtimes import RUNTIMES, by_suffix
@@ -95,6 +95,7 @@ class SuppliedSubject:
             shadows=tuple(
                 Asked(one, one, tuple(other for other in shadows if other != one), outside) for one in shadows
             ),
+            canaries=Asked(TARGET, CANARIES, shadows, outside) if CANARIES in self.pools else None,
         )
 
     def population(self, name: str) -> Records:
@@ -103,7 +104,12 @@ class SuppliedSubject:
 
     def membership(self, model: str, ids: IntArray) -> IntArray:
         """1 where a record is a member of the model, 0 elsewhere, `[n]`."""
-        return np.isin(ids, self.pools[AUDIT if model == TARGET else model].members).astype(np.int64)
+        own = [
+            self.pools[name].members
+            for name in ((AUDIT, CANARIES) if model == TARGET else (model,))
+            if name in self.pools
+        ]
+        return np.isin(ids, np.concatenate(own)).astype(np.int64)
 
     def training(self, model: str, ids: IntArray) -> IntArray:
         """1 where the model was trained on the record, as its owner says, `[n]`."""
@@ -126,7 +132,11 @@ class SuppliedSubject:
             ready, answers = fitted(device, artifact, self.population(pool), self._source(pool))
             self.output_form(ready, answers)  # what is neither confidences nor logits is refused before the long run
             prepared.append(ready)
-        check_classes(prepared, {self._source(name): pool.records.labels for name, pool in self.pools.items()})
+        labels: dict[str, IntArray] = {}
+        for population, held in self.pools.items():  # canaries lie in the same files as the other audited records
+            files = self._source(population)
+            labels[files] = np.concatenate([labels.get(files, np.empty(0, dtype=np.int64)), held.records.labels])
+        check_classes(prepared, labels)
         return prepared
 
     def file_results(self, artifacts: Sequence[Artifact]) -> list[ArtifactResult]:
@@ -172,6 +182,7 @@ class SuppliedSubject:
             "nonmembers": len(pool.records) - len(pool.members),
             "population": len(self.pools[POPULATION].records) if POPULATION in self.pools else 0,
             "shadows": len(self.config.shadow),
+            **({"canaries": len(self.pools[CANARIES].records)} if CANARIES in self.pools else {}),
             "inputs": {
                 name: {"dtype": values.dtype.name, "shape": list(values.shape[1:])}
                 for name, values in pool.records.inputs.items()
@@ -232,7 +243,7 @@ def _files_of(config: AuditConfig, pool: str) -> Iterator[str]:
     """The files that hold a pool's records."""
     assert config.records is not None, "the configuration is of this kind"  # noqa: S101
     records = config.records
-    if pool == AUDIT:
+    if pool in (AUDIT, CANARIES):
         names = (records.file, records.members, records.nonmembers)
     elif pool == POPULATION:
         names = (records.population, None, None)

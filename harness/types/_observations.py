@@ -11,7 +11,7 @@ import numpy as np
 from harness.errors import InputError
 from harness.types._arrays import Array, FloatArray, IntArray
 
-__all__ = ["PROBABILITY_FLOOR", "SUM_TOLERANCE", "Observations"]
+__all__ = ["PROBABILITY_FLOOR", "SUM_TOLERANCE", "Observations", "check_groups"]
 
 # Rows of confidences must sum to one within this; int8 softmax steps of 1/256 over many classes stay inside it.
 SUM_TOLERANCE = 0.02
@@ -36,6 +36,9 @@ class Observations:
         population: the same model (and the same references) on records outside every model's training set (RMIA's Z).
         ids: stable id of each record, int64 ``[n]``, where known: the same record in two populations has the same id.
         sensitivity: variant -> how much each confidence moves under noise on the record, ``[n, C]`` (SAMIA).
+        groups: name of a column -> what each record has there, integers or texts ``[n]``: leakage is reported by it.
+        canary: 1 for records that were inserted on purpose, each trained on or not by a fair coin of its own, int64
+            ``[n]``; None where there are none.
         name: how error messages call this population, e.g. ``target`` or ``shadow/0``.
 
     Raises:
@@ -52,6 +55,8 @@ class Observations:
     population: Observations | None = None
     ids: IntArray | None = None
     sensitivity: Mapping[str, Array] = field(default_factory=dict)
+    groups: Mapping[str, Array] = field(default_factory=dict)
+    canary: IntArray | None = None
     name: str = "target"
 
     def __post_init__(self) -> None:
@@ -83,11 +88,14 @@ class Observations:
         if self.ids is not None and len(self.ids) != n:
             raise InputError(f"{self.name}/ids: {len(self.ids)} entries for {n} labels")
         self._check_classes()
-        if self.membership is not None:
-            if len(self.membership) != n:
-                raise InputError(f"{self.name}/membership: {len(self.membership)} entries for {n} labels")
-            if not np.isin(self.membership, (0, 1)).all():
-                raise InputError(f"{self.name}/membership: holds values other than 0 and 1")
+        for what, marks in (("membership", self.membership), ("canary", self.canary)):
+            if marks is None:
+                continue
+            if len(marks) != n:
+                raise InputError(f"{self.name}/{what}: {len(marks)} entries for {n} labels")
+            if not np.isin(marks, (0, 1)).all():
+                raise InputError(f"{self.name}/{what}: holds values other than 0 and 1")
+        check_groups(self.groups, n, name=self.name)
 
     def _check_classes(self) -> None:
         """Raise unless all answers, and the sensitivities, are about the same classes."""
@@ -153,8 +161,24 @@ class Observations:
             references=tuple(r.take(rows) for r in self.references),
             ids=None if self.ids is None else self.ids[rows],
             sensitivity={k: v[rows] for k, v in self.sensitivity.items()},
+            groups={k: v[rows] for k, v in self.groups.items()},
+            canary=None if self.canary is None else self.canary[rows],
             reference_membership=None if self.reference_membership is None else self.reference_membership[:, rows],
         )
+
+    @property
+    def ordinary(self) -> Observations:
+        """The records that are no canaries: leakage is measured on them; these same observations where all are."""
+        if self.canary is None or not self.canary.any():
+            return self
+        return self.take(np.flatnonzero(self.canary == 0))
+
+    @property
+    def canaries(self) -> Observations | None:
+        """The records that were inserted on purpose; None where there are none."""
+        if self.canary is None or not self.canary.any():
+            return None
+        return self.take(np.flatnonzero(self.canary == 1))
 
     def _require(self, variant: str) -> Array:
         try:
@@ -162,3 +186,16 @@ class Observations:
         except KeyError:
             known = ", ".join(self.variants) or "none"
             raise InputError(f"{self.name}/confidences/{variant}: missing; present: {known}") from None
+
+
+def check_groups(groups: Mapping[str, Array], n: int, *, name: str) -> None:
+    """Raise unless each column of groups has one integer or text a record.
+
+    Raises:
+        InputError: the column is named.
+    """
+    for column, values in groups.items():
+        if values.shape != (n,):
+            raise InputError(f"{name}/groups/{column}: shape {list(values.shape)}, expected [{n}]")
+        if values.dtype.kind not in "iuU":
+            raise InputError(f"{name}/groups/{column}: holds {values.dtype}, expected integers or texts")

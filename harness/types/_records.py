@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.errors import InputError
 from harness.types._arrays import Array, IntArray
+from harness.types._observations import check_groups
 
 __all__ = ["Artifact", "Records", "TensorSpec"]
 
@@ -71,6 +72,8 @@ class Records:
         inputs: name -> ``[n, ...]`` in the dtype that the model's author feeds.
         labels: true class of each record, int64 ``[n]``.
         ids: stable id of each record in its data set, int64 ``[n]``.
+        groups: name of a column -> what each record has there, integers or texts ``[n]``; no model is fed them.
+        canary: 1 for records that were inserted on purpose, int64 ``[n]``; None where there are none.
 
     Raises:
         InputError: lengths differ, an array is empty or an input holds NaN or infinity.
@@ -79,6 +82,8 @@ class Records:
     inputs: Mapping[str, Array]
     labels: IntArray
     ids: IntArray
+    groups: Mapping[str, Array] = field(default_factory=dict)
+    canary: IntArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -91,10 +96,19 @@ class Records:
                 raise InputError(f"records: input {name!r} has {len(values)} rows for {n} labels")
             if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
                 raise InputError(f"records: input {name!r} holds NaN or infinity")
+        check_groups(self.groups, n, name="records")
+        if self.canary is not None and (len(self.canary) != n or not np.isin(self.canary, (0, 1)).all()):
+            raise InputError(f"records: canary: expected 0 or 1 for each of {n} labels")
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: IntArray | slice) -> Records:
         """The records at ``rows``, in that order."""
-        return Records({k: v[rows] for k, v in self.inputs.items()}, self.labels[rows], self.ids[rows])
+        return Records(
+            {k: v[rows] for k, v in self.inputs.items()},
+            self.labels[rows],
+            self.ids[rows],
+            {k: v[rows] for k, v in self.groups.items()},
+            None if self.canary is None else self.canary[rows],
+        )

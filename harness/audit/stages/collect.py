@@ -123,9 +123,10 @@ def _questions(
     names = evidence.populations_of(model)
     for name in names:
         yield name, audited.population(name), f"{name} records"
-    own = next(one.population for one in (evidence.target, *evidence.shadows) if one.model == model)
+    own = [one.population for one in evidence.asked if one.model == model]
     for query in queries.values():
-        yield from query.copies(own, audited.population(own))
+        for name in own:
+            yield from query.copies(name, audited.population(name))
 
 
 def _keep_populations(run: Run, audited: Subject, evidence: Evidence) -> None:
@@ -133,6 +134,7 @@ def _keep_populations(run: Run, audited: Subject, evidence: Evidence) -> None:
     for name in dict.fromkeys(name for model in models for name in evidence.populations_of(model)):
         records = audited.population(name)
         run.arrays.write_population(name, labels=records.labels, ids=records.ids)
+        run.arrays.write_groups(name, records.groups)
         for model in models:
             run.arrays.write_membership(
                 name,
