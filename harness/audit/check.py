@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness import attacks, policy
 from harness.attacks import Need
 from harness.config import AuditConfig
+from harness.data.exposed_outputs import Exposure, require_usable
 from harness.devices import check_url
 from harness.subject.answers import AnswersSubject
 
@@ -18,11 +19,12 @@ def check(config: AuditConfig) -> None:
         ConfigError: data set, model, variant, quantizer or attack is not known, records do not suffice, or a rule of
             the policy can never be answered.
         InputError, ArtifactError: a file is missing or malformed.
-        UsageError: the device's address has no known form, or an attack is not known.
+        UsageError: the device's address has no known form, or an attack is not known or needs more than the app shows.
         UnresolvedError: there are too few records.
     """
     names = attacks.headline() if config.attack.names is None else config.attack.names
     needs = {name: attacks.attack_class(name).needs for name in names}
+    require_usable(names, Exposure.of(config.attack))
     if config.kind != "answers":
         check_url(config.device.url)
     variants, controls, given = _CHECKS[config.kind](config)

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from harness import __version__
-from harness.config import AuditConfig, load
+from harness.config import Answers, AuditConfig, load
 from harness.errors import EdgeleakError, UsageError
 from harness.subject.draft import Draft
 
@@ -68,6 +68,18 @@ AttackOption = Annotated[
     list[str] | None,
     typer.Option("--attack", help="An attack to run; repeat. Default: the strongest of each family.", metavar="NAME"),
 ]
+AnswersOption = Annotated[
+    Answers | None,
+    typer.Option(
+        "--answers",
+        help="What the app shows: the confidence vector, its top-k classes, or the label alone; the device is then "
+        "asked about disturbed copies too.",
+    ),
+]
+TopKOption = Annotated[
+    int | None,
+    typer.Option("--top-k", help="Classes that it shows, with --answers top-k; default 3.", min=1, metavar="K"),
+]
 MaxAucOption = Annotated[
     float | None, typer.Option("--max-auc", help="Fail where an attack's AUC is above this.", metavar="X")
 ]
@@ -101,6 +113,17 @@ def show_sentences(result: dict[str, Any], sentences: Iterable[str], files: Iter
     for sentence in sentences:
         out.print(f"- {sentence}", soft_wrap=True, markup=False)
     out.print("\nWritten: " + ", ".join(map(str, files)), soft_wrap=True, markup=False)
+
+
+def exposed(answers: Answers | None, top_k: int | None) -> dict[str, object]:
+    """The keys of `[attack]` that the options set.
+
+    Raises:
+        UsageError: a number of classes is given and not that the app shows so many.
+    """
+    if top_k is not None and answers != "top-k":
+        raise UsageError(f"--top-k {top_k}: says how many classes the app shows", hint="add --answers top-k")
+    return {key: value for key, value in (("answers", answers), ("top_k", top_k)) if value is not None}
 
 
 def configure(source: Path, *, device: str | None = None, seed: int | None = None, null: bool = False) -> AuditConfig:

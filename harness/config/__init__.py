@@ -3,13 +3,14 @@
 from harness.config._audit import VOLATILE_SECTIONS, AuditConfig, Kind
 from harness.config._gate import ADVERSARIES, GateConfig, GateRule, RuleKind
 from harness.config._load import load, parse, read, validate
-from harness.config._measuring import AttackConfig, BenchConfig, CollectConfig, DeviceConfig, TimeoutsConfig
+from harness.config._measuring import Answers, AttackConfig, BenchConfig, CollectConfig, DeviceConfig, TimeoutsConfig
 from harness.config._subjects import AnswersConfig, ArtifactConfig, RecordsConfig, ShadowConfig
 from harness.config._trained import CompressionConfig, DataConfig, ExportConfig, MisConfig, ModelConfig, TrainingConfig
 
 __all__ = [
     "ADVERSARIES",
     "VOLATILE_SECTIONS",
+    "Answers",
     "AnswersConfig",
     "ArtifactConfig",
     "AttackConfig",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from harness.config._section import Count, Rate, Section
 
-__all__ = ["AttackConfig", "BenchConfig", "CollectConfig", "DeviceConfig", "TimeoutsConfig"]
+__all__ = ["Answers", "AttackConfig", "BenchConfig", "CollectConfig", "DeviceConfig", "TimeoutsConfig"]
 
 # Up to a year: far beyond any audit, and far below where a deadline's nanoseconds overflow.
 Seconds = Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)]
+# What an app shows of a model's answers: the confidence vector, its largest classes, or the top class alone.
+Answers = Literal["vector", "top-k", "label"]
 
 
 class CollectConfig(Section):
@@ -26,12 +28,19 @@ class AttackConfig(Section):
     `samia` asks the device about noisy copies of the records: how many, and how large the noise is; None means the
     published size, or one step of the input's quantization where a variant computes in 8 bits and that is larger.
     `delta` is that of the bounds of epsilon in the report's section on differential privacy; 0 means pure.
+    `answers` is what the app shows of its answers, of the shadows' and references' too: the confidence `vector`, the
+    `top_k` largest classes, or the `label` alone. With `label`, the device is asked about `label_copies` disturbed
+    copies of each record, for NR, SR and MR alike; `label_noise` scales how far they are disturbed.
     """
 
     names: tuple[str, ...] | None = None
     level: Rate = 0.95
     fprs: Annotated[tuple[Rate, ...], Field(min_length=1)] = (0.05, 0.01)
     delta: Annotated[float, Field(ge=0, lt=1)] = 1e-5
+    answers: Answers = "vector"
+    top_k: Count = 3
+    label_copies: Annotated[int, Field(ge=1, le=1000)] = 16
+    label_noise: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 1.0
     samia_draws: Annotated[int, Field(ge=1, le=100)] = 10
     samia_epsilon: Annotated[float, Field(gt=0)] | None = None
 

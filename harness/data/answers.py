@@ -7,6 +7,7 @@ Keys, with ``n`` records and ``C`` classes; ``logits`` may stand wherever ``conf
     target/confidences/<variant>                  float  [n, C]
     target/ids                                    int    [n]      optional: stable ids of the records
     target/sensitivity/<variant>                  float  [n, C]   optional: for SAMIA
+    target/votes/<variant>                        float  [n, C]   optional: for apps that answer the top class alone
     target/groups/<name>                          int or text [n]  optional: leakage is reported by its values
     target/canary                                 0/1    [n]      optional: records inserted on purpose, by a fair coin
     shadow/<k>/labels, membership, ids, confidences/<variant>     optional: shadow k's answers to its own records
@@ -17,6 +18,13 @@ Keys, with ``n`` records and ``C`` classes; ``logits`` may stand wherever ``conf
     population/labels                             int    [m]      optional: records outside every training set
     population/target/confidences/<variant>       float  [m, C]
     population/shadow/<k>/confidences/<variant>   float  [m, C]
+
+Votes are, for each class, how many disturbed copies of the record were answered with it (whole numbers, the record
+itself not counted), or which share of them (rows sum to one). They may stand beside every set of answers, as under
+``target/``: ``shadow/<k>/votes/<variant>``, ``shadow/<k>/cross/<j>/votes/<variant>``, ``cross/<k>/votes/<variant>``,
+``population/target/votes/<variant>``, ``population/shadow/<k>/votes/<variant>``. Where the target has them, every set
+has to. They are used where an app is said to answer the label alone. Of the confidences then only the top class is
+used: who has none gives rows of 0 and a single 1. Without votes the answer to the record itself is all that is seen.
 """
 
 from __future__ import annotations
@@ -30,22 +38,30 @@ from typing import Any
 import numpy as np
 
 from harness.attacks._evaluate import check_size
+from harness.config import AttackConfig
+from harness.data.exposed_outputs import VECTOR, Exposure, Votes
 from harness.data.groups import as_canary, as_column, check_name
 from harness.data.npz import Archive
 from harness.errors import InputError, UnresolvedError
-from harness.types import Array, IntArray, Observations
+from harness.types import SUM_TOLERANCE, Array, IntArray, Observations
 
-__all__ = ["load"]
+__all__ = ["exposure_of", "load"]
 
 KINDS = ("confidences", "logits")
 # Fields of Observations that hold one array per variant.
 TABLES = (*KINDS, "sensitivity")
 # Larger logits are no model's, and their differences would overflow.
 LARGEST = float(np.finfo(np.float32).max)
+# How many copies shares of votes are taken to be of.
+SHARED_COPIES = AttackConfig().label_copies
 
 
-def load(path: Path) -> tuple[Observations, list[Observations]]:
+def load(path: Path, exposure: Exposure = VECTOR) -> tuple[Observations, list[Observations]]:
     """Read a target and its shadows, with every array checked.
+
+    Args:
+        path: the file.
+        exposure: what the app shows of the answers: the target's, and likewise all others.
 
     Returns:
         The target, with references and population where the file has them, and the shadows in order of their number.
@@ -56,7 +72,7 @@ def load(path: Path) -> tuple[Observations, list[Observations]]:
     """
     path = Path(path)
     with Archive.open(path) as archive:
-        target, shadows = _read(_Answers(archive))
+        target, shadows = _read(_Answers(archive, exposure))
         unknown = archive.unread()
     if unknown:
         raise InputError(
@@ -73,6 +89,21 @@ def load(path: Path) -> tuple[Observations, list[Observations]]:
     except (InputError, UnresolvedError) as error:
         raise type(error)(f"{path}: {error.message}", hint=error.hint) from None
     return target, shadows
+
+
+def exposure_of(path: Path, settings: AttackConfig) -> Exposure:
+    """What the app shows as the configuration says, with as many copies as the target's votes are of.
+
+    Raises:
+        InputError: the file or its votes cannot be used.
+    """
+    exposure = Exposure.of(settings)
+    if exposure.answers != "label":
+        return exposure
+    with Archive.open(Path(path)) as archive:
+        answers = _Answers(archive, VECTOR)
+        copies = [answers.copies(key) for key in answers.under("target/votes/")]
+    return replace(exposure, copies=None if None in copies else max(map(int, filter(None, copies)), default=0))
 
 
 def _read(answers: _Answers) -> tuple[Observations, list[Observations]]:
@@ -160,7 +191,8 @@ def _answered(
 class _Answers:
     """An archive of answers: its arrays checked one by one and put together, each failure naming its key."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, exposure: Exposure) -> None:
+        self.exposure = exposure
         self.path = archive.path
         self.keys = archive.keys
         self.under = archive.under
@@ -227,7 +259,51 @@ class _Answers:
         if f"{prefix}/ids" in self.keys:
             extra["ids"] = self._distinct(f"{prefix}/ids")
         with self._named():
-            return Observations(labels=labels, name=prefix, **extra, **more)
+            whole = Observations(labels=labels, name=prefix, **extra, **more)
+        return self.exposure.restrict(whole, self._votes(whole))
+
+    def _votes(self, whole: Observations) -> dict[str, Votes]:
+        """The votes that stand beside some answers.
+
+        Raises:
+            InputError: they cannot be used, or are missing where the target has them.
+        """
+        start, target = f"{whole.name}/votes/", "target/votes/"
+        votes = {key.removeprefix(start): self._counts(key, whole) for key in self.under(start)}
+        for variant in (key.removeprefix(target) for key in self.under(target)):
+            if variant in whole.variants and variant not in votes:
+                raise InputError(
+                    f"{self.path}: key {start}{variant} is missing; the target has votes of this variant",
+                    hint="every model has to be asked about the same disturbed copies",
+                )
+        return votes
+
+    def copies(self, key: str) -> int | None:
+        """How many copies votes are of; None where they are shares."""
+        votes = self._floats(key).astype(np.float64)
+        if votes.ndim != 2 or not np.isfinite(votes).all() or (votes != np.floor(votes)).any():
+            return None  # damaged ones are refused where they are read
+        return int(votes.sum(axis=1).max(initial=0))
+
+    def _counts(self, key: str, whole: Observations) -> Votes:
+        """Votes as numbers of copies, ``[n, C]``; shares are taken to be of the number that an audit asks about."""
+        if key.rpartition("/")[2] not in whole.variants:
+            raise InputError(f"{self.path}: key {key}: there are no answers of this variant")
+        counts, shape = self._floats(key).astype(np.float64), (len(whole), whole.n_classes)
+        if counts.shape != shape:
+            raise InputError(f"{self.path}: key {key} has shape {list(counts.shape)}, expected {list(shape)}")
+        if not np.isfinite(counts).all() or (counts < 0).any():
+            raise InputError(f"{self.path}: key {key} holds NaN, infinity or a negative number")
+        sums, whole_numbers = counts.sum(axis=1), bool((counts == np.floor(counts)).all())
+        bad = np.flatnonzero(sums == 0 if whole_numbers else np.abs(sums - 1.0) > SUM_TOLERANCE)
+        if len(bad):
+            raise InputError(
+                f"{self.path}: key {key}: row {bad[0]} sums to {sums[bad[0]]:.4g}",
+                hint="give whole numbers of votes, at least one a record, or shares that sum to one",
+            )
+        if whole_numbers:
+            return Votes(counts, sums[:, np.newaxis])
+        return Votes(counts * SHARED_COPIES, SHARED_COPIES)
 
     def marks(self, prefix: str) -> dict[str, Any]:
         """What a person says of the records under ``prefix``: their groups, and which are canaries."""

@@ -12,12 +12,18 @@ import numpy as np
 from harness.config import AuditConfig
 from harness.config._section import NAME
 from harness.data import answers
+from harness.data.exposed_outputs import VECTOR, Exposure
 from harness.errors import InputError
 from harness.store import Run
 from harness.subject._inputs import keep_inputs, require_unchanged
 from harness.types import IntArray, Observations
 
 __all__ = ["AnswersSubject"]
+
+NO_VOTES = (
+    "the file holds no votes of disturbed copies (target/votes/<variant>), so attacks see the class that each record "
+    "was answered with and nothing more; an adversary who asks about such copies sees more"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +36,7 @@ class AnswersSubject:
         shadows: the shadows' answers; attacks are cross-fitted over the target's records where there are none.
         canaries: the target's answers to records that were inserted on purpose; None where there are none.
         rows: how a person knows the ordinary records: their ids, else their rows in the file, int64 ``[n]``.
+        exposure: what the app shows of the answers.
     """
 
     config: AuditConfig
@@ -37,6 +44,7 @@ class AnswersSubject:
     shadows: tuple[Observations, ...]
     canaries: Observations | None = None
     rows: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    exposure: Exposure = VECTOR
 
     @classmethod
     def load(cls, config: AuditConfig, run: Run | None = None) -> AnswersSubject:
@@ -53,7 +61,8 @@ class AnswersSubject:
         """
         assert config.answers is not None, "the configuration is of this kind"  # noqa: S101
         path = Path(config.answers.file)
-        target, shadows = answers.load(path)
+        exposure = answers.exposure_of(path, config.attack)
+        target, shadows = answers.load(path, exposure)
         for variant in target.variants:
             if not re.fullmatch(NAME, variant):
                 raise InputError(
@@ -69,7 +78,15 @@ class AnswersSubject:
         rows = np.arange(len(target)) if target.ids is None else target.ids
         if target.canary is not None:
             rows = rows[target.canary == 0]
-        return cls(config, target.ordinary, tuple(shadows), target.canaries, rows)
+        return cls(config, target.ordinary, tuple(shadows), target.canaries, rows, exposure)
+
+    def whole(self) -> Observations:
+        """The target's answers as the file holds them: accuracy is theirs, and not that of votes."""
+        assert self.config.answers is not None  # noqa: S101 - see load
+        if self.exposure.answers != "label":
+            return self.target
+        target, _ = answers.load(Path(self.config.answers.file))
+        return target.ordinary
 
     def summary(self) -> dict[str, object]:
         """How many records play which role, for the report."""
@@ -84,5 +101,6 @@ class AnswersSubject:
             "population": 0 if population is None else len(population),
             "shadows": len(self.shadows),
             **({} if self.canaries is None else {"canaries": len(self.canaries)}),
-            "warnings": [],
+            "exposure": self.exposure.to_json(),
+            "warnings": [NO_VOTES] if self.exposure.answers == "label" and self.exposure.copies == 0 else [],
         }

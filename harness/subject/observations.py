@@ -16,6 +16,7 @@ from scipy.special import softmax
 
 from harness import fields
 from harness.data import output_kind
+from harness.data.exposed_outputs import VECTOR, Exposure
 from harness.errors import RunError
 from harness.store import Run
 from harness.subject.queries import query_of
@@ -56,6 +57,7 @@ class Evidence:
         outputs: ``variant/runtime`` -> form of the answers, see `harness.data.output_kind`; logits where not named.
         queries: need -> what a special query of the attacks was made with.
         canaries: the audited model on the records that were inserted on purpose; None where there are none.
+        exposure: what the app shows of its answers.
     """
 
     variants: tuple[str, ...]
@@ -66,6 +68,7 @@ class Evidence:
     outputs: Mapping[str, str] = field(default_factory=dict)
     queries: Mapping[str, fields.Node] = field(default_factory=dict)
     canaries: Asked | None = None
+    exposure: Exposure = VECTOR
 
     @property
     def asked(self) -> tuple[Asked, ...]:
@@ -91,7 +94,7 @@ class Evidence:
 
     def write(self, run: Run) -> None:
         """Keep the evidence in the run."""
-        run.write_json(FILE, asdict(self))
+        run.write_json(FILE, asdict(self) | {"exposure": self.exposure.to_json()})
 
     @classmethod
     def read(cls, run: Run) -> Self:
@@ -111,17 +114,26 @@ class Evidence:
                 dict(node["outputs"]),
                 dict(node["queries"]),
                 _asked(node["canaries"]) if node.get("canaries") else None,
+                Exposure.from_json(fields.mapping(node, "exposure")),
             )
         except (KeyError, TypeError) as error:
             raise RunError(f"{run.folder / FILE}: damaged: {error}", hint="run `edgeleak collect` again") from None
 
 
-def read(run: Run, runtime: str) -> tuple[Observations, list[Observations]]:
+def read(run: Run, runtime: str, exposure: Exposure | None = None) -> tuple[Observations, list[Observations]]:
     """The target on the audited records, and each shadow on its own.
 
     Each population carries the answers of its reference models: the shadows for the target, the other shadows for a
     shadow. Which reference was trained on which record is stated where it is not "none of them". Answers to special
     queries, such as noisy copies, come along where the audit's attacks asked for them.
+
+    The run holds whole answers wherever the device gave them; all models' are seen as the app shows them.
+
+    Args:
+        run: an open run, collected.
+        runtime: where the variants ran.
+        exposure: what the app shows; None takes what the audit says. Of the top class alone, a run without disturbed
+            copies knows one vote a record.
 
     Returns:
         The target's observations and the shadows'.
@@ -129,7 +141,8 @@ def read(run: Run, runtime: str) -> tuple[Observations, list[Observations]]:
     Raises:
         RunError: something is missing or damaged.
     """
-    observer = _Observer(run, Evidence.read(run), runtime)
+    evidence = Evidence.read(run)
+    observer = _Observer(run, evidence, runtime, evidence.exposure if exposure is None else exposure)
     return observer.of(observer.evidence.target), [observer.of(one) for one in observer.evidence.shadows]
 
 
@@ -142,14 +155,19 @@ def read_canaries(run: Run, runtime: str) -> Observations | None:
     evidence = Evidence.read(run)
     if evidence.canaries is None:
         return None
-    observed = _Observer(run, evidence, runtime).of(evidence.canaries)
+    observed = _Observer(run, evidence, runtime, evidence.exposure).of(evidence.canaries)
     return replace(observed, canary=np.ones(len(observed), dtype=np.int64))
 
 
 class _Observer:
-    def __init__(self, run: Run, evidence: Evidence, runtime: str) -> None:
+    def __init__(self, run: Run, evidence: Evidence, runtime: str, exposure: Exposure) -> None:
         self.evidence = evidence
-        self._run, self._runtime = run, runtime
+        self._run, self._runtime, self._exposure = run, runtime, exposure
+        queries = [query_of(need).from_json(settings) for need, settings in evidence.queries.items()]
+        # Of the top class alone the disturbed copies are the answers; the noisy ones compare confidence vectors.
+        self._of_all = [one for one in queries if one.of_references and exposure.answers == "label"]
+        self._of_own = [one for one in queries if not one.of_references and exposure.answers == "vector"]
+        self._seen: dict[tuple[str, str], Observations] = {}
 
     def of(self, one: Asked) -> Observations:
         """Everything about one model's own population."""
@@ -161,8 +179,7 @@ class _Observer:
             reference_membership=self._training(one),
             population=self._outside(one),
         )
-        for need, settings in self.evidence.queries.items():
-            query = query_of(need).from_json(settings)
+        for query in self._of_own:
             own = query.observe(own, one.population, partial(self._confidences, one.model))
         return own
 
@@ -173,7 +190,21 @@ class _Observer:
         return np.asarray(softmax(precise, axis=1)) if kind == "logits" else precise
 
     def _plain(self, model: str, name: str) -> Observations:
-        """One model's answers to one population, without membership."""
+        """One model's answers to one population as the app shows them, without membership; read once."""
+        if (model, name) not in self._seen:
+            self._seen[model, name] = self._shown(self._whole(model, name), name)
+        return self._seen[model, name]
+
+    def _shown(self, whole: Observations, population: str) -> Observations:
+        if not self._of_all:
+            return self._exposure.restrict(whole, {})
+        shown = whole
+        for query in self._of_all:
+            shown = query.observe(shown, population, partial(self._confidences, whole.name))
+        return shown
+
+    def _whole(self, model: str, name: str) -> Observations:
+        """One model's answers to one population as they were collected."""
         tables: dict[str, dict[str, Array]] = {"logits": {}, "confidences": {}}
         for variant in self.evidence.variants:
             key = self._key(model, variant)

@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness import attacks, collection, subject
+from harness import collection, subject
 from harness.audit.accuracy import accuracies
 from harness.audit.context import Context
 from harness.config import AuditConfig
+from harness.data.exposed_outputs import VECTOR, Exposure
 from harness.devices import DeviceInfo
 from harness.results import ArtifactResult
 from harness.store import Run
 from harness.subject import AUDIT, TARGET, observations
 from harness.subject._protocol import Subject
 from harness.subject.observations import Evidence
-from harness.subject.queries import QUERIES, Query
+from harness.subject.queries import QUERIES, Query, needed
 from harness.types import Artifact, Records
 
 __all__ = ["collect", "gather"]
@@ -45,7 +46,8 @@ def collect(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
     if config.kind != "trained":
         # Records that did not fit may be mended in place: the run is bound to files that go together.
         audited.keep(run)
-        run.write_json("data.json", audited.summary())
+    exposure = Exposure.of(config.attack)
+    run.write_json("data.json", audited.summary() | {"exposure": exposure.to_json()})
     wall = kernel = answered = 0
     for model in dict.fromkeys(artifact.model for artifact in artifacts):
         mine = [artifact for artifact in artifacts if artifact.model == model]
@@ -59,6 +61,7 @@ def collect(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
         evidence,
         outputs={f"{one.variant}/{one.runtime}": outputs[one.key][0] for one in target},
         queries={need: query.to_json() for need, query in queries.items()},
+        exposure=exposure,
     ).write(run)
     return {
         "device": {"url": config.device.url, **info.to_json()},
@@ -109,15 +112,14 @@ def _origin(info: DeviceInfo, runtime: str) -> str:
     return f"{info.machine} {info.cpu_model} {info.runtimes.get(runtime, runtime)}"
 
 
-def _queries(audited: Subject, evidence: Evidence) -> dict[attacks.Need, Query]:
-    """The special queries that the audit's attacks need."""
-    names = audited.config.attack.names
-    needs = attacks.needs_of(attacks.headline() if names is None else names)
+def _queries(audited: Subject, evidence: Evidence) -> dict[str, Query]:
+    """The special queries that the audit's attacks need, and what the app shows."""
+    needs = needed(audited.config.attack)
     return {need: query.of(audited, evidence.fitted_on) for need, query in QUERIES.items() if need in needs}
 
 
 def _questions(
-    audited: Subject, evidence: Evidence, queries: Mapping[attacks.Need, Query], model: str
+    audited: Subject, evidence: Evidence, queries: Mapping[str, Query], model: str
 ) -> Iterator[tuple[str, Records, str]]:
     """What a model is asked about: a population's name in the run, its records, and how progress calls them."""
     names = evidence.populations_of(model)
@@ -125,7 +127,7 @@ def _questions(
         yield name, audited.population(name), f"{name} records"
     own = [one.population for one in evidence.asked if one.model == model]
     for query in queries.values():
-        for name in own:
+        for name in names if query.of_references else own:
             yield from query.copies(name, audited.population(name))
 
 
@@ -157,7 +159,7 @@ def _results(
     files = {(row.variant, row.runtime): row for row in held}
     level = config.attack.level
     for runtime in dict.fromkeys(artifact.runtime for artifact in target):
-        own, _ = observations.read(run, runtime)
+        own, _ = observations.read(run, runtime, VECTOR)  # a file is as accurate as it answers
         rows = {row.variant: row for row in accuracies(own, runtime=runtime, level=level)}
         for artifact in (one for one in target if one.runtime == runtime):
             row = rows[artifact.variant]

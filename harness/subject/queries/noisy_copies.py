@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ class NoisyCopies:
         seed: the audit's.
         populations: those that are copied; a population's place here is part of its seed.
     """
+
+    of_references: ClassVar[bool] = False
 
     epsilon: float
     draws: int
