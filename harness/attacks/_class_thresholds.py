@@ -1,4 +1,4 @@
-"""One cut per class, subtracted from the score, so that one score serves every metric."""
+"""One cut per class: the score orders all records, and each class decides with a cut of its own."""
 
 from __future__ import annotations
 
@@ -45,27 +45,23 @@ def class_thresholds(
 
 
 class ClassThresholdAttack(BaseAttack):
-    """Scores ``s - tau_y``, with ``tau_c`` the cut of class c on the shadows; the decision cut is 0."""
+    """A score that is the same for all classes, with ``tau_c`` the cut of class c on the shadows.
+
+    ``threshold`` is the cut for all classes together, which a class with few records has.
+    """
 
     _cuts: FloatArray | None = None
 
-    def raw_score(self, observations: Observations) -> FloatArray:
-        """The score before the class's cut is subtracted, ``[n]``."""
-        raise NotImplementedError
-
     def fit(self, shadow: Sequence[Observations]) -> Self:
         """Choose the cut of every class."""
-        self._require(shadow)
-        scores = np.concatenate([self.raw_score(s) for s in shadow])
+        super().fit(shadow)
+        scores = np.concatenate([self.score(s) for s in shadow])
         labels = np.concatenate([s.labels for s in shadow])
-        membership = stacked_membership(shadow)
-        self._cuts = class_thresholds(scores, membership, labels, shadow[0].n_classes)
-        self.shadow_auc = stats.auc(stats.roc(scores - self._cuts[labels], membership)).value
-        self.threshold = 0.0
+        self._cuts = class_thresholds(scores, stacked_membership(shadow), labels, shadow[0].n_classes)
         return self
 
-    def score(self, target: Observations) -> FloatArray:
-        """The score minus the class's cut, ``[n]``."""
+    def cut_of(self, target: Observations) -> FloatArray:
+        """The cut of each record's class, ``[n]``."""
         if self._cuts is None:
-            raise RuntimeError(f"attack {self.name!r}: score was called before fit")
-        return self.raw_score(target) - self._cuts[target.labels]
+            raise RuntimeError(f"attack {self.name!r}: cut_of was called before fit")
+        return self._cuts[target.labels]

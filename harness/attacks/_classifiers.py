@@ -21,6 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 from harness import stats
 from harness.attacks._base import BaseAttack
 from harness.attacks._folds import folds_of, stacked_membership
+from harness.errors import UnresolvedError
 from harness.types import FloatArray, IntArray, Observations
 
 __all__ = ["Features", "LearnedFit", "Trainer", "learn", "make_classifier", "sklearn_trainer"]
@@ -41,6 +42,10 @@ FOLD_FOREST_TREES = 60
 FOREST_ROWS = 8_192
 # Rows that a forest scores at a time.
 SCORE_ROWS = 8_192
+# With few rows leaves are smaller, a quarter of them: trees that cannot split give all records one score. At 25 + 25
+# records a fold has 20 rows.
+LEAF_SHARE = 4
+SMALLEST_LEAF = 5
 # Small, slow-learning trees: the features are few, nearly monotone and noisy. On 1,400 synthetic rows with the true
 # AUC at .642 these reach .633, trees of 8 leaves at rate .08 only .618; on 20,000 rows both reach it.
 BOOSTING_ROUNDS = 60
@@ -48,6 +53,14 @@ BOOSTING_RATE = 0.05
 BOOSTING_LEAVES = 4
 BOOSTING_LEAF = 50
 BOOSTING_L2 = 1.0
+# Added to log-odds and probabilities to order equal ones: far less than a split of the trees moves them.
+TIE_STEP = 1e-6
+# Logit-scaled confidences of this size are half way to the largest addition.
+TIE_SCALE = 10.0
+# Fewer records than this can have one score by chance, e.g. those of one fold in a tree of few leaves.
+FEW_SCORES = 30
+# Rows from which the leaves have their usual size in every fold.
+ENOUGH_ROWS = 2 * BOOSTING_LEAF * LEAF_SHARE
 # Folds are merged into this many: such trees rank as well from half of the rows as from four fifths, and choosing a cut
 # then costs as much as one more fit instead of four.
 BOOSTING_FOLDS = 2
@@ -59,10 +72,19 @@ class _Classifier(Protocol):
     def predict_proba(self, x: Features) -> FloatArray: ...
 
 
-def make_classifier(kind: str, *, seed: int, n_jobs: int, for_folds: bool = False) -> _Classifier:
+def make_classifier(
+    kind: str, *, seed: int, n_jobs: int, for_folds: bool = False, rows: int | None = None
+) -> _Classifier:
     """An unfitted classifier: ``lr``, ``dt``, ``rf``, ``mlp`` or ``gbt``.
 
     Scaling is part of the fitted pipeline, so that it is learned on shadow rows and only applied to target rows.
+
+    Args:
+        kind: one of the above.
+        seed: of the classifier's random choices.
+        n_jobs: threads of a forest.
+        for_folds: a smaller forest, for out-of-fold scores.
+        rows: how many it will be fitted on; trees of few rows have smaller leaves.
     """
     if kind == "lr":
         return cast(_Classifier, make_pipeline(StandardScaler(), LogisticRegression(max_iter=LOGISTIC_ITERATIONS)))
@@ -70,7 +92,8 @@ def make_classifier(kind: str, *, seed: int, n_jobs: int, for_folds: bool = Fals
         return cast(_Classifier, DecisionTreeClassifier(max_leaf_nodes=TREE_LEAVES, random_state=seed))
     if kind == "rf":
         trees = FOLD_FOREST_TREES if for_folds else FOREST_TREES
-        forest = RandomForestClassifier(trees, min_samples_leaf=FOREST_LEAF, random_state=seed, n_jobs=n_jobs)
+        leaf = _leaf(FOREST_LEAF, rows)
+        forest = RandomForestClassifier(trees, min_samples_leaf=leaf, random_state=seed, n_jobs=n_jobs)
         return cast(_Classifier, forest)
     if kind == "mlp":
         return cast(_Classifier, MLPClassifier(early_stopping=True, learning_rate_init=MLP_RATE, random_state=seed))
@@ -79,13 +102,18 @@ def make_classifier(kind: str, *, seed: int, n_jobs: int, for_folds: bool = Fals
             max_iter=BOOSTING_ROUNDS,
             learning_rate=BOOSTING_RATE,
             max_leaf_nodes=BOOSTING_LEAVES,
-            min_samples_leaf=BOOSTING_LEAF,
+            min_samples_leaf=_leaf(BOOSTING_LEAF, rows),
             l2_regularization=BOOSTING_L2,
             early_stopping=False,
             random_state=seed,
         )
         return cast(_Classifier, boosting)
     raise ValueError(f"unknown classifier {kind!r}; one of lr, dt, rf, mlp, gbt")
+
+
+def _leaf(usual: int, rows: int | None) -> int:
+    """Rows of the smallest leaf."""
+    return usual if rows is None else max(SMALLEST_LEAF, min(usual, rows // LEAF_SHARE))
 
 
 class Trainer(Protocol):
@@ -98,7 +126,7 @@ def sklearn_trainer(kind: str, *, seed: int, n_jobs: int) -> Trainer:
     """A trainer of one of the classifiers of ``make_classifier``."""
 
     def fitted(x: Features, y: IntArray, *, for_folds: bool) -> Scorer:
-        model = make_classifier(kind, seed=seed, n_jobs=n_jobs, for_folds=for_folds)
+        model = make_classifier(kind, seed=seed, n_jobs=n_jobs, for_folds=for_folds, rows=len(x))
         if kind == "rf" and len(x) > FOREST_ROWS:
             cast(RandomForestClassifier, model).set_params(max_samples=FOREST_ROWS)
         with warnings.catch_warnings():
@@ -157,13 +185,16 @@ class LearnedFit:
     shadow_auc: float
     _scorer: Callable[[], Scorer]
     _features: Callable[[Observations], Features]
+    _ties: Callable[[Observations], FloatArray] | None
     _target_scores: tuple[Observations, FloatArray] | None
 
     def scores_on(self, target: Observations) -> FloatArray:
         """The final model's scores of ``target``, float64 ``[n]``."""
         if self._target_scores is not None and self._target_scores[0] is target:
             return self._target_scores[1]
-        return self._scorer()(self._features(target))
+        return _checked(self._scorer()(self._features(target)), len(self.out_of_fold)) + _tie_order(
+            self._ties, [target]
+        )
 
 
 def learn(
@@ -174,6 +205,7 @@ def learn(
     features: Callable[[Observations], Features],
     trainer: Trainer,
     stacked: Callable[[], Features] | None = None,
+    ties: Callable[[Observations], FloatArray] | None = None,
 ) -> LearnedFit:
     """Fit once per evaluation: out-of-fold scores on the shadows, then one model on all of their rows.
 
@@ -187,9 +219,11 @@ def learn(
         features: observations -> ``[n, d]``.
         trainer: the classifier.
         stacked: the shadows' features ``[N, d]`` where they differ from ``features``, e.g. out-of-fold scores.
+        ties: observations -> ``[n]``, in whose order records with equal scores are put.
 
     Raises:
         InputError: too few records for the folds.
+        UnresolvedError: all scores are equal, on the shadows or on the target.
     """
 
     def fit() -> tuple[FloatArray, Scorer]:
@@ -199,6 +233,11 @@ def learn(
 
     def compute() -> LearnedFit:
         out_of_fold, scorer = fit()
+        n = len(out_of_fold)
+        fold = folds_of(shadows, folds=attack.folds, seed=attack.seed, cache=attack.cache)
+        if all(np.ptp(out_of_fold[fold == k]) == 0.0 for k in np.unique(fold)):
+            raise _nothing_learned(n)
+        out_of_fold += _tie_order(ties, shadows)
         curve = stats.roc(out_of_fold, stacked_membership(shadows))
         target = attack.cache.target
         return LearnedFit(
@@ -207,7 +246,30 @@ def learn(
             shadow_auc=stats.auc(curve).value,
             _scorer=(lambda: scorer) if target is None else (lambda: fit()[1]),
             _features=features,
-            _target_scores=None if target is None else (target, scorer(features(target))),
+            _ties=ties,
+            _target_scores=None
+            if target is None
+            else (target, _checked(scorer(features(target)), n) + _tie_order(ties, [target])),
         )
 
     return attack.cache.get(("learned", attack.folds, attack.seed, *key), shadows, compute)
+
+
+def _tie_order(ties: Callable[[Observations], FloatArray] | None, rows: Sequence[Observations]) -> FloatArray | float:
+    """What is added to scores so that equal ones are ordered, within ``TIE_STEP`` of 0, ``[N]``."""
+    if ties is None:
+        return 0.0
+    order = np.concatenate([ties(one) for one in rows])
+    return np.asarray(TIE_STEP * order / (TIE_SCALE + np.abs(order)))
+
+
+def _checked(scores: FloatArray, trained_on: int) -> FloatArray:
+    """The target's scores, once it is sure that they are not all equal; a few records may be so by chance."""
+    if len(scores) >= FEW_SCORES and np.ptp(scores) == 0.0:
+        raise _nothing_learned(trained_on)
+    return scores
+
+
+def _nothing_learned(n: int) -> UnresolvedError:
+    needed = f"about {ENOUGH_ROWS} records and answers that differ" if n < ENOUGH_ROWS else "answers that differ"
+    return UnresolvedError(f"learned nothing from {n} records: all scores are equal", hint=f"needs {needed}")

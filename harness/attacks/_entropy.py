@@ -24,9 +24,5 @@ class Entropy(BaseAttack):
 
 
 @register("entropy-class", family="threshold")
-class EntropyClass(ClassThresholdAttack):
-    """The entropy attack with one cut per class, subtracted from the score."""
-
-    def raw_score(self, observations: Observations) -> FloatArray:
-        """Negated entropy, ``[n]``."""
-        return -signals_of(observations, self._variant, self.cache).entropy
+class EntropyClass(ClassThresholdAttack, Entropy):
+    """The entropy attack that decides with one cut per class."""

@@ -45,10 +45,11 @@ class BoostedTrees(BaseAttack):
             key=("gbt", self._variant),
             features=lambda o: label_aligned_features(o, self._variant, self.cache),
             trainer=sklearn_trainer("gbt", seed=self.seed, n_jobs=self.n_jobs),
+            ties=lambda o: signals_of(o, self._variant, self.cache).logit,
         )
         self.threshold, self.shadow_auc = self._fitted.threshold, self._fitted.shadow_auc
         return self
 
     def score(self, target: Observations) -> FloatArray:
-        """Log-odds of membership, ``[n]``."""
+        """Log-odds of membership, ``[n]``; equal ones are in the order of the logit-scaled confidence."""
         return self._fitted.scores_on(target)

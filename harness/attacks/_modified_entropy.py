@@ -24,12 +24,8 @@ class ModifiedEntropy(BaseAttack):
 
 
 @register("modified-entropy-class", family="threshold", headline=True)
-class ModifiedEntropyClass(ClassThresholdAttack):
-    """The modified-entropy attack with one cut per class, subtracted from the score, as in the paper.
+class ModifiedEntropyClass(ClassThresholdAttack, ModifiedEntropy):
+    """The modified-entropy attack that decides with one cut per class, as in the paper.
 
     Song & Mittal, Systematic evaluation of privacy risks of machine learning models, USENIX Security 2021.
     """
-
-    def raw_score(self, observations: Observations) -> FloatArray:
-        """Negated modified entropy, ``[n]``."""
-        return -signals_of(observations, self._variant, self.cache).modified_entropy

@@ -17,7 +17,7 @@ from harness.types import Adversary, FloatArray, Observations
 __all__ = ["MrBoostedTrees"]
 
 
-@register("mr-gbt", family="boosting", headline=True)
+@register("mr-gbt", family="boosting", alone="gbt", headline=True)
 class MrBoostedTrees(BaseAttack):
     """Histogram gradient boosting on six label-aligned features per variant, and their spread over variants.
 
@@ -40,16 +40,21 @@ class MrBoostedTrees(BaseAttack):
             key=(self.name, self.variants),
             features=self._features,
             trainer=sklearn_trainer("gbt", seed=self.seed, n_jobs=self.n_jobs),
+            ties=lambda o: self._logits(o).mean(axis=1),
         )
         self.threshold, self.shadow_auc = self._fitted.threshold, self._fitted.shadow_auc
         return self
 
     def score(self, target: Observations) -> FloatArray:
-        """Log-odds of membership, ``[n]``."""
+        """Log-odds of membership, ``[n]``; equal ones are in the order of the mean logit-scaled confidence."""
         return self._fitted.scores_on(target)
 
     def _features(self, observations: Observations) -> Features:
         aligned = [label_aligned_features(observations, v, self.cache) for v in self.variants]
-        logits = np.column_stack([signals_of(observations, v, self.cache).logit for v in self.variants])
+        logits = self._logits(observations)
         mean = logits.mean(axis=1, keepdims=True)
         return np.concatenate([*aligned, mean, logits - mean], axis=1)
+
+    def _logits(self, observations: Observations) -> FloatArray:
+        """Logit-scaled confidences, ``[n, v]``."""
+        return np.column_stack([signals_of(observations, v, self.cache).logit for v in self.variants])

@@ -1,15 +1,22 @@
-"""The learned attacks on the raw confidence vector, without (Shokri) and with (Nasr) the true label."""
+"""The learned attacks on the raw confidence vector, without (Shokri) and with (Nasr) the true label.
+
+They run where they are named only: a linear model of an unsorted vector cannot select the true class, and a forest
+needs thousands of records to. AUC .48 to .52 where the true class's confidence has .83 to .95.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
 
 from harness.attacks._base import BaseAttack
+from harness.attacks._cache import Cache
 from harness.attacks._classifiers import Features, LearnedFit, learn, sklearn_trainer
 from harness.attacks._registry import register
+from harness.attacks._signals import signals_of
 from harness.errors import InputError
 from harness.types import FloatArray, Observations
 
@@ -41,7 +48,17 @@ def fit_posterior(
         key=("posterior", variant, with_label, classifier),
         features=lambda o: posterior_features(o, variant, with_label=with_label),
         trainer=sklearn_trainer(classifier, seed=attack.seed, n_jobs=attack.n_jobs),
+        # The leaves of a forest hold many records; the others give hardly two records one score.
+        ties=partial(_order_of_ties, variant=variant, with_label=with_label, cache=attack.cache)
+        if classifier == "rf"
+        else None,
     )
+
+
+def _order_of_ties(observations: Observations, *, variant: str, with_label: bool, cache: Cache) -> FloatArray:
+    """The logit-scaled confidence of the true class, or the largest log-confidence without the label, ``[n]``."""
+    signals = signals_of(observations, variant, cache)
+    return signals.logit if with_label else signals.log_max
 
 
 class PosteriorAttack(BaseAttack):
@@ -71,14 +88,14 @@ class PosteriorAttack(BaseAttack):
         return self._fitted.scores_on(target)
 
 
-@register("posterior-lr", family="posterior", headline=True)
+@register("posterior-lr", family="posterior")
 class PosteriorLogistic(PosteriorAttack):
     """Logistic regression on the confidence vector."""
 
     classifier = "lr"
 
 
-@register("posterior-rf", family="posterior", headline=True)
+@register("posterior-rf", family="posterior")
 class PosteriorForest(PosteriorAttack):
     """Random forest on the confidence vector."""
 

@@ -110,7 +110,7 @@ def test_the_class_threshold_attack_cuts_its_scores_where_the_class_thresholds_d
     attack = attack_class("modified-entropy-class")(["original"]).fit([seen])
     raw = -signals(seen, "original").modified_entropy
     cuts = class_thresholds(raw, membership_of(seen), seen.labels, C)
-    np.testing.assert_array_equal(attack.score(seen) >= attack.threshold, raw >= cuts[seen.labels])
+    np.testing.assert_array_equal(attack.score(seen) >= attack.cut_of(seen), raw >= cuts[seen.labels])
 
 
 @pytest.mark.parametrize("with_label", [False, True])
