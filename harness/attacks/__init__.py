@@ -17,6 +17,7 @@ from harness.attacks import (  # noqa: F401, I001
     _rmia,
     _lira,
     _bayes_ratio,
+    _quantile,
     _sr,
     _mr,
     _mr_net,

@@ -45,8 +45,8 @@ def require_references(observations: Observations, variants: Sequence[str]) -> N
             raise InputError(f"{observations.name}/references/{r}: {len(reference)} records for {len(observations)}")
 
 
-def population_of(observations: Observations, variants: Sequence[str]) -> Observations:
-    """The population Z outside every training set, with answers of the model and of the same references.
+def population_of(observations: Observations, variants: Sequence[str], *, references: bool = True) -> Observations:
+    """The population Z outside every training set, with answers of the model and of the same ``references``.
 
     Raises:
         InputError: the population, its references or a variant is missing.
@@ -63,6 +63,8 @@ def population_of(observations: Observations, variants: Sequence[str]) -> Observ
                 f"{observations.name}/population: variant {variant!r} is missing",
                 hint=f"present: {', '.join(z.variants)}",
             )
+    if not references:
+        return z
     require_references(z, variants)
     if len(z.references) != len(observations.references):
         raise InputError(
