@@ -41,7 +41,7 @@ def evaluate(
     attacks: Sequence[str] | None = None,
     variants: Sequence[str] | None = None,
     original: str = "original",
-    controls: Sequence[str] = ("finetuned",),
+    controls: Sequence[str] = (),
     level: float = 0.95,
     fprs: Sequence[float] = (0.01, 0.001),
     families: int = 1,
@@ -79,9 +79,15 @@ def evaluate(
 
     Raises:
         UsageError: an attack's name is unknown.
-        InputError: membership is missing or has one class only, or a named variant is not in the target.
+        InputError: membership is missing or has one class only, a named variant is not in the target, or some records
+            are canaries.
         UnresolvedError: there are too few records.
     """
+    if target.canaries is not None:
+        raise InputError(
+            f"{target.name}/canary: canaries are no ordinary records, and no figure of these may have them",
+            hint="evaluate the ordinary records: target.ordinary",
+        )
     membership = check_size(target, needs_membership_of=shadows)
     names = headline() if attacks is None else tuple(dict.fromkeys(attacks))
     seen = tuple(target.variants if variants is None else dict.fromkeys(variants))
@@ -97,20 +103,22 @@ def evaluate(
         scored, failed = score(
             tasks, target, shadows, original, seed, n_jobs, memory or Forgetful(), progress or _silent
         )
+    measured = measure(
+        scored,
+        membership,
+        original=original,
+        controls=controls,
+        level=level,
+        families=families,
+        fprs=fprs,
+        references=len(target.references),
+        seed=seed,
+    )
     return Evaluation(
-        results=tuple(
-            measure(
-                scored,
-                membership,
-                original=original,
-                controls=controls,
-                level=level,
-                families=families,
-                fprs=fprs,
-                trained_on="shadows" if shadows else "members",
-            )
-        ),
+        results=measured.results,
         skipped=(*skipped, *failed),
+        increases=measured.increases,
+        correction=measured.correction,
     )
 
 
@@ -224,7 +232,7 @@ def _cross_fitted(
     """
     n = len(target)
     fold = fold_of_rows([target], folds=DEFAULT_FOLDS, seed=seed)
-    scored = {task: Scored(task, np.empty(n), np.empty(n)) for task in tasks}
+    scored = {task: Scored(task, np.empty(n), np.empty(n), cross_fitted=True) for task in tasks}
     failed: dict[Task, Skipped] = {}
     for k in range(DEFAULT_FOLDS):
         held = np.flatnonzero(fold == k)

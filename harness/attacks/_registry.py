@@ -9,7 +9,7 @@ from typing import TypeVar
 from harness.attacks._base import BaseAttack, Need
 from harness.errors import DependencyError, UsageError
 
-__all__ = ["ENTRY_POINT_GROUP", "REGISTRY", "attack_class", "headline", "names", "needs_of", "register"]
+__all__ = ["ENTRY_POINT_GROUP", "REGISTRY", "attack_class", "counterpart", "headline", "names", "needs_of", "register"]
 
 ENTRY_POINT_GROUP = "edgeleak.attacks"
 REGISTRY: dict[str, type[BaseAttack]] = {}
@@ -70,6 +70,12 @@ def attack_class(name: str) -> type[BaseAttack]:
             register(name)(attack)
         return REGISTRY[name]
     raise UsageError(f"attack {name!r} is unknown", hint=f"known: {', '.join(names())}")
+
+
+def counterpart(name: str) -> str:
+    """The NR attack that an attack is compared with on the original: itself, or one of its family; empty for none."""
+    attack = attack_class(name)
+    return name if attack.adversary == "NR" else attack.alone
 
 
 def _loaded(point: EntryPoint) -> type[BaseAttack]:

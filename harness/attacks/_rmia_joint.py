@@ -11,7 +11,13 @@ from harness.types import Adversary
 __all__ = ["RmiaJoint"]
 
 
-@register("rmia-joint", family="rmia", needs=("confidences", "references", "population"), headline=True)
+@register(
+    "rmia-joint",
+    family="rmia",
+    alone="rmia",
+    needs=("confidences", "references", "population"),
+    headline=True,
+)
 class RmiaJoint(Rmia):
     """RMIA with the geometric mean of the variants' likelihood ratios, for records and population alike.
 

@@ -89,7 +89,7 @@ class SortedPairAttack(BaseAttack):
         return self._fitted.scores_on(target)
 
 
-@register("sr", family="posterior", headline=True)
+@register("sr", family="posterior", alone="posterior-label-rf", headline=True)
 class SrHeadline(SortedPairAttack):
     """SR2 with the classifier of the largest out-of-fold AUC on the shadows; the target is not used.
 
@@ -108,7 +108,7 @@ class SrHeadline(SortedPairAttack):
         return self
 
 
-@register("sr1-lr", family="posterior")
+@register("sr1-lr", family="posterior", alone="posterior-lr")
 class Sr1Logistic(SortedPairAttack):
     """SR1 with logistic regression."""
 
@@ -122,21 +122,21 @@ class Sr1Tree(SortedPairAttack):
     classifier = "dt"
 
 
-@register("sr1-rf", family="posterior")
+@register("sr1-rf", family="posterior", alone="posterior-rf")
 class Sr1Forest(SortedPairAttack):
     """SR1 with a random forest."""
 
     classifier = "rf"
 
 
-@register("sr1-mlp", family="posterior")
+@register("sr1-mlp", family="posterior", alone="posterior-mlp")
 class Sr1Perceptron(SortedPairAttack):
     """SR1 with a multi-layer perceptron."""
 
     classifier = "mlp"
 
 
-@register("sr2-lr", family="posterior")
+@register("sr2-lr", family="posterior", alone="posterior-label-lr")
 class Sr2Logistic(SortedPairAttack):
     """SR2 with logistic regression."""
 
@@ -152,7 +152,7 @@ class Sr2Tree(SortedPairAttack):
     with_label = True
 
 
-@register("sr2-rf", family="posterior", headline=True)
+@register("sr2-rf", family="posterior", alone="posterior-label-rf", headline=True)
 class Sr2Forest(SortedPairAttack):
     """SR2 with a random forest, the paper's headline attack and the first level of MR."""
 
@@ -160,7 +160,7 @@ class Sr2Forest(SortedPairAttack):
     with_label = True
 
 
-@register("sr2-mlp", family="posterior")
+@register("sr2-mlp", family="posterior", alone="posterior-label-mlp")
 class Sr2Perceptron(SortedPairAttack):
     """SR2 with a multi-layer perceptron."""
 

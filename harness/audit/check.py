@@ -34,6 +34,7 @@ def check(config: AuditConfig) -> None:
             variants=variants,
             controls=controls,
             attacks={name: attacks.attack_class(name).adversary for name in names if needs[name] <= given},
+            counterparts={name: attacks.counterpart(name) for name in names},
             fprs=config.attack.fprs,
             has_reference=config.kind == "trained",
         ),

@@ -60,8 +60,14 @@ def pool(folders: Sequence[Path], *, seed: int = 0) -> tuple[PooledNull, list[Ca
 
 def _calibration(run: Run, *, seed: int) -> NullCalibration:
     run.require("attack")
-    views = [result.view for result in attack_findings(run).results]
-    if not views:
+    results = attack_findings(run).results
+    if not results:
         raise RunError(f"{run.folder}: no attack has a result", hint="audit with attacks that its records suffice for")
-    scores = {view.key: run.arrays.read_scores(view.key) for view in views}
-    return null_calibration(scores, run.arrays.read_membership(), level=run.config.attack.level, seed=seed)
+    scores = {result.view.key: run.arrays.read_scores(result.view.key) for result in results}
+    return null_calibration(
+        scores,
+        run.arrays.read_membership(),
+        level=run.config.attack.level,
+        seed=seed,
+        design_effects={result.view.key: result.design_effect for result in results},
+    )

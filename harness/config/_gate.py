@@ -20,9 +20,11 @@ RuleKind = Literal["max", "max_increase", "max_flip_share"]
 class GateRule(Section):
     """One condition of the release policy; its kind is the key that holds its limit.
 
-    `max` and `max_increase` limit an estimate of every attack result that the rule judges: it passes when every upper
-    bound stays within the limit, fails when some lower bound, corrected for all results of the audit, exceeds it, and
-    is inconclusive where the records show neither. `max_flip_share` limits the share of records whose top-1 class is
+    `max` limits an estimate of every attack result that the rule judges, `max_increase` how much more the strongest
+    attack in each view finds than the strongest on the original alone (or, where the rule names attacks, how much more
+    each of them finds than the attack of its family there). Such a rule passes when every upper bound stays within the
+    limit, fails when some lower bound, corrected for all figures of the audit, exceeds it, and is inconclusive where
+    the records show neither. `max_flip_share` limits the share of records whose top-1 class is
     not the reference's. `attacks` and `variants` narrow what is judged; each that is named must have a result, and so
     must each adversary where not all three are named. `epsilon_lower` has no upper bound: it can fail a release and
     never pass one. `id` names the rule in every report and is made from the rule where it is not given.

@@ -75,7 +75,10 @@ class ShadowConfig(Section):
 
 
 class AnswersConfig(Section):
-    """Confidence arrays from anywhere: an .npz whose keys `harness.data.answers` describes; no device."""
+    """Confidence arrays from anywhere: an .npz whose keys `harness.data.answers` describes; no device.
+
+    `controls` names variants that are compared with and do not ship; there are none unless it is given.
+    """
 
     file: str
-    controls: tuple[str, ...] = ("finetuned",)
+    controls: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.types import Adversary, View
 
@@ -21,6 +21,7 @@ class Answerable:
         variants: all variants of the audited model, controls included.
         controls: those of them that are attacked and not judged, because they do not ship.
         attacks: each attack that will run, and its adversary.
+        counterparts: each attack, and the one on the original that it is compared with; itself where not named.
         fprs: false-positive rates at which true-positive rates are measured.
         has_reference: whether the answers will be compared with those of a reference.
     """
@@ -30,6 +31,7 @@ class Answerable:
     attacks: Mapping[str, Adversary]
     fprs: tuple[float, ...]
     has_reference: bool
+    counterparts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def compressed(self) -> tuple[str, ...]:

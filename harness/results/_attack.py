@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from harness import fields
 from harness.errors import InputError
+from harness.results._increase import Increase
 from harness.results._null import NullSummary
+from harness.results._simultaneous import Simultaneous
 from harness.types import Adversary, Estimate, TprEstimate, View
 
 __all__ = ["AttackFindings", "Measures", "Result", "Skipped"]
@@ -23,8 +25,8 @@ class Measures:
         balanced_accuracy: at the cut that was chosen without the scored records.
         tpr_at_fpr: false-positive rate as text, see :func:`harness.stats.rate_key` -> true-positive rate.
         epsilon_lower: lower bound of the epsilon of any differentially private training, after the search.
-        versus_original: AUC minus that of ``Result.versus_attack`` on the original, on the same records; None
-            for attacks on the original itself, or where the original is not visible.
+        versus_original: AUC minus that of ``Result.versus_attack`` on the original, on the same records; None for
+            attacks on the original itself, and where that attack has no result on the original.
     """
 
     auc: Estimate
@@ -58,12 +60,17 @@ class Result(Measures):
         trained_on: ``shadows``, or ``members`` where it was cross-fitted over the target's known membership.
         n_members: members among the scored records.
         n_nonmembers: non-members among them.
-        simultaneous: the same figures at the Bonferroni level over all results of the evaluation: all of these
-            intervals hold at once with the nominal probability.
-        versus_attack: for NR the same attack; for SR and MR the NR attack that did best on the shadows' original.
+        simultaneous: the same figures at the level that makes all intervals of the evaluation (every figure of every
+            result, and the increases) hold at once with the nominal probability.
+        versus_attack: for NR the same attack, for SR and MR the NR attack of the same family; fixed by the attack's
+            name, never chosen on the audited records.
         is_control: a view of a control (e.g. an uncompressed fine-tuned copy), not of something that ships.
-        threshold: the cut; NaN where each fold had its own.
+        threshold: the cut; NaN where each fold or each class had its own.
         shadow_auc: AUC on the records it learned from, out of fold where learned; NaN where it learned nothing.
+        design_effect: by how much cross-fitting widened the variance of its figures; 1 where it learned from shadows.
+        references: reference models whose answers to these records the attack saw.
+        chosen: what was chosen on the shadows, by name: hyper-parameters, a classifier, the step that stands.
+        cut_note: why the cut, and with it the balanced accuracy, cannot be trusted; empty where it can.
     """
 
     view: View
@@ -75,6 +82,10 @@ class Result(Measures):
     is_control: bool
     threshold: float
     shadow_auc: float
+    design_effect: float = 1.0
+    references: int = 0
+    chosen: Mapping[str, str | float | int] = field(default_factory=dict)
+    cut_note: str = ""
 
     @property
     def adversary(self) -> Adversary:
@@ -117,6 +128,10 @@ class Result(Measures):
             "is_control": self.is_control,
             "threshold": fields.finite(self.threshold),
             "shadow_auc": fields.finite(self.shadow_auc),
+            "design_effect": self.design_effect,
+            "references": self.references,
+            "chosen": dict(self.chosen),
+            "cut_note": self.cut_note,
         }
 
     @classmethod
@@ -139,6 +154,10 @@ class Result(Measures):
             is_control=fields.flag(node, "is_control"),
             threshold=fields.figure(node, "threshold"),
             shadow_auc=fields.figure(node, "shadow_auc"),
+            design_effect=fields.number(node, "design_effect") or 1.0,
+            references=fields.integer(node, "references") or 0,
+            chosen=_chosen(fields.mapping(node, "chosen")),
+            cut_note=fields.text(node, "cut_note"),
             **_measures(node),
         )
 
@@ -195,11 +214,15 @@ class AttackFindings:
         results: every attack on every view, control or not.
         skipped: attacks that did not run, with the reason.
         null: how often their intervals miss AUC 0.5 beside what permuted labels do; None where nothing ran.
+        increases: the strongest attack of each view against the strongest on the original alone.
+        corrections: by runtime, how the simultaneous intervals were made.
     """
 
     results: tuple[Result, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     null: NullSummary | None = None
+    increases: tuple[Increase, ...] = ()
+    corrections: Mapping[str, Simultaneous] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -207,6 +230,8 @@ class AttackFindings:
             "results": [result.to_json() for result in self.results],
             "skipped": [skipped.to_json() for skipped in self.skipped],
             "null_calibration": None if self.null is None else self.null.to_json(),
+            "increases": [increase.to_json() for increase in self.increases],
+            "corrections": {runtime: correction.to_json() for runtime, correction in self.corrections.items()},
         }
 
     @classmethod
@@ -216,11 +241,22 @@ class AttackFindings:
         Raises:
             InputError: a result does not say which attack it is about.
         """
+        corrections = fields.mapping(node, "corrections")
         return cls(
             tuple(map(Result.from_json, fields.rows(node, "results"))),
             tuple(map(Skipped.from_json, fields.rows(node, "skipped"))),
             NullSummary.from_json(fields.mapping(node, "null_calibration")),
+            tuple(map(Increase.from_json, fields.rows(node, "increases"))),
+            {
+                runtime: Simultaneous.from_json(fields.mapping(corrections, runtime))
+                for runtime in corrections
+            },
         )
+
+
+def _chosen(node: fields.Node) -> dict[str, str | float | int]:
+    """Texts and finite numbers by name; whatever else a file holds is left out."""
+    return {name: value for name, value in node.items() if isinstance(value, str | int | float)}
 
 
 def _measures(node: fields.Node) -> dict[str, Any]:

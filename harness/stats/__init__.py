@@ -4,14 +4,16 @@ One sort per attack: :func:`roc` counts true and false positives at every distin
 :func:`tpr_at_fpr`, :func:`balanced_accuracy`, :func:`best_threshold` and :func:`epsilon_lower` use these counts.
 """
 
-from harness.results import NullSummary, PooledNull
-from harness.stats._auc import auc, auc_difference
+from harness.results import NullSummary, PooledNull, Simultaneous
+from harness.stats._auc import auc, auc_difference, placements_per_record
 from harness.stats._average import average
 from harness.stats._bootstrap import bootstrap
 from harness.stats._epsilon import epsilon_lower
 from harness.stats._intervals import clopper_pearson, wilson
 from harness.stats._null import NullCalibration, null_calibration, pool_null
 from harness.stats._roc import Roc, roc
+from harness.stats._simultaneous import covariance_of, sample, simultaneous
+from harness.stats._strongest import StrongestDifference, strongest_differences
 from harness.stats._threshold import balanced_accuracy, best_threshold
 from harness.stats._tpr import tpr_at_fpr
 from harness.types import Estimate, TprEstimate, rate_key
@@ -22,6 +24,8 @@ __all__ = [
     "NullSummary",
     "PooledNull",
     "Roc",
+    "Simultaneous",
+    "StrongestDifference",
     "TprEstimate",
     "auc",
     "auc_difference",
@@ -30,11 +34,16 @@ __all__ = [
     "best_threshold",
     "bootstrap",
     "clopper_pearson",
+    "covariance_of",
     "epsilon_lower",
     "null_calibration",
+    "placements_per_record",
     "pool_null",
     "rate_key",
     "roc",
+    "sample",
+    "simultaneous",
+    "strongest_differences",
     "tpr_at_fpr",
     "wilson",
 ]

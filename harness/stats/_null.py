@@ -12,10 +12,9 @@ from scipy.special import ndtr, ndtri
 
 from harness.errors import InputError
 from harness.results import NullSummary, PooledNull
-from harness.stats._auc import delong
-from harness.stats._checks import as_level, as_membership, as_scores
+from harness.stats._checks import as_design_effect, as_level, as_membership, as_scores
 from harness.stats._intervals import two_sided_z
-from harness.stats._roc import roc
+from harness.stats._placements import PlacementLaw, Pooled, Side, tied_share
 
 __all__ = ["NullCalibration", "null_calibration", "pool_null"]
 
@@ -27,6 +26,8 @@ BoolArray = NDArray[np.bool_]
 CHUNK = 1 << 16
 # Sums of squares of rates lose this much to rounding; a variance below it is zero.
 ZERO_VARIANCE = 1e-13
+# Statistics are compared to this many decimals: equal ones may differ in the last bits.
+DECIMALS = 9
 # Draws of the pooled null distribution; its p-value is then known to 1 in 10000.
 POOL_DRAWS = 10_000
 
@@ -154,12 +155,14 @@ def null_calibration(
     permutations: int = 500,
     level: float = 0.95,
     seed: int = 0,
+    design_effects: Mapping[str, float] | None = None,
 ) -> NullCalibration:
     """Compare the attacks' AUC intervals with those of the same scores under shuffled membership.
 
     The permutations keep the scores, and therefore the correlation of attacks on the same records, which miss together.
-    Valid on its own for scores that were made without these records' membership (attacks trained on shadows); for
-    attacks cross-fitted over the membership itself, shuffle before fitting and pool those audits instead.
+    Valid on its own for scores that were made without these records' membership (attacks trained on shadows). Those of
+    attacks cross-fitted over the membership itself spread wider than their permutations, which keep the scores: their
+    design effect says how much.
 
     Westfall & Young, Resampling-Based Multiple Testing, 1993 (the simultaneous critical value).
 
@@ -169,9 +172,12 @@ def null_calibration(
         permutations: number of shuffles; at least ``1 / (1 - level)``.
         level: nominal coverage of the intervals.
         seed: the same seed gives the same answer.
+        design_effects: attack -> how many times larger the variance of its AUC is than that of independent records,
+            see :func:`auc`; 1 where an attack is not named. It counts for the membership itself alone.
 
     Raises:
-        InputError: no attack, unusable arrays (the attack is named), or too few permutations for the level.
+        InputError: no attack, unusable arrays (the attack is named), too few permutations for the level, or a design
+            effect that is unusable or of an attack that has no scores.
     """
     level = as_level(level)
     if not scores:
@@ -187,20 +193,25 @@ def null_calibration(
             raise InputError(f"scores/{name}: {len(values)} entries, the other attacks have {len(first)}")
     member = as_membership(membership, len(first))
     m = int(member.sum())
+    effects = _effects(design_effects or {}, arrays)
     rng = np.random.default_rng(seed)
     shuffled = rng.permuted(np.broadcast_to(member, (permutations, len(member))), axis=1)
+    # The membership itself is one more row: computed any other way, an equal statistic would differ in the last bits.
+    rows = np.concatenate((member[None], shuffled))
     misses, largest = np.zeros(permutations, dtype=np.int64), np.zeros(permutations)
-    cut = two_sided_z(level)
-    for values in arrays.values():
-        z = np.abs(_permuted(values, shuffled, m))
-        misses += z > cut
-        np.maximum(largest, z, out=largest)
+    observed, cut = [], two_sided_z(level)
+    for name, values in arrays.items():
+        z = _pivots(values, rows, effects[name])
+        observed.append(z[0])
+        null = np.abs(z[1:])
+        misses += null > cut
+        np.maximum(largest, null, out=largest)
     return NullCalibration(
         names=tuple(arrays),
         n_members=m,
         n_nonmembers=len(member) - m,
         level=level,
-        z=np.array([_observed(values, member) for values in arrays.values()]),
+        z=np.array(observed),
         null_misses=misses,
         null_max_z=largest,
     )
@@ -240,59 +251,71 @@ def pool_null(calibrations: Sequence[NullCalibration], *, seed: int = 0) -> Pool
     )
 
 
-def _observed(scores: FloatArray, member: BoolArray) -> float:
-    curve = roc(scores, member)
-    value, variance = delong(curve)
-    return float(_pivot(np.array([value]), np.array([variance]), min(curve.n_members, curve.n_nonmembers))[0])
+def _effects(given: Mapping[str, float], attacks: Mapping[str, FloatArray]) -> dict[str, float]:
+    """The design effect of every attack."""
+    for name in given:
+        if name not in attacks:
+            raise InputError(f"design_effects/{name}: no attack of that name", hint=f"there are {', '.join(attacks)}")
+    return {name: as_design_effect(given.get(name, 1.0)) for name in attacks}
 
 
-def _permuted(scores: FloatArray, shuffled: BoolArray, m: int) -> FloatArray:
-    """The pivot of one attack under every permutation, ``[permutations]``."""
+def _pivots(scores: FloatArray, rows: BoolArray, design_effect: float = 1.0) -> FloatArray:
+    """The z of one attack under every membership, ``[rows]``; the design effect counts for the first row alone.
+
+    It is the normal quantile of the level at which the interval of :func:`auc` touches 0.5.
+    """
+    m = int(np.count_nonzero(rows[0]))
     n = len(scores) - m
     order = np.argsort(scores)
     ranked = scores[order]
     starts = np.concatenate(([0], np.flatnonzero(ranked[1:] != ranked[:-1]) + 1))
     sizes = np.diff(np.append(starts, len(ranked))).astype(np.float64)
-    value, variance = np.empty(len(shuffled)), np.empty(len(shuffled))
+    parts = []
     step = max(1, CHUNK // len(scores))
-    for at in range(0, len(shuffled), step):
-        part = slice(at, at + step)
-        members = shuffled[part][:, order].astype(np.float64)
+    for at in range(0, len(rows), step):
+        members = rows[at : at + step][:, order].astype(np.float64)
         if len(starts) < len(ranked):
             members = np.add.reduceat(members, starts, axis=1)
-        value[part], variance[part] = _delong_rows(members, sizes, starts.astype(np.float64), m, n)
-    return _pivot(value, variance, min(m, n))
+        parts.append(_moments(members, sizes, starts.astype(np.float64), m, n))
+    effects = np.ones(len(rows))
+    effects[0] = design_effect
+    return np.round(_z(np.concatenate(parts, axis=1), sizes, m, n, effects), DECIMALS)
 
 
-def _delong_rows(
-    members: FloatArray, sizes: FloatArray, starts: FloatArray, m: int, n: int
-) -> tuple[FloatArray, FloatArray]:
-    """AUC and variance of every row of member counts; the columns are groups of ties in ascending order.
+def _moments(members: FloatArray, sizes: FloatArray, starts: FloatArray, m: int, n: int) -> FloatArray:
+    """Of every row of member counts: AUC, both sides' variances, members tied lowest and highest, ``[5, rows]``.
 
-    The same placement values as :func:`delong`, for many memberships of the same scores at once.
+    The columns are groups of ties in ascending order. The same placement values as :func:`delong`, for many
+    memberships of the same scores at once. Twice the counts and sums of their squares are whole numbers, so that equal
+    memberships give equal bits.
     """
     nonmembers = sizes - members
-    above = m - np.cumsum(members, axis=1) + 0.5 * members  # members above a non-member of the group
-    below = (starts - m) + above + 0.5 * sizes  # non-members below a member of the group
-    value = np.einsum("ij,ij->i", members, below) / (m * n)
-    if min(m, n) < 2:
-        return value, np.full(len(value), np.nan)
-    s10 = (np.einsum("ij,ij,ij->i", members, below, below) / (m * n**2) - value**2) / (m - 1)
-    s01 = (np.einsum("ij,ij,ij->i", nonmembers, above, above) / (n * m**2) - value**2) / (n - 1)
-    variance = s10 + s01
-    return value, np.where(variance < ZERO_VARIANCE / min(m, n), 0.0, variance)
+    above = 2.0 * (m - np.cumsum(members, axis=1)) + members  # twice the members above a non-member of the group
+    below = 2.0 * (starts - m) + above + sizes  # twice the non-members below a member of the group
+    value = np.einsum("ij,ij->i", members, below) / (2.0 * m * n)
+    s10 = _variance(np.einsum("ij,ij,ij->i", members, below, below) / (4.0 * m * n**2), value, m)
+    s01 = _variance(np.einsum("ij,ij,ij->i", nonmembers, above, above) / (4.0 * n * m**2), value, n)
+    return np.stack((value, s10, s01, members[:, 0], members[:, -1]))
 
 
-def _pivot(value: FloatArray, variance: FloatArray, pairs: int) -> FloatArray:
-    """The z at which the interval of :func:`auc` touches 0.5, for both kinds of interval."""
+def _variance(square: FloatArray, mean: FloatArray, records: int) -> FloatArray:
+    """Sample variance from the mean of squares."""
+    variance = square - mean**2
+    return np.where(variance < ZERO_VARIANCE, 0.0, variance) * (records / max(1, records - 1))
+
+
+def _z(moments: FloatArray, sizes: FloatArray, m: int, n: int, design_effects: FloatArray) -> FloatArray:
+    """The z at which the interval of :func:`auc` touches 0.5, for all kinds of interval, ``[rows]``."""
+    value, s10, s01, lowest, highest = moments
     z = np.zeros(len(value))
-    inside = (variance > 0.0) & (value > 0.0) & (value < 1.0)
-    a = value[inside]
-    z[inside] = (np.log(a) - np.log1p(-a)) * a * (1.0 - a) / np.sqrt(variance[inside])
+    if min(m, n) >= 2 and len(sizes) > 1:
+        pooled = Pooled.of_ties(sizes)
+        of_members = Side(m, s10, tied_share(sizes[0] - lowest, n), 1.0 - tied_share(sizes[-1] - highest, n), pooled)
+        of_nonmembers = Side(n, s01, tied_share(highest, m), 1.0 - tied_share(lowest, m), pooled.mirrored)
+        z = PlacementLaw(value, (of_members, of_nonmembers), design_effects).z(pooled.centre)
     # Perfect separation: the bound from disjoint pairs touches 0.5 where alpha / 2 is 0.5 to the power of the pairs.
-    z[value == 1.0] = -ndtri(0.5**pairs)
-    z[value == 0.0] = ndtri(0.5**pairs)
-    return z
+    bound = -ndtri(0.5 ** (min(m, n) / design_effects))
+    return np.where(value == 1.0, bound, np.where(value == 0.0, -bound, z))
 
 
 def _p_value(null: FloatArray | IntArray, observed: float) -> float:

@@ -51,7 +51,7 @@ def null() -> SimulatedAudit:
 
 def test_every_attack_finds_a_strong_leak(leaking: SimulatedAudit) -> None:
     # Two need other inputs, one is slow, and a linear model cannot find the true class in an unsorted vector at all.
-    left_out = ("samia", "lira-online", "mr-net", "posterior-lr", "posterior-label-lr")
+    left_out = ("samia", "lira-online", "rmia-online", "base-online", "mr-net", "posterior-lr", "posterior-label-lr")
     names = [n for n in attacks.names() if n not in left_out]
     # Forests take long, and a single compressed variant is enough for them.
     forests = [n for n in names if n.endswith("-rf") or n == "sr"]
@@ -131,11 +131,13 @@ def test_a_second_copy_of_the_original_adds_nothing(leaking: SimulatedAudit) -> 
     evaluation = evaluate(
         target, shadows, attacks=names, variants=("original", "original-copy"), controls=("original-copy",)
     )
-    for r in evaluation.results:
-        if r.adversary == "SR":
-            assert r.is_control
-            assert r.versus_original is not None
-            assert r.versus_original.low <= 0.0, r
+    (increase,) = (one for one in evaluation.increases if one.view.adversary == "SR")
+    assert increase.is_control
+    assert increase.difference.low <= 0.0
+    assert all(r.is_control for r in evaluation.results if r.adversary == "SR")
+    of_family = evaluation.find("sr2-rf", "original", "original-copy").versus_original
+    assert of_family is not None
+    assert of_family.low <= 0.0
     # The same classifier on one copy and on two: it sees the label and the sorted confidences in both.
     once, twice = (
         evaluation.find("posterior-label-rf", "original"),
@@ -147,7 +149,9 @@ def test_a_second_copy_of_the_original_adds_nothing(leaking: SimulatedAudit) -> 
 
 
 def test_each_adversary_gets_its_views(leaking: SimulatedAudit) -> None:
-    evaluation = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "sr2-dt", "mr-gbt"))
+    evaluation = evaluate(
+        leaking.target, leaking.shadows, attacks=("confidence", "sr2-dt", "mr-gbt"), controls=("finetuned",)
+    )
     views = {(r.adversary, r.variants) for r in evaluation.results}
     assert {v for a, v in views if a == "NR"} == {("original",), ("finetuned",), ("prune-0.6",), ("int8-ptq",)}
     assert {v for a, v in views if a == "SR"} == {("original", v) for v in ("finetuned", "prune-0.6", "int8-ptq")}
@@ -156,14 +160,51 @@ def test_each_adversary_gets_its_views(leaking: SimulatedAudit) -> None:
 
 
 def test_differences_to_the_original_are_paired(leaking: SimulatedAudit) -> None:
-    evaluation = evaluate(leaking.target, leaking.shadows, attacks=("confidence", "entropy", "sr2-dt"))
+    evaluation = evaluate(
+        leaking.target,
+        leaking.shadows,
+        attacks=("confidence", "gbt", "mr-gbt", "sr2-dt"),
+        controls=("finetuned",),
+    )
     own, one = evaluation.find("confidence", "original"), evaluation.find("confidence", "int8-ptq")
     assert own.versus_original is None
     assert one.versus_original == stats.auc_difference(one.scores, own.scores, membership_of(leaking.target))
-    sr = evaluation.find("sr2-dt", "original", "int8-ptq")
-    best = max((evaluation.find(n, "original") for n in ("confidence", "entropy")), key=lambda r: r.shadow_auc)
-    assert sr.versus_attack == best.attack
-    assert sr.versus_original == stats.auc_difference(sr.scores, best.scores, membership_of(leaking.target))
+    joint, alone = (
+        evaluation.find("mr-gbt", "original", "prune-0.6", "int8-ptq"),
+        evaluation.find("gbt", "original"),
+    )
+    assert joint.versus_attack == "gbt"
+    assert joint.versus_original == stats.auc_difference(joint.scores, alone.scores, membership_of(leaking.target))
+    # No attack of its family ran on the original: nothing else stands in for it.
+    assert evaluation.find("sr2-dt", "original", "int8-ptq").versus_original is None
+
+
+def test_the_strongest_in_each_view_is_held_against_the_strongest_on_the_original(leaking: SimulatedAudit) -> None:
+    evaluation = evaluate(
+        leaking.target,
+        leaking.shadows,
+        attacks=("confidence", "gbt", "lira", "mr-gbt", "sr2-dt"),
+        controls=("finetuned",),
+    )
+    strongest = max((r for r in evaluation.results if r.variants == ("original",)), key=lambda r: r.auc.value)
+    views = {(r.adversary, r.variants) for r in evaluation.results} - {("NR", ("original",))}
+    assert {(i.view.adversary, i.view.variants) for i in evaluation.increases} == views
+    for increase in evaluation.increases:
+        there = [
+            r
+            for r in evaluation.results
+            if (r.adversary, r.variants) == (increase.view.adversary, increase.view.variants)
+        ]
+        best = max(there, key=lambda r: r.auc.value)
+        assert (increase.view.attack, increase.against) == (best.attack, strongest.attack)
+        assert increase.difference.value == pytest.approx(best.auc.value - strongest.auc.value, abs=1e-12)
+        assert increase.simultaneous.low <= increase.difference.low <= increase.difference.high
+        assert increase.is_control == ("finetuned" in increase.view.variants)
+
+
+def test_there_is_no_increase_without_the_original(leaking: SimulatedAudit) -> None:
+    evaluation = evaluate(leaking.target, leaking.shadows, attacks=("confidence",), variants=("prune-0.6", "int8-ptq"))
+    assert evaluation.increases == ()
 
 
 def test_the_headline_classifier_is_chosen_on_shadows_only(leaking: SimulatedAudit) -> None:
@@ -175,12 +216,34 @@ def test_the_headline_classifier_is_chosen_on_shadows_only(leaking: SimulatedAud
     assert attack.shadow_auc == max(f.shadow_auc for f in fits.values())
 
 
-def test_simultaneous_intervals_are_corrected_for_every_result_and_family(leaking: SimulatedAudit) -> None:
+def test_simultaneous_intervals_are_corrected_for_every_figure_and_family(leaking: SimulatedAudit) -> None:
     one = evaluate(leaking.target, leaking.shadows, attacks=("confidence",), level=0.9)
     two = evaluate(leaking.target, leaking.shadows, attacks=("confidence",), level=0.9, families=2)
-    assert one.results[0].simultaneous.auc.level == pytest.approx(1 - 0.1 / len(one.results))
-    assert two.results[0].simultaneous.auc.level == pytest.approx(1 - 0.1 / (2 * len(one.results)))
-    assert one.results[0].auc.level == 0.9
+    assert one.correction is not None
+    assert two.correction is not None
+    # AUC, balanced accuracy and two rates for each variant, and the differences of three to the original.
+    assert one.correction.figures == two.correction.figures == 4 * 4 + 3
+    assert one.correction.level == pytest.approx(1 - 0.8 * 0.1)
+    assert two.correction.level == pytest.approx(1 - 0.8 * 0.1 / 2)
+    assert 1.9 < one.correction.z <= one.correction.bonferroni_z
+    assert one.correction.z < two.correction.z
+    for result in one.results:
+        assert result.simultaneous.auc.level == pytest.approx(one.correction.pointwise)
+        assert result.simultaneous.epsilon_lower.level == pytest.approx(1 - 0.1 * 0.1 / len(one.results))
+        assert result.auc.level == 0.9
+
+
+def test_scores_cross_fitted_over_the_membership_have_wider_intervals(null: SimulatedAudit) -> None:
+    target = replace(null.target, references=(), population=None)
+    learned, fixed = (
+        next(r for r in evaluate(target, attacks=(name,), variants=("original",)).results)
+        for name in ("gbt", "confidence")
+    )
+    assert (learned.design_effect, fixed.design_effect) == (2.0, 1.0)
+    plain = stats.auc(learned.scores, membership_of(null.target))
+    ratio = (learned.auc.high - learned.auc.low) / (plain.high - plain.low)
+    assert ratio == pytest.approx(np.sqrt(2), rel=0.02)
+    assert fixed.auc == stats.auc(fixed.scores, membership_of(null.target))
 
 
 def test_an_evaluation_as_json_has_the_agreed_keys(leaking: SimulatedAudit) -> None:

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from harness import stats
 from harness.attacks import evaluate
-from harness.attacks._measure import cross_fitted_auc
 from tests.attacks.simulated import simulate_audit
 
 AUDITS = 40
@@ -40,18 +38,6 @@ def test_false_alarms_without_leakage_are_as_rare_as_the_level_says(with_shadows
     # Attacks on one record set err together: the share has the spread of AUDITS draws at worst, not of all of them.
     assert np.mean(pointwise) <= ALLOWED / AUDITS
     assert np.mean(bounds) <= ALLOWED / AUDITS
-
-
-def test_the_interval_of_a_cross_fitted_auc_is_wider_only_above_and_only_below_one_half() -> None:
-    rng = np.random.default_rng(0)
-    membership = np.arange(300) % 2
-    low = stats.roc(rng.normal(size=300) - 0.4 * membership, membership)
-    plain, wide = stats.auc(low), cross_fitted_auc(low, folds=5, level=0.95)
-    assert wide.value == plain.value < 0.5
-    assert wide.low == plain.low
-    assert wide.high > plain.high
-    high = stats.roc(rng.normal(size=300) + 0.5 * membership, membership)
-    assert cross_fitted_auc(high, folds=5, level=0.95) == stats.auc(high)
 
 
 def test_leaving_out_references_changes_no_attack_without_them() -> None:

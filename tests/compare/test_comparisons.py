@@ -97,4 +97,7 @@ def test_the_quick_tpr_is_that_of_the_statistics(levels: int | None, fpr: float)
     values = rng.normal(size=4000) + membership
     if levels is not None:  # ties
         values = np.round(values * levels / 6)
-    assert tpr_value(values, membership, fpr) == stats.tpr_at_fpr(stats.roc(values, membership), fpr).value
+    estimate = stats.tpr_at_fpr(stats.roc(values, membership), fpr)
+    # A tie may hide the attack's rate, which then has no value; the step function still has one there.
+    step = (values[membership == 1] >= estimate.threshold).mean()
+    assert tpr_value(values, membership, fpr) == pytest.approx(step if estimate.tied else estimate.value, abs=1e-15)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.policy import Answerable
-from harness.results import ArtifactResult, AttackFindings, Parity, Result
+from harness.results import ArtifactResult, AttackFindings, Increase, Parity, Result
+from harness.types import Estimate
 
 __all__ = ["AUDIT", "artifact", "estimate", "findings", "result"]
 
@@ -39,7 +40,23 @@ def result(value: float, half: float = 0.02, wide: float = 0.04, **more: Any) ->
 
 
 def findings(*results: Result) -> AttackFindings:
-    return AttackFindings(results)
+    """The results, and an increase for each view of more than the original alone: its own difference."""
+    return AttackFindings(results, increases=tuple(map(increase, filter(_is_compared, results))))
+
+
+def increase(result: Result) -> Increase:
+    """The result's difference from the original as that of its view; unknown where it has none."""
+    return Increase(
+        view=result.view,
+        against="rmia",
+        difference=result.versus_original or Estimate.unknown(),
+        simultaneous=result.simultaneous.versus_original or Estimate.unknown(),
+        is_control=result.is_control,
+    )
+
+
+def _is_compared(result: Result) -> bool:
+    return result.variants != ("original",)
 
 
 def artifact(flips: int | None, n: int = 800, *, variant: str = "int8", is_control: bool = False) -> ArtifactResult:

@@ -136,20 +136,20 @@ def test_a_limit_that_is_no_number_never_passes(kind: str, limit: float) -> None
     assert verdict.outcome == "inconclusive"
 
 
-def test_the_failing_sentence_counts_the_results_that_its_level_is_corrected_for() -> None:
-    # Two results are judged; the audit has 40: controls and another runtime's are among them.
+def test_the_failing_sentence_has_the_bound_that_is_corrected_for_all_figures() -> None:
     corrected = {"auc": estimate(0.65, 0.04, level=1 - 0.05 / 40)}
     verdict = judge(findings(result(0.5), result(0.65, simultaneous=corrected)), [], AUC)
     assert verdict.rules[0].reason == (
-        "NR confidence on int8 (litert) has 0.650 [0.630, 0.670], its bound corrected for 40 results is "
-        "0.610 > 0.6 (n = 800)"
+        "NR confidence on int8 (litert) has 0.650 [0.630, 0.670]; its bound, corrected for all figures of the audit, "
+        "is 0.610 > 0.6 (n = 800)"
     )
 
 
-@pytest.mark.parametrize("level", [1.0, 0.0, -3.0, 17.0])
-def test_the_failing_sentence_counts_nothing_where_the_level_is_impossible(level: float) -> None:
-    verdict = judge(findings(result(0.65, simultaneous={"auc": estimate(0.65, 0.04, level=level)})), [], AUC)
-    assert "its bound corrected is 0.610 > 0.6" in verdict.rules[0].reason
+def test_ties_that_hide_a_rate_are_no_pass_and_are_named_with_their_size() -> None:
+    tied = {"0.01": estimate(0.0, 0.0) | {"resolvable": False, "fpr": 0.01, "tied": 0.75, "value": None, "high": 0.9}}
+    verdict = judge(findings(result(0.5, tpr_at_fpr=tied)), [], TPR)
+    assert verdict.outcome == "inconclusive"
+    assert "75.0% of the non-members have one and the same score there" in verdict.rules[0].reason
 
 
 @pytest.mark.parametrize(
@@ -220,6 +220,19 @@ def test_a_rate_that_was_not_measured_is_inconclusive() -> None:
 def compared(value: float, half: float, **more: Any) -> Result:
     increase = estimate(value, half)
     return result(0.6, versus_original=increase, simultaneous={"versus_original": increase}, **more)
+
+
+def test_an_increase_names_both_attacks() -> None:
+    policy = GateConfig(rules=(GateRule(max_increase=0.02),))
+    reason = judge(findings(compared(0.06, 0.03)), [], policy).rules[0].reason
+    assert reason.startswith("NR confidence on int8 (litert) against rmia on the original has 0.060")
+
+
+def test_a_rule_that_names_attacks_holds_each_against_its_own_family() -> None:
+    policy = GateConfig(rules=(GateRule(max_increase=0.02, attacks=("confidence",)),))
+    strongest = AttackFindings((compared(0.0, 0.01),), increases=findings(compared(0.5, 0.01)).increases)
+    assert judge(strongest, [], policy).outcome == "pass"
+    assert judge(strongest, [], GateConfig(rules=(GateRule(max_increase=0.02),))).outcome == "fail"
 
 
 def test_increase_over_the_original() -> None:

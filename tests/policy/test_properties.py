@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from harness.config import GateConfig, GateRule
 from harness.policy import judge
-from harness.results import ArtifactResult, AttackFindings, Measures, Parity, Result
+from harness.results import ArtifactResult, Measures, Parity, Result
 from harness.types import Estimate, View, rate_key
+from tests.policy.sample import findings
 
 RULES = (
     GateRule(max=0.6),
@@ -97,7 +98,7 @@ def metric(rule: GateRule, of: Measures) -> Estimate | None:
 @settings(deadline=None, max_examples=200)
 @given(found=st.lists(results(), max_size=4), low=st.lists(results(FIGURES.filter(lambda x: x <= 0.1)), max_size=3))
 def test_a_pass_has_every_judged_upper_bound_within_the_limit(found: list[Result], low: list[Result]) -> None:
-    for rule, outcome in zip(RULES[:3], judge(AttackFindings((*found, *low)), [], POLICY).rules, strict=False):
+    for rule, outcome in zip(RULES[:3], judge(findings(*found, *low), [], POLICY).rules, strict=False):
         if outcome.outcome != "pass":
             continue
         judged = [one for one in (*found, *low) if not one.is_control]
@@ -116,7 +117,7 @@ def test_a_pass_has_every_judged_upper_bound_within_the_limit(found: list[Result
 @settings(deadline=None, max_examples=200)
 @given(found=st.lists(results(), max_size=5))
 def test_a_fail_has_a_corrected_lower_bound_above_the_limit(found: list[Result]) -> None:
-    for rule, outcome in zip(RULES[:3], judge(AttackFindings(tuple(found)), [], POLICY).rules, strict=False):
+    for rule, outcome in zip(RULES[:3], judge(findings(*found), [], POLICY).rules, strict=False):
         if outcome.outcome == "fail":
             bounds = [metric(rule, one.simultaneous) for one in found if not one.is_control]
             assert any(bound is not None and bound.low > rule.limit for bound in bounds)
@@ -127,8 +128,8 @@ def test_a_fail_has_a_corrected_lower_bound_above_the_limit(found: list[Result])
 def test_the_verdict_does_not_depend_on_the_order_of_results(
     found: list[Result], compared: list[ArtifactResult], data: st.DataObject
 ) -> None:
-    verdict = judge(AttackFindings(tuple(found)), compared, POLICY)
-    shuffled = AttackFindings(tuple(data.draw(st.permutations(found))))
+    verdict = judge(findings(*found), compared, POLICY)
+    shuffled = findings(*data.draw(st.permutations(found)))
     # As text, where NaN equals itself.
     assert repr(judge(shuffled, data.draw(st.permutations(compared)), POLICY)) == repr(verdict)
 
@@ -143,8 +144,8 @@ def test_the_verdict_does_not_depend_on_the_order_of_results(
 def test_a_control_changes_nothing(
     found: list[Result], compared: list[ArtifactResult], control: Result, copy: ArtifactResult
 ) -> None:
-    verdict = judge(AttackFindings(tuple(found)), compared, POLICY)
-    assert repr(judge(AttackFindings((*found, control)), [*compared, copy], POLICY)) == repr(verdict)
+    verdict = judge(findings(*found), compared, POLICY)
+    assert repr(judge(findings(*found, control), [*compared, copy], POLICY)) == repr(verdict)
 
 
 @pytest.mark.parametrize("field", ["value", "low", "high", "level"])
@@ -155,10 +156,10 @@ def test_nan_anywhere_is_never_a_pass(rule: GateRule, field: str, drawn: list[Re
     low = Estimate(0.05, 0.0, 0.06, 800, "delong")
     judged = [of_compressed(one, low) for one in drawn]
     policy = GateConfig(rules=(rule,))
-    assert judge(AttackFindings(tuple(judged)), [], policy).outcome == "pass"
+    assert judge(findings(*judged), [], policy).outcome == "pass"
     place = data.draw(st.integers(0, len(judged) - 1))
     judged[place] = of_compressed(drawn[place], Estimate(**vars(low) | {field: math.nan}))
-    assert judge(AttackFindings(tuple(judged)), [], policy).outcome != "pass"
+    assert judge(findings(*judged), [], policy).outcome != "pass"
 
 
 def of_compressed(result: Result, estimate: Estimate) -> Result:

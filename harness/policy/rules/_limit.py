@@ -20,18 +20,31 @@ from harness.policy._outcome import RuleOutcome
 from harness.policy.rules._rule import Rule
 from harness.policy.rules._scope import sees, unanswered, unanswered_problem, unknown_names, why_not
 from harness.results import ArtifactResult, AttackFindings, Measures, Skipped
-from harness.types import Estimate, View
+from harness.types import Estimate, TprEstimate, View
 
-__all__ = ["LimitRule"]
+__all__ = ["Judged", "LimitRule"]
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """One result's estimate, and the same at the level that holds for all results of the audit at once."""
+class Judged:
+    """One result's estimate, and the same at the level that holds for all figures of the audit at once.
+
+    Args:
+        view: what the estimate is about.
+        estimate: None where there is none.
+        corrected: the same at the corrected level.
+        against: what it is compared with, where it is a difference.
+    """
 
     view: View
     estimate: Estimate | None
     corrected: Estimate | None
+    against: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What the estimate is about, as text."""
+        return f"{self.view} against {self.against} on the original" if self.against else str(self.view)
 
     @property
     def known(self) -> Estimate:
@@ -52,14 +65,6 @@ class _Judged:
         estimate = self.known
         figures = (estimate.value, estimate.low, estimate.high, estimate.level)
         return max(estimate.value, estimate.high) if all(map(math.isfinite, figures)) else math.inf
-
-    @property
-    def corrected_for(self) -> int | None:
-        """How many intervals the corrected level covers at once; None where the levels do not say."""
-        if self.corrected is None:
-            return None
-        chances = (1.0 - self.known.level, 1.0 - self.corrected.level)
-        return round(chances[0] / chances[1]) or None if all(0.0 < chance < 1.0 for chance in chances) else None
 
     @property
     def interval(self) -> str:
@@ -83,6 +88,14 @@ class LimitRule(Rule):
         """Whether the rule is about this view."""
         return sees(view, rule)
 
+    def judged(self, rule: GateRule, findings: AttackFindings) -> list[Judged]:
+        """The figures that the rule is about, those of controls left out."""
+        return [
+            Judged(result.view, self.estimate(result, rule), self.estimate(result.simultaneous, rule))
+            for result in findings.results
+            if not result.is_control and self.judges(result.view, rule)
+        ]
+
     def judge(
         self,
         rule: GateRule,
@@ -90,11 +103,7 @@ class LimitRule(Rule):
         artifacts: Sequence[ArtifactResult],  # noqa: ARG002 - of another kind's interest
     ) -> RuleOutcome:
         """Pass if all upper bounds are within the limit, fail if a corrected lower bound is above it."""
-        judged = [
-            _Judged(result.view, self.estimate(result, rule), self.estimate(result.simultaneous, rule))
-            for result in findings.results
-            if not result.is_control and self.judges(result.view, rule)
-        ]
+        judged = self.judged(rule, findings)
         judged.sort(key=repr)  # so that the order of results does not decide among equals
         return _failure(rule, judged) or self._gap(rule, judged, findings.skipped) or _comparison(rule, judged)
 
@@ -111,7 +120,7 @@ class LimitRule(Rule):
         if not views:
             yield "adversary: " + "; ".join(why_not(adversary, rule, audit) for adversary in rule.adversary)
 
-    def _gap(self, rule: GateRule, judged: Sequence[_Judged], skipped: Sequence[Skipped]) -> RuleOutcome | None:
+    def _gap(self, rule: GateRule, judged: Sequence[Judged], skipped: Sequence[Skipped]) -> RuleOutcome | None:
         """Inconclusive where something that the rule is about has no figure."""
         outcome = partial(RuleOutcome, id=rule.id, name=rule.name, outcome="inconclusive")
         if not judged:
@@ -126,31 +135,31 @@ class LimitRule(Rule):
         return None
 
 
-def _failure(rule: GateRule, judged: Sequence[_Judged]) -> RuleOutcome | None:
+def _failure(rule: GateRule, judged: Sequence[Judged]) -> RuleOutcome | None:
     worst = max(judged, key=lambda one: one.corrected_low, default=None)
     if worst is None or worst.corrected_low <= rule.limit:
         return None
-    count = worst.corrected_for
-    scope = "" if count is None else " for 1 result" if count == 1 else f" for {count} results"
     reason = (
-        f"{worst.view} has {worst.interval}, its bound corrected{scope} is {worst.corrected_low:.3f} > {rule.limit:g} "
-        f"(n = {worst.known.n})"
+        f"{worst.subject} has {worst.interval}; its bound, corrected for all figures of the audit, is "
+        f"{worst.corrected_low:.3f} > {rule.limit:g} (n = {worst.known.n})"
     )
     return RuleOutcome(
         id=rule.id, name=rule.name, outcome="fail", reason=reason, estimate=worst.known, worst=worst.view
     )
 
 
-def _comparison(rule: GateRule, judged: Sequence[_Judged]) -> RuleOutcome:
+def _comparison(rule: GateRule, judged: Sequence[Judged]) -> RuleOutcome:
     """Pass where all upper bounds are known and within the limit, else inconclusive."""
     unresolved = [one for one in judged if not one.known.resolvable]
     over = [one for one in judged if one.high > rule.limit]
     worst = unresolved[0] if unresolved else max(judged, key=lambda one: one.high)
     n, needed = worst.known.n, worst.known.needed_n
-    figures = f"{worst.view} with {worst.interval} (n = {n})"
+    figures = f"{worst.subject} with {worst.interval} (n = {n})"
     if unresolved:
         reason = f"{len(unresolved)} of {len(judged)} results cannot be resolved with n = {n}: {worst.view}"
+        tied = worst.known.tied if isinstance(worst.known, TprEstimate) else 0.0
         reason += f"; needs n >= {needed}" if needed else ""
+        reason += f"; {tied:.1%} of the non-members have one and the same score there" if tied else ""
     elif math.isinf(worst.high):
         reason = f"an upper bound is not known: {figures}"
     elif over:

@@ -6,16 +6,36 @@ from collections.abc import Iterator
 
 from harness.config import GateRule
 from harness.policy._answerable import ORIGINAL, Answerable
-from harness.policy.rules._limit import LimitRule
+from harness.policy.rules._limit import Judged, LimitRule
 from harness.policy.rules._scope import sees
-from harness.results import Measures
+from harness.results import AttackFindings, Measures
 from harness.types import Estimate, View
 
 __all__ = ["MaxIncrease"]
 
 
 class MaxIncrease(LimitRule):
-    """No attack on a compressed version exceeds the same on the original by more than the limit, in AUC."""
+    """No view of a compressed version exceeds the original alone by more than the limit, in AUC.
+
+    The strongest attack in the view is held against the strongest on the original. A rule that names attacks holds
+    each of them against the attack of its family on the original instead.
+    """
+
+    def judged(self, rule: GateRule, findings: AttackFindings) -> list[Judged]:
+        """One increase a view; the named attacks' own differences where the rule names any."""
+        if rule.attacks is not None:
+            return [
+                Judged(
+                    result.view, result.versus_original, result.simultaneous.versus_original, result.versus_attack or ""
+                )
+                for result in findings.results
+                if not result.is_control and self.judges(result.view, rule)
+            ]
+        return [
+            Judged(increase.view, increase.difference, increase.simultaneous, increase.against)
+            for increase in findings.increases
+            if not increase.is_control and self.judges(increase.view, rule)
+        ]
 
     def estimate(self, measures: Measures, rule: GateRule) -> Estimate | None:  # noqa: ARG002 - there is one increase
         """The AUC minus that on the original, on the same records."""
@@ -35,4 +55,9 @@ class MaxIncrease(LimitRule):
             yield f"max_increase: compares with {ORIGINAL!r}, which is no variant of this audit; add it, or use 'max'"
         elif "NR" not in audit.attacks.values():
             yield "max_increase: compares with an attack of NR on the original; add one to attack.names, or use 'max'"
+        for attack in rule.attacks or ():
+            other = audit.counterparts.get(attack, attack)
+            if attack in audit.attacks and other not in audit.attacks:
+                mend = f"add {other!r} to attack.names" if other else "leave it out of the rule's attacks"
+                yield f"max_increase: {attack!r} has no attack of its family on the original to compare with; {mend}"
         yield from super().problems(rule, audit)

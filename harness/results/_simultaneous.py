@@ -1,0 +1,46 @@
+"""The correction that makes the intervals of one evaluation hold all at once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from harness import fields
+
+__all__ = ["Simultaneous"]
+
+
+@dataclass(frozen=True)
+class Simultaneous:
+    """The correction of one family of figures; NaN where a figure is not known.
+
+    Args:
+        figures: how many intervals hold at once.
+        level: the probability with which they do.
+        pointwise: the level that each of them has for that.
+        z: the normal quantile of ``pointwise``.
+        bonferroni_z: the quantile that ignores that the figures are correlated.
+    """
+
+    figures: int
+    level: float
+    pointwise: float
+    z: float
+    bonferroni_z: float
+
+    @property
+    def gain(self) -> float:
+        """By how much an interval is shorter than Bonferroni's, a fraction."""
+        return 1.0 - self.z / self.bonferroni_z if self.bonferroni_z > 0.0 else 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object; numbers that are not finite become null."""
+        return {name: fields.finite(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, node: fields.Node) -> Self:
+        """The correction that :meth:`to_json` wrote; what is missing is not known."""
+        level, pointwise, z, bonferroni_z = (
+            fields.figure(node, name) for name in ("level", "pointwise", "z", "bonferroni_z")
+        )
+        return cls(fields.integer(node, "figures") or 0, level, pointwise, z, bonferroni_z)
