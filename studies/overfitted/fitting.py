@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from harness.errors import InputError
 
-__all__ = ["Table", "answers", "best_device", "fit"]
+__all__ = ["Table", "answers", "best_device", "fit", "loss_of"]
 
 MOMENTUM = 0.9
 # Records of one forward pass when a network is asked.
@@ -113,6 +113,12 @@ def answers(model: nn.Module, inputs: Tensor) -> NDArray[np.float32]:
         logits = torch.cat([model(batch) for batch in torch.split(inputs, ASK_BATCH)])
     model.to("cpu")
     return np.asarray(logits.float().cpu().numpy(), dtype=np.float32)
+
+
+def loss_of(model: nn.Module, table: Table) -> float:
+    """Mean cross-entropy on some records; the model comes back on the processor."""
+    logits = torch.from_numpy(answers(model, table.inputs))
+    return float(functional.cross_entropy(logits, table.labels.cpu()))
 
 
 class _Tied:

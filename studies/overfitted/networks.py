@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +18,7 @@ import joblib
 import numpy as np
 
 from harness import models
+from harness.errors import InputError
 from harness.files import write
 from harness.types import Array
 from studies.overfitted.records import StudyRecords, membership, read
@@ -31,6 +34,8 @@ __all__ = ["conduct", "file_of", "network"]
 
 # Weights and orders of a network's two trainings; variants take its first.
 FIRST, SECOND = 0, 1
+# Share of the loss of guessing that a network has to stay under to count as fine-tuned.
+USEFUL = 0.9
 Progress = Callable[[str, int, int], None]
 
 
@@ -136,7 +141,7 @@ def _variants(
 ) -> Iterator[tuple[str, nn.Module]]:
     """The variants one after the other; ``losses`` takes the last epoch's of each training."""
     from studies.overfitted.fitting import fit
-    from studies.overfitted.variants import CLUSTER_RATE, make
+    from studies.overfitted.variants import make
 
     def trained(variant: str, which: int) -> nn.Module:
         seed = int(np.random.SeedSequence([SEED, number, which]).generate_state(1)[0])
@@ -159,18 +164,23 @@ def _variants(
         )
         return model
 
-    def tuned(model: nn.Module, *, variant: str, **keep: dict[str, torch.Tensor]) -> None:
-        rate = setting.finetune_learning_rate * (CLUSTER_RATE[setting.optimizer] if "shared" in keep else 1.0)
-        losses[variant] = fit(
+    def tune_at(rate: float, model: nn.Module, **keep: Any) -> float:
+        return fit(
             model,
             table,
             epochs=setting.finetune_epochs,
             batch_size=setting.batch_size,
-            learning_rate=rate,
+            learning_rate=setting.finetune_learning_rate * rate,
             optimizer=setting.optimizer,
             seed=number,
-            **keep,  # type: ignore[arg-type]
+            **keep,
         )
+
+    def tuned(model: nn.Module, *, variant: str, **keep: Any) -> None:
+        if "shared" in keep:
+            losses[variant] = _tuned_shared(setting, table, model, partial(tune_at, **keep))
+        else:
+            losses[variant] = tune_at(1.0, model, **keep)
 
     original = trained(ORIGINAL, FIRST)
     yield ORIGINAL, original
@@ -179,6 +189,27 @@ def _variants(
             yield variant, trained(variant, SECOND)
         elif variant != ORIGINAL:
             yield variant, make(original, variant, tune=partial(tuned, variant=variant), calibration=calibration)
+
+
+def _tuned_shared(
+    setting: Setting, table: Table, model: nn.Module, tune_at: Callable[[float, nn.Module], float]
+) -> float:
+    """Fine-tune shared values at the first rate that makes the members' loss no worse; return that loss.
+
+    A network that answers every record alike has a loss of about the classes' entropy, which may be less than before.
+    """
+    from studies.overfitted.fitting import loss_of
+    from studies.overfitted.variants import SHARED_RATES
+
+    guessing = USEFUL * math.log(int(table.labels.max()) + 1)
+    before, start = loss_of(model, table), copy.deepcopy(model.state_dict())
+    for rate in SHARED_RATES[setting.optimizer]:
+        with contextlib.suppress(InputError):  # it diverged
+            after = tune_at(rate, model)
+            if after <= min(before, guessing):
+                return after
+        model.cpu().load_state_dict(start)
+    return before
 
 
 @contextlib.contextmanager
