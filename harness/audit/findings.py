@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from harness import fields
 from harness.errors import InputError, RunError
-from harness.results import ArtifactResult, AttackFindings
+from harness.results import ArtifactResult, AttackFindings, PrivacyFindings, SliceFindings
 from harness.store import Run
 
-__all__ = ["artifact_results", "attack_findings"]
+__all__ = ["PRIVACY", "SLICES", "artifact_results", "attack_findings", "privacy_findings", "slice_findings"]
 
+# What the stage `attack` writes beside its results; a run of an earlier version may lack it.
+SLICES, PRIVACY = "results/slices.json", "results/privacy.json"
 # Stages that say something of each variant on each runtime, in the order of an audit.
 OF_ARTIFACTS = ("export", "collect", "bench", "attack")
 
@@ -24,6 +26,16 @@ def attack_findings(run: Run) -> AttackFindings:
         return AttackFindings.from_json(run.read_json(name))
     except InputError as error:
         raise RunError(f"{run.folder / name}: damaged: {error.message}", hint="run `edgeleak attack` again") from None
+
+
+def slice_findings(run: Run) -> SliceFindings | None:
+    """What the stage `attack` measured of parts of the records; None where it wrote nothing of them."""
+    return SliceFindings.from_json(run.read_json(SLICES)) if (run.folder / SLICES).exists() else None
+
+
+def privacy_findings(run: Run) -> PrivacyFindings | None:
+    """What the stage `attack` bounded of differential privacy; None where it wrote nothing of it."""
+    return PrivacyFindings.from_json(run.read_json(PRIVACY)) if (run.folder / PRIVACY).exists() else None
 
 
 def artifact_results(run: Run) -> tuple[ArtifactResult, ...]:

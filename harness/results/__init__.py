@@ -6,12 +6,20 @@ finished run loads no library of statistics.
 
 from harness.results._artifact import ArtifactResult, Latency, Parity
 from harness.results._attack import AttackFindings, Measures, Result, Skipped
+from harness.results._increase import Increase
 from harness.results._mis import LogDelta, MisFindings, QuantizerMis, best_log_delta, regime_of
 from harness.results._null import NullSummary, PooledNull
+from harness.results._privacy import CanaryBound, CanaryFindings, PrivacyBound, PrivacyFindings
+from harness.results._records import RecordFindings, RecordReading, RecordResult
+from harness.results._simultaneous import Simultaneous
+from harness.results._slices import Slice, SlicedView, SliceFindings, SliceResult
 
 __all__ = [
     "ArtifactResult",
     "AttackFindings",
+    "CanaryBound",
+    "CanaryFindings",
+    "Increase",
     "Latency",
     "LogDelta",
     "Measures",
@@ -19,9 +27,19 @@ __all__ = [
     "NullSummary",
     "Parity",
     "PooledNull",
+    "PrivacyBound",
+    "PrivacyFindings",
     "QuantizerMis",
+    "RecordFindings",
+    "RecordReading",
+    "RecordResult",
     "Result",
+    "Simultaneous",
     "Skipped",
+    "Slice",
+    "SliceFindings",
+    "SliceResult",
+    "SlicedView",
     "best_log_delta",
     "regime_of",
 ]
