@@ -247,16 +247,17 @@ class AttackFindings:
             tuple(map(Skipped.from_json, fields.rows(node, "skipped"))),
             NullSummary.from_json(fields.mapping(node, "null_calibration")),
             tuple(map(Increase.from_json, fields.rows(node, "increases"))),
-            {
-                runtime: Simultaneous.from_json(fields.mapping(corrections, runtime))
-                for runtime in corrections
-            },
+            {runtime: Simultaneous.from_json(fields.mapping(corrections, runtime)) for runtime in corrections},
         )
 
 
 def _chosen(node: fields.Node) -> dict[str, str | float | int]:
     """Texts and finite numbers by name; whatever else a file holds is left out."""
-    return {name: value for name, value in node.items() if isinstance(value, str | int | float)}
+    return {
+        name: value
+        for name, value in node.items()
+        if isinstance(value, str) or (isinstance(value, int | float) and fields.number(node, name) is not None)
+    }
 
 
 def _measures(node: fields.Node) -> dict[str, Any]:
