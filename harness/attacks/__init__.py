@@ -25,10 +25,11 @@ from harness.attacks import (  # noqa: F401, I001
     _lira_joint,
     _rmia_joint,
 )
+from harness.attacks._apart import score_apart
 from harness.attacks._base import Attack, BaseAttack, Need
 from harness.attacks._evaluate import MIN_SIDE_RECORDS, check_size, evaluate
 from harness.attacks._memory import Fit, Memory, digest
-from harness.attacks._registry import attack_class, headline, names, needs_of, register
+from harness.attacks._registry import attack_class, counterpart, headline, names, needs_of, register
 from harness.attacks._result import AttackResult, Evaluation
 from harness.attacks.controls import permute_membership, with_copy
 from harness.results import Measures, Result, Skipped
@@ -47,6 +48,7 @@ __all__ = [
     "Skipped",
     "attack_class",
     "check_size",
+    "counterpart",
     "digest",
     "evaluate",
     "headline",
@@ -54,5 +56,6 @@ __all__ = [
     "needs_of",
     "permute_membership",
     "register",
+    "score_apart",
     "with_copy",
 ]

@@ -9,8 +9,9 @@ from harness import attacks
 from harness.audit.accuracy import accuracies
 from harness.audit.context import Context
 from harness.audit.curves import strongest_curves
+from harness.audit.slices import keep_slices
 from harness.config import AuditConfig
-from harness.results import AttackFindings, Result, Skipped
+from harness.results import AttackFindings, Increase, Result, Simultaneous, Skipped
 from harness.stats import null_calibration
 from harness.store import Run
 from harness.subject import AUDIT, TARGET, observations
@@ -45,6 +46,7 @@ def attack(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
         names=config.attack.names,
     )
     _keep_curves(run, findings, run.arrays.read_membership())
+    keep_slices(config, run, findings)
     return findings.to_json()
 
 
@@ -56,7 +58,8 @@ def _attack_answers(config: AuditConfig, run: Run, context: Context) -> dict[str
     assert target.membership is not None  # noqa: S101 - the reader refuses a target without
     controls = config.answers.controls
     run.write_json("data.json", audited.summary())
-    run.arrays.write_population(AUDIT, labels=target.labels, ids=target.ids)
+    run.arrays.write_population(AUDIT, labels=target.labels, ids=audited.rows)
+    run.arrays.write_groups(AUDIT, target.groups)
     run.arrays.write_membership(AUDIT, TARGET, membership=target.membership, training=target.membership)
     findings = evaluate_all(
         config,
@@ -68,7 +71,8 @@ def _attack_answers(config: AuditConfig, run: Run, context: Context) -> dict[str
         names=config.attack.names,
     )
     _keep_curves(run, findings, target.membership)
-    rows = accuracies(target, runtime="", level=config.attack.level, controls=controls)
+    keep_slices(config, run, findings)
+    rows = accuracies(audited.whole(), runtime="", level=config.attack.level, controls=controls)
     return findings.to_json() | {"artifacts": [row.to_json() for row in rows]}
 
 
@@ -97,6 +101,8 @@ def evaluate_all(
     """
     results: list[attacks.AttackResult] = []
     skipped: list[Skipped] = []
+    increases: list[Increase] = []
+    corrections: dict[str, Simultaneous] = {}
     membership: IntArray | None = None
     for runtime in runtimes:
         target, shadows = observe(runtime)
@@ -119,11 +125,17 @@ def evaluate_all(
             run.arrays.write_scores(place + result.view.key, result.scores)
         results += evaluation.results
         skipped += evaluation.skipped
+        increases += evaluation.increases
+        if evaluation.correction is not None:
+            corrections[runtime] = evaluation.correction
     scores = {result.view.key: result.scores for result in results}
     null = None
     if scores and membership is not None:
-        null = null_calibration(scores, membership, level=config.attack.level, seed=config.seed).summary()
-    return AttackFindings(tuple(results), tuple(skipped), null)
+        effects = {result.view.key: result.design_effect for result in results}
+        null = null_calibration(
+            scores, membership, level=config.attack.level, seed=config.seed, design_effects=effects
+        ).summary()
+    return AttackFindings(tuple(results), tuple(skipped), null, tuple(increases), corrections)
 
 
 def _keep_curves(run: Run, findings: AttackFindings, membership: IntArray) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 from harness import __version__
 from harness import report as reports
 from harness.audit.context import Context
-from harness.audit.findings import artifact_results, attack_findings
+from harness.audit.findings import artifact_results, attack_findings, privacy_findings, slice_findings
 from harness.config import AuditConfig
 from harness.policy import Verdict
 from harness.results import MisFindings
 from harness.store import Run
+from harness.subject._inputs import kept_inputs
 
 __all__ = ["assemble", "report"]
 
@@ -38,11 +39,15 @@ def assemble(config: AuditConfig, run: Run) -> reports.Report:
         created=str(run.read_json("manifest.json").get("created", "")),
         config=config.to_json(),
         config_digest=config.digest(),
+        seed=config.seed,
+        inputs_sha256=kept_inputs(run),
         subject=config.kind,
         device=run.read_json("results/collect.json").get("device") if run.is_done("collect") else None,
         data=run.read_json("data.json"),
         artifacts=artifact_results(run),
         attacks=attack_findings(run),
+        slices=slice_findings(run),
+        privacy=privacy_findings(run),
         mis=MisFindings.from_json(run.read_json("results/mis.json")) if run.is_done("mis") else None,
         verdict=Verdict.from_json(run.read_json("results/gate.json")),
         timings=run.timings(),
