@@ -14,6 +14,7 @@ from harness.audit.context import Context
 from harness.audit.plan import ALWAYS, STAGES, audit_all, run_stage
 from harness.cli._app import (
     DEFAULT_CONFIG,
+    AnswersOption,
     ArtifactOption,
     AttackOption,
     DeviceOption,
@@ -31,16 +32,18 @@ from harness.cli._app import (
     RunOption,
     SeedOption,
     SourceArgument,
+    TopKOption,
     app,
     configure,
     err,
+    exposed,
     folder_of,
     out,
     with_options,
 )
 from harness.cli._console import ProgressView
 from harness.cli._example import example
-from harness.config import AuditConfig
+from harness.config import AttackConfig, AuditConfig
 from harness.errors import UsageError
 from harness.policy import Verdict, exit_code
 from harness.store import Run
@@ -65,6 +68,8 @@ def audit(
     population: PopulationOption = None,
     label: LabelOption = None,
     attack: AttackOption = None,
+    answers: AnswersOption = None,
+    top_k: TopKOption = None,
     max_auc: MaxAucOption = None,
     max_increase: MaxIncreaseOption = None,
     run: RunOption = None,
@@ -103,6 +108,9 @@ def audit(
         raise UsageError(f"{source}: --artifact and records describe an audit already", hint="leave one of them out")
     else:
         config = with_options(draft.config(), device=device, seed=seed, null=null)
+    shown = exposed(answers, top_k)
+    if shown:
+        config = config.with_changes(attack=config.attack.model_copy(update=shown))
     _audit(config, run, as_json=as_json, fresh=fresh, quiet=quiet)
 
 
@@ -155,20 +163,25 @@ def attack(
     seed: SeedOption = None,
     null: NullOption = False,
     names: AttackOption = None,
+    answers: AnswersOption = None,
+    top_k: TopKOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Attack a run's answers; or arrays from anywhere, without a run unless --run names one."""
+    shown = exposed(answers, top_k)
     if source.suffix != ".npz" or run is not None:
         config = configure(source, seed=seed, null=null)
-        if names:
-            raise UsageError("--attack is for arrays without a run", hint="name attacks under [attack] in audit.toml")
+        if names or shown:
+            option = "--attack" if names else "--answers"
+            raise UsageError(f"{option} is for arrays without a run", hint="write it under [attack] in audit.toml")
         return _stage("attack", config, run, as_json=as_json, quiet=quiet)
     from harness.arrays import attack_file
 
     with ProgressView(err, quiet=quiet) as view:
-        result = attack_file(source, names=names, seed=seed or 0, progress=view)
-    _show(result, {"attacks": result, "null_calibration": result["null_calibration"]}, as_json=as_json)
+        settings = AttackConfig().model_copy(update=shown)
+        result = attack_file(source, names=names, settings=settings, seed=seed or 0, progress=view)
+    _show(result, result | {"attacks": result}, as_json=as_json)
     return None
 
 
@@ -192,7 +205,7 @@ def mis(
     from harness.arrays import mis_file
 
     result = mis_file(source, n=n, seed=seed or 0)
-    _show(result, {"mis": result}, as_json=as_json)
+    _show(result, result | {"mis": result}, as_json=as_json)
     return None
 
 

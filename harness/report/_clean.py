@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import unicodedata
 
-__all__ = ["NOT_AVAILABLE", "REASON_LIMIT", "REPLACEMENT", "clean"]
+__all__ = ["NOT_AVAILABLE", "REASON_LIMIT", "REPLACEMENT", "TEXT_LIMIT", "clean"]
 
 NOT_AVAILABLE = "n/a"
 # Long enough for every honest host name, CPU model and reason; short enough that one string cannot bury the page.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from harness.report._clean import NOT_AVAILABLE, clean
-from harness.types import Estimate
+from harness.types import Estimate, TprEstimate
 
 __all__ = [
     "at_least",
     "bytes_text",
+    "chosen",
+    "counted",
     "duration",
     "hint",
     "interval",
@@ -20,6 +22,7 @@ __all__ = [
     "share",
     "short",
     "signed",
+    "tied",
     "whole",
 ]
 
@@ -77,22 +80,46 @@ def whole(value: float | None) -> str:
     return NOT_AVAILABLE if value is None else f"{value:.0f}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, ``1 shadow`` and ``2 shadows``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def share(value: float | None) -> str:
     """A share without an interval, such as the zeros that were counted in a file."""
     return NOT_AVAILABLE if value is None else percent(value)
 
 
 def interval(estimate: Estimate | None, style: Callable[[float], str] = ratio) -> str:
-    """``value [low, high]`` in the given style; ``needs n ≥ ...`` where n cannot answer, ``n/a`` for nothing."""
+    """``value [low, high]`` in the given style; why there is none where n cannot answer, ``n/a`` for nothing."""
     if estimate is None:
         return NOT_AVAILABLE
     if not estimate.resolvable:
-        return "not resolvable" if estimate.needed_n is None else f"needs n ≥ {estimate.needed_n}"
+        return _unresolved(estimate)
     if not math.isfinite(estimate.value):
         return NOT_AVAILABLE
     if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
         return style(estimate.value)
     return f"{style(estimate.value)} [{style(estimate.low)}, {style(estimate.high)}]"
+
+
+def tied(estimate: Estimate | None) -> float:
+    """The share of the non-members whose equal scores hide the rate; 0.0 where it is something else, or nothing."""
+    if not isinstance(estimate, TprEstimate) or estimate.resolvable or estimate.needed_n is not None:
+        return 0.0
+    return estimate.tied
+
+
+def _unresolved(estimate: Estimate) -> str:
+    if estimate.needed_n is not None:
+        return f"needs n ≥ {estimate.needed_n}"
+    share = tied(estimate)
+    return f"tied: {percent(share)} of non-members" if share else "not resolvable"
+
+
+def chosen(choices: Mapping[str, str | float | int]) -> str:
+    """What an attack chose, ``a = 0.3, gamma = 2``; empty where it chose nothing."""
+    return ", ".join(f"{clean(name)} = {clean(value)}" for name, value in choices.items())
 
 
 def at_least(estimate: Estimate) -> str:
@@ -104,7 +131,12 @@ def at_least(estimate: Estimate) -> str:
 
 
 def hint(estimate: Estimate | None) -> str:
-    """How an estimate was made, for a tooltip: method, number of records, level."""
+    """How an estimate was made, for a tooltip: method, number of records, level; why more records do not help."""
     if estimate is None or estimate.n == 0:
         return ""
+    if share := tied(estimate):
+        return (
+            f"{percent(share)} of the non-members have one and the same score where the rate is crossed: no "
+            "threshold has this rate, and more records do not help; an attack with finer scores does"
+        )
     return f"{clean(estimate.method)}, n = {estimate.n}, level {100 * estimate.level:.4g}%"

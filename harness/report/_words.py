@@ -1,19 +1,22 @@
-"""The report's sentences: what was audited, what the null calibration says, what the numbers mean and do not claim."""
+"""The report's sentences: what was audited, how it was made, what the null calibration and the intervals promise."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from harness import fields
 from harness.report import _format
-from harness.report._clean import NOT_AVAILABLE, clean
+from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report.model import ANSWERS, SUPPLIED, TRAINED, Report
-from harness.results import MisFindings
+from harness.results import MisFindings, Result, Simultaneous
 
 __all__ = [
     "audited",
+    "cut_sentences",
     "data_warnings",
-    "method_notes",
+    "family_sentences",
+    "made_by",
     "mis_disclaimer",
     "null_sentence",
     "null_twin_warning",
@@ -22,6 +25,8 @@ __all__ = [
 
 # Below this chance the calibration calls a share of misses more than chance; the level of the intervals themselves.
 CHANCE = 0.05
+# Digits of a digest that a person compares; the files have all of them.
+DIGEST_SHOWN = 12
 VERDICTS = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive"}
 SUBJECTS = {
     TRAINED: "models that this audit trained, compressed and exported",
@@ -69,7 +74,10 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Data", _data(report.data)),
         *(("Warning about the data", warning) for warning in data_warnings(report)),
         *(() if report.device is None and not report.names_missing_parts else _device(report.device or {})),
+        ("Reference models", _references(report)),
+        ("Seed", clean(report.seed)),
         ("Configuration digest", clean(report.config_digest)),
+        *(("SHA-256 of an input", clean(digest)) for digest in report.inputs_sha256),
         ("edgeleak", clean(report.edgeleak)),
     )
     return tuple(pair for pair in pairs if report.names_missing_parts or pair[1] != NOT_AVAILABLE)
@@ -94,6 +102,74 @@ def _device(device: fields.Node) -> tuple[tuple[str, str], ...]:
         ("Device", f"{shown('url')}, host {shown('hostname')}, agent's process {pid}{emulated}"),
         ("Machine", ", ".join(machine)),
         ("Runtimes", ", ".join(clean(runtimes[name]) for name in runtimes) or NOT_AVAILABLE),
+    )
+
+
+def _references(report: Report) -> str:
+    if report.references:
+        return f"{report.references}; with more of them some attacks may find more"
+    return "none" if report.attacks.results else NOT_AVAILABLE
+
+
+def made_by(report: Report) -> str:
+    """What whoever repeats this needs, as one line: version, seed, digests, reference models; empty where unknown."""
+    parts = [
+        f"edgeleak {clean(report.edgeleak)}" if report.edgeleak else "",
+        "" if report.seed is None else f"seed {report.seed}",
+        f"configuration {clean(report.config_digest[:DIGEST_SHOWN])}" if report.config_digest else "",
+        *(f"input {clean(digest[:DIGEST_SHOWN])}" for digest in report.inputs_sha256[:1]),
+        _format.counted(more, "more input") if (more := len(report.inputs_sha256) - 1) > 0 else "",
+    ]
+    shown = [part for part in parts if part]
+    if shown and report.attacks.results:
+        shown.append(_format.counted(report.references, "reference model"))
+    return ", ".join(shown)
+
+
+def cut_sentences(results: Iterable[Result]) -> tuple[str, ...]:
+    """Whose balanced accuracy cannot be trusted, one sentence a reason; none where every cut can be."""
+    attacks: dict[str, dict[str, None]] = {}
+    for result in results:
+        if result.cut_note:
+            attacks.setdefault(result.cut_note, {})[clean(result.attack)] = None
+    return tuple(
+        f"Balanced accuracy of {', '.join(names)} is not to be trusted: {clean(note, limit=REASON_LIMIT)}."
+        for note, names in attacks.items()
+    )
+
+
+def family_sentences(report: Report) -> tuple[str, ...]:
+    """What all intervals of the audit promise together, and per runtime what the correction cost; none if unknown."""
+    attacks = report.attacks
+    known = {runtime: one for runtime, one in attacks.corrections.items() if one.figures and math.isfinite(one.z)}
+    levels = [result.auc.level for result in attacks.results if result.auc.is_known]
+    if not known or not levels:
+        return ()
+    counts = {runtime: _intervals(report, runtime) for runtime in known}
+    everywhere = f" on {len(known)} runtimes" if len(known) > 1 else ""
+    promise = (
+        f"All {sum(counts.values())} intervals marked “at once” (of AUC, balanced accuracy, TPR, ε and "
+        f"differences{everywhere}) hold together in {100 * min(levels):.4g}% of audits."
+    )
+    return (promise, *(_gain(runtime, counts[runtime], one) for runtime, one in known.items()))
+
+
+def _intervals(report: Report, runtime: str) -> int:
+    """Intervals of one runtime that hold at once: those of the correction, a bound of ε a result, and increases."""
+    corrected = report.attacks.corrections[runtime].figures
+    bounds = sum(result.runtime == runtime for result in report.attacks.results)
+    return corrected + bounds + sum(one.view.runtime == runtime for one in report.attacks.increases)
+
+
+def _gain(runtime: str, count: int, correction: Simultaneous) -> str:
+    where = f"On {clean(runtime)}, with {count} of them, the" if runtime else "The"
+    bonferroni = correction.bonferroni_z
+    if not correction.z < bonferroni:
+        return f"{where} attacks are too different to shorten Bonferroni's intervals (z {correction.z:.2f})."
+    return (
+        f"{where} correlation of the attacks makes those of AUC, balanced accuracy, TPR and paired differences "
+        f"{_format.percent(correction.gain)} shorter than Bonferroni's (z {correction.z:.2f} instead of "
+        f"{bonferroni:.2f})."
     )
 
 
@@ -134,37 +210,3 @@ def mis_disclaimer(mis: MisFindings) -> str:
         "privacy. Where n · r is below 2 (regime “local”), the order is that of the predicted Δ. “not_erm” marks a "
         "quantizer whose shipped model is worse than the best of its candidates: r is a proxy there, and no bound."
     )
-
-
-def method_notes(report: Report) -> tuple[str, ...]:
-    """How to read the numbers."""
-    aucs = [r.auc for r in report.attacks.results if r.auc.is_known]
-    level = " or ".join(f"{100 * value:.4g}%" for value in sorted({auc.level for auc in aucs})) or "the stated share"
-    methods = ", ".join(sorted({clean(auc.method) for auc in aucs if auc.method})) or "method not stated"
-    return (
-        f"An interval [low, high] holds the true value in {level} of audits repeated with other records from the same "
-        f"source ({methods}). The column “all attacks at once” widens it so "
-        "that every attack's interval holds together; the pictures, and the best attacks in the table of variants, use "
-        "it, because the strongest of many attacks is partly strong by luck.",
-        "AUC 0.5 is guessing and 1 is certainty. Balanced accuracy, TPR and AUC are over members and non-members of "
-        "the audited model; 50% balanced accuracy is guessing.",
-        "Decision thresholds were fixed without the records that they are judged on: on shadow models or, where an "
-        "attack was trained on known members, on the other folds. TPR at an FPR is the best TPR among thresholds whose "
-        "FPR is at most that; “needs n ≥ ...” means that too few non-members stand behind that FPR to answer.",
-        "ε at least: no differentially private training with a smaller ε is consistent with the attack's success; the "
-        "bound holds after the search for the best threshold.",
-        "Controls are attacks or variants that bound what the method itself finds; they are marked and never count as "
-        "the best attack on a variant.",
-        "“AUC against the original's” is the paired difference on the same records to the attack on the original "
-        "model alone; an interval that holds 0 shows no change.",
-        *_latency_notes(report),
-    )
-
-
-def _latency_notes(report: Report) -> tuple[str, ...]:
-    if not report.names_missing_parts and all(artifact.latency is None for artifact in report.artifacts):
-        return ()
-    note = "Latency is reported beside leakage and never decides the verdict."
-    if fields.flag(report.device or {}, "emulated"):
-        note += " The device was emulated: its latencies are not those of hardware."
-    return (note,)

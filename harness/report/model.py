@@ -9,16 +9,29 @@ from typing import Self, get_args
 from harness import fields
 from harness.errors import InputError
 from harness.policy import Outcome, Verdict
-from harness.results import ArtifactResult, AttackFindings, MisFindings, NullSummary, Result, Skipped
-from harness.types import View
+from harness.results import (
+    ArtifactResult,
+    AttackFindings,
+    Increase,
+    MisFindings,
+    NullSummary,
+    PrivacyFindings,
+    Result,
+    Simultaneous,
+    Skipped,
+    SliceFindings,
+)
+from harness.types import Adversary, View
 
-__all__ = ["ANSWERS", "SCHEMA", "SUPPLIED", "TRAINED", "ArtifactRow", "Report", "by_auc"]
+__all__ = ["ANSWERS", "SCHEMA", "SHOWN_PER_ADVERSARY", "SUPPLIED", "TRAINED", "ArtifactRow", "Report", "by_auc"]
 
 SCHEMA = "edgeleak.report/1"
 # Kinds of subjects: models that the audit trained, files that were supplied with their records, and answers alone.
 TRAINED, SUPPLIED, ANSWERS = "trained", "supplied", "answers"
 # The uncompressed model's name among the variants.
 ORIGINAL = "original"
+# Strongest attacks, and largest increases, that are shown first for each adversary.
+SHOWN_PER_ADVERSARY = 3
 
 
 @dataclass(frozen=True)
@@ -51,12 +64,16 @@ class Report:
         created: when the run was begun, ISO 8601.
         config: the resolved configuration.
         config_digest: of the configuration that the run is bound to.
+        seed: of every random choice; None where it is not known.
+        inputs_sha256: digests of the supplied files that the run is bound to; empty where none were supplied.
         subject: ``trained``, ``supplied`` or ``answers``; empty where it is not known.
         device: what the device says of itself; None where no device was asked.
         data: name, counts of records by role, and warnings.
         artifacts: one result a variant and runtime.
         attacks: what the stage `attack` found.
         mis: what the stage `mis` found; None where it did not run.
+        slices: leakage by class and by column of groups; None where nothing was measured.
+        privacy: bounds of differential privacy, on all records and on canaries; None where none were made.
         verdict: of the gate; None where there is none, or where it states no outcome.
         timings: stage -> seconds.
         edgeleak: version that made the report.
@@ -67,12 +84,16 @@ class Report:
     created: str = ""
     config: fields.Node = field(default_factory=dict)
     config_digest: str = ""
+    seed: int | None = None
+    inputs_sha256: tuple[str, ...] = ()
     subject: str = ""
     device: fields.Node | None = None
     data: fields.Node = field(default_factory=dict)
     artifacts: tuple[ArtifactResult, ...] = ()
     attacks: AttackFindings = field(default_factory=AttackFindings)
     mis: MisFindings | None = None
+    slices: SliceFindings | None = None
+    privacy: PrivacyFindings | None = None
     verdict: Verdict | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     edgeleak: str = ""
@@ -85,6 +106,20 @@ class Report:
         or, where only its answers exist, files and a device.
         """
         return self.subject not in (SUPPLIED, ANSWERS)
+
+    @property
+    def references(self) -> int:
+        """Reference models whose answers the attacks saw; of attacks that saw different numbers, the largest."""
+        return max((result.references for result in self.attacks.results), default=0)
+
+    def strongest(self) -> tuple[Result, ...]:
+        """The strongest attacks of each adversary by AUC, the one that sees least first; controls are left out."""
+        known = [r for r in by_auc(self.attacks.results) if not r.is_control and r.headline.is_known]
+        return tuple(
+            result
+            for adversary in get_args(Adversary)
+            for result in [r for r in known if r.adversary == adversary][:SHOWN_PER_ADVERSARY]
+        )
 
     def artifact_rows(self) -> tuple[ArtifactRow, ...]:
         """Every variant on every runtime with the strongest attacks on it, in the report's order."""
@@ -102,6 +137,8 @@ class Report:
             "created": self.created,
             "config": self.config,
             "config_digest": self.config_digest,
+            "seed": self.seed,
+            "inputs_sha256": list(self.inputs_sha256),
             "subject": self.subject,
             "device": self.device,
             "data": self.data,
@@ -109,6 +146,8 @@ class Report:
             "attacks": attacks,
             "null_calibration": null_calibration,
             "mis": None if self.mis is None else self.mis.to_json(),
+            "slices": None if self.slices is None else self.slices.to_json(),
+            "privacy": None if self.privacy is None else self.privacy.to_json(),
             "gate": None if self.verdict is None else self.verdict.to_json(),
             "timings": self.timings,
         }
@@ -117,8 +156,8 @@ class Report:
     def from_json(cls, node: object) -> Self:
         """The report that :meth:`to_json` wrote, from a file that may lack anything or hold anything.
 
-        What is absent, null or of another type is unknown. Results and skipped attacks that name no attack are left
-        out, for a report is only shown; the gate reads the results of the stage itself, and refuses them.
+        What is absent, null or of another type is unknown. Results, increases and skipped attacks that name no attack
+        are left out, for a report is only shown; the gate reads the results of the stage itself, and refuses them.
 
         Raises:
             InputError: it is no JSON object.
@@ -132,12 +171,16 @@ class Report:
             created=fields.text(node, "created"),
             config=fields.mapping(node, "config"),
             config_digest=fields.text(node, "config_digest"),
+            seed=fields.integer(node, "seed"),
+            inputs_sha256=fields.strings(node, "inputs_sha256"),
             subject=fields.text(node, "subject"),
             device=fields.mapping(node, "device") or None,
             data=fields.mapping(node, "data"),
             artifacts=tuple(map(ArtifactResult.from_json, fields.rows(node, "artifacts"))),
             attacks=_attacks(node),
             mis=MisFindings.from_json(mis) if (mis := fields.mapping(node, "mis")) else None,
+            slices=SliceFindings.from_json(slices) if (slices := fields.mapping(node, "slices")) else None,
+            privacy=PrivacyFindings.from_json(privacy) if (privacy := fields.mapping(node, "privacy")) else None,
             verdict=_verdict(fields.mapping(node, "gate")),
             timings={stage: s for stage in timings if (s := fields.number(timings, stage)) is not None},
             edgeleak=fields.text(node, "edgeleak"),
@@ -171,13 +214,17 @@ def _strongest(results: Iterable[Result]) -> Result | None:
 
 def _attacks(node: fields.Node) -> AttackFindings:
     attacks = fields.mapping(node, "attacks")
-    results, skipped = (
-        [row for row in fields.rows(attacks, key) if View.from_json(row) is not None] for key in ("results", "skipped")
+    results, skipped, increases = (
+        [row for row in fields.rows(attacks, key) if View.from_json(row) is not None]
+        for key in ("results", "skipped", "increases")
     )
+    corrections = fields.mapping(attacks, "corrections")
     return AttackFindings(
         tuple(map(Result.from_json, results)),
         tuple(map(Skipped.from_json, skipped)),
         NullSummary.from_json(fields.mapping(node, "null_calibration")),
+        tuple(map(Increase.from_json, increases)),
+        {runtime: Simultaneous.from_json(fields.mapping(corrections, runtime)) for runtime in corrections},
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness import fields
 from harness.errors import RunError
 from harness.store import Run
 
-__all__ = ["keep_inputs", "require_unchanged"]
+__all__ = ["keep_inputs", "kept_inputs", "require_unchanged"]
 
 FILE = "inputs.json"
 
@@ -41,3 +42,8 @@ def require_unchanged(run: Run, inputs: Sequence[tuple[Path, str]]) -> None:
 def keep_inputs(run: Run, inputs: Sequence[tuple[Path, str]]) -> None:
     """Bind a run to its inputs, see :func:`require_unchanged`."""
     run.write_json(FILE, {"sha256": [digest for _, digest in inputs]})
+
+
+def kept_inputs(run: Run) -> tuple[str, ...]:
+    """SHA-256 of every input that a run is bound to; none where nothing was supplied."""
+    return fields.strings(run.read_json(FILE), "sha256") if (run.folder / FILE).exists() else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from harness import __version__
 from harness.attacks import names
 from harness.types import FloatArray, IntArray
 from tests.attacks.bad_arrays import BAD, full_table, write
@@ -77,8 +79,11 @@ main()
 MEASURES = {"auc", "balanced_accuracy", "tpr_at_fpr", "epsilon_lower", "versus_original"}
 RESULT = MEASURES | {
     "adversary", "attack", "variants", "runtime", "device", "trained_on", "n_members", "n_nonmembers", "simultaneous",
-    "versus_attack", "is_control", "threshold", "shadow_auc",
+    "versus_attack", "is_control", "threshold", "shadow_auc", "design_effect", "references", "chosen", "cut_note",
 }  # fmt: skip
+VIEW = {"adversary", "attack", "variants", "runtime", "device"}
+MADE_WITH = {"schema", "edgeleak", "seed", "inputs_sha256", "exposure"}
+FOUND = {"results", "skipped", "null_calibration", "increases", "corrections"}
 ESTIMATE = {"value", "low", "high", "n", "method", "level", "resolvable"}
 
 
@@ -98,10 +103,17 @@ def without_torch(path: Path, *attacks: str) -> dict[str, Any]:
 
 def check_schema(found: dict[str, Any]) -> None:
     """Every field that the format promises, and no other."""
-    assert set(found) == {"schema", "results", "skipped", "null_calibration"}
+    assert set(found) == MADE_WITH | FOUND
     assert found["schema"] == "edgeleak.attack/1"
+    assert found["edgeleak"] == __version__
+    assert [set(one) for one in found["corrections"].values()] == [
+        {"figures", "level", "pointwise", "z", "bonferroni_z"}
+    ]
+    for row in found["increases"]:
+        assert set(row) == VIEW | {"against", "difference", "simultaneous", "is_control"}
+        assert set(row["difference"]) == set(row["simultaneous"]) == ESTIMATE
     for row in found["skipped"]:
-        assert set(row) == {"attack", "adversary", "variants", "runtime", "device", "reason"}
+        assert set(row) == VIEW | {"reason"}
     for row in found["results"]:
         assert set(row) == RESULT
         assert row["adversary"] in ("NR", "SR", "MR")
@@ -116,11 +128,14 @@ def check_schema(found: dict[str, Any]) -> None:
                 low, value, high = (estimate[name] for name in ("low", "value", "high"))
                 assert value is None or low <= value
                 assert value is None or high is None or value <= high  # a lower bound has no upper end
+            assert all("tied" in rate for rate in measures["tpr_at_fpr"].values())
 
 
 def test_arrays_need_no_torch_but_for_two_attacks(tmp_path: Path) -> None:
-    found = without_torch(write(tmp_path / "answers.npz", full_table()), "confidence", "mr-gbt", "mr-net", "samia")
+    path = write(tmp_path / "answers.npz", full_table())
+    found = without_torch(path, "confidence", "mr-gbt", "mr-net", "samia")
     check_schema(found)
+    assert (found["seed"], found["inputs_sha256"]) == (0, [hashlib.sha256(path.read_bytes()).hexdigest()])
     assert {row["attack"] for row in found["results"]} == {"confidence", "mr-gbt"}
     assert {row["attack"] for row in found["skipped"]} == {"mr-net", "samia"}
     for row in found["skipped"]:

@@ -46,6 +46,8 @@ def report() -> dict[str, Any]:
             "created": "2026-02-03T04:05:06Z",
             "config": {"name": "digits", "seed": 0, "attacks": {"names": None}, "note": HOSTILE},
             "config_digest": "c0ffee" * 10,
+            "seed": 0,
+            "inputs_sha256": [],
             "subject": "trained",
             "device": _device(),
             "data": {
@@ -53,12 +55,20 @@ def report() -> dict[str, Any]:
                 "shadows": 2, "population": 200, "calibration": 64, "duplicates_removed": 0,
             },
             "artifacts": [_artifact(i, v, r) for r in RUNTIMES for i, v in enumerate(VARIANTS)],
-            "attacks": {"results": _results(), "skipped": _skipped()},
+            "attacks": {
+                "results": _results(), "skipped": _skipped(), "increases": _increases(),
+                "corrections": {
+                    runtime: {"figures": 170, "level": 0.98, "pointwise": 0.998, "z": 3.09, "bonferroni_z": 3.72}
+                    for runtime in RUNTIMES
+                },
+            },
             "null_calibration": {
                 "attacks": 80, "n_members": 400, "n_nonmembers": 400, "level": 0.95, "permutations": 500,
                 "missing": ["litert/NR/rmia/prune-0.8"], "miss_share": 0.3, "null_share": 0.05, "null_quantile": 0.12,
                 "p_value": 0.002, "max_z": 4.2, "critical_z": 3.1, "max_z_p_value": 0.004, "holds": False,
             },
+            "slices": None,
+            "privacy": None,
             "mis": _mis(),
             "gate": _gate(),
             "timings": {"train": 12.3, "collect": 0.25},
@@ -69,7 +79,7 @@ def report() -> dict[str, Any]:
 def supplied() -> dict[str, Any]:
     """Files that were supplied: no reference to compare with, no benchmark, and a sentence on how each was read."""
     whole = report()
-    whole |= {"subject": "supplied", "mis": None}
+    whole |= {"subject": "supplied", "mis": None, "inputs_sha256": ["da" * 32, "7a" * 32]}
     for artifact in whole["artifacts"]:
         kind = "logits: rows do not sum to one" if artifact["variant"] == "original" else "confidences: rows sum to one"
         artifact |= {"parity": None, "latency": None, "outputs": kind}
@@ -80,10 +90,14 @@ def answers() -> dict[str, Any]:
     """Answers that were supplied: no device, no file, no runtime."""
     whole = report()
     whole |= {"subject": "answers", "device": None, "mis": None, "artifacts": [], "config": {}, "timings": {}}
-    results = [row for row in whole["attacks"]["results"] if row["runtime"] == "litert"]
-    for row in (*results, *whole["attacks"]["skipped"]):
+    whole["inputs_sha256"] = ["da" * 32]
+    attacks = whole["attacks"]
+    results, increases = (
+        [row for row in attacks[key] if row["runtime"] == "litert"] for key in ("results", "increases")
+    )
+    for row in (*results, *increases, *attacks["skipped"]):
         row["runtime"] = None
-    whole["attacks"]["results"] = results
+    attacks |= {"results": results, "increases": increases, "corrections": {"": attacks["corrections"]["litert"]}}
     return whole
 
 
@@ -154,7 +168,7 @@ def _artifact(index: int, variant: str, runtime: str) -> dict[str, object]:
 
 
 def _measures(auc: float, half: float, variants: list[str]) -> dict[str, object]:
-    rate = {"fpr": 0.1, "false_positives": 40, "threshold": 1.5, "at_threshold": [0.1, 0.3]}
+    rate = {"fpr": 0.1, "false_positives": 40, "threshold": 1.5, "at_threshold": [0.1, 0.3], "tied": 0.0}
     return {
         "auc": estimate(auc, half), "balanced_accuracy": estimate(auc - 0.02, half),
         "tpr_at_fpr": {
@@ -171,7 +185,14 @@ def _result(adversary: str, attack: str, variants: list[str], runtime: str, auc:
         "trained_on": "shadows", "is_control": "finetuned" in variants, "n_members": 400, "n_nonmembers": 400,
         **_measures(auc, 0.04, variants), "simultaneous": _measures(auc, 0.06, variants),
         "versus_attack": None if variants == ["original"] else attack, "threshold": 0.7, "shadow_auc": None,
-    }  # fmt: skip
+        "design_effect": 1.0, "references": 0, "chosen": {}, "cut_note": "",
+    } | (_WITH_REFERENCES if attack == "rmia" else {})  # fmt: skip
+
+
+_WITH_REFERENCES = {
+    "references": 2, "chosen": {"a": 0.3, "gamma": 2.0},
+    "cut_note": "of 2 shadows only one has references of its own: the cut rests on that one",
+}  # fmt: skip
 
 
 def _results() -> list[dict[str, object]]:
@@ -189,7 +210,31 @@ def _results() -> list[dict[str, object]]:
     samia = _result("NR", "samia", ["prune-0.8"], "litert", 0.5)
     corrected = _measures(0.5, 0.06, ["prune-0.8"]) | {"auc": unresolved(None)}
     results.append(samia | {"auc": unresolved(None), "simultaneous": corrected})
+    # Cross-fitted, with scores of which most are the same.
+    crossed = _result("NR", "gap", ["prune-0.8"], "litert", 0.61) | {"trained_on": "members", "design_effect": 2.0}
+    for measures in (crossed, crossed["simultaneous"]):
+        assert isinstance(measures, dict)
+        measures["tpr_at_fpr"]["0.1"] = measures["tpr_at_fpr"]["0.1"] | unresolved(None) | {"tied": 0.75}
+    results.append(crossed)
     return results
+
+
+def _increases() -> list[dict[str, object]]:
+    """Of each runtime one view that leaks more, one that leaks less, some that are not resolved, and a control."""
+    views = (
+        ("NR", "rmia", ["prune-0.6"], -0.12), ("NR", "rmia", ["int8-ptq"], 0.02),
+        ("SR", "sr", ["original", "cluster-16"], 0.03), ("SR", "sr", ["original", "finetuned"], 0.08),
+        ("MR", "mr-gbt", list(VARIANTS[:5]), 0.11),
+    )  # fmt: skip
+    return [
+        {
+            "adversary": adversary, "attack": attack, "variants": variants, "runtime": runtime, "device": None,
+            "against": "rmia", "difference": estimate(value, 0.03), "simultaneous": estimate(value, 0.05),
+            "is_control": "finetuned" in variants,
+        }
+        for runtime in RUNTIMES
+        for adversary, attack, variants, value in views
+    ]  # fmt: skip
 
 
 def _skipped() -> list[dict[str, object]]:

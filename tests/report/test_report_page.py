@@ -66,12 +66,26 @@ def page_of(report: dict[str, Any], folder: Path, *, curves: dict[str, Curve] | 
     return content, Page(content)
 
 
+def table_of(html: str, caption: str) -> str:
+    start = html.index(f"<caption>{caption}")
+    return html[start : html.index("</table>", start)]
+
+
+def cells_of(table: str) -> list[list[str]]:
+    """The text of every cell below the heading; a remark follows after a blank."""
+    rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)[1:]
+    cells = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in rows]
+    return [[" ".join(re.sub(r"<[^>]*>", " ", cell).split()) for cell in row] for row in cells]
+
+
 def test_it_holds_every_part_in_order(tmp_path: Path) -> None:
     _, page = page_of(sample.report(), tmp_path)
     parts = (
         "Fail : digits", "AUC 0.65 on prune-0.8 is above the limit", "What was audited", "c0ffee",
         "ROC on logarithmic axes, from", "Leakage against latency", "Variants and runtimes",
-        "NR: the adversary sees one model", "SR: the adversary", "MR: the adversary", "Null calibration",
+        "Strongest attacks of each adversary", "Does a view leak more than the original alone?", "Every attack",
+        "NR: the adversary sees one model", "SR: the adversary", "MR: the adversary", "All intervals together",
+        "Null calibration",
         "MIS indicator", "11 of 12", "ok, not_erm", "candidates by flips on litert",
         "It claims no differential privacy", "Skipped attacks", "lira needs reference models",
         "How to read the numbers", "The resolved configuration",
@@ -147,6 +161,84 @@ def test_unresolvable_estimates_say_what_they_need(tmp_path: Path) -> None:
     assert "needs n ≥ 1000" in page.text
     assert "not resolvable" in page.text
     assert "nan" not in page.text.lower().split()
+
+
+def test_a_rate_that_ties_hide_says_so_and_why_more_records_do_not_help(tmp_path: Path) -> None:
+    _, page = page_of(sample.report(), tmp_path)
+    assert "tied: 75.0% of non-members" in page.text
+    assert any("75.0% of the non-members have one and the same score" in title for title in page.of("title"))
+    assert "“Tied: 75% of non-members” means" in page.text
+    untied = sample.report()
+    untied["attacks"]["results"] = [row for row in untied["attacks"]["results"] if row["attack"] != "gap"]
+    assert "tied" not in page_of(untied, tmp_path)[1].text.lower()
+
+
+def test_the_strongest_attacks_have_rates_and_epsilon_at_once(tmp_path: Path) -> None:
+    html, _ = page_of(sample.report(), tmp_path)
+    table = table_of(html, "Strongest attacks of each adversary")
+    first = cells_of(table)[0]
+    assert first[:4] == ["rmia", "NR", "cluster-16", "litert"]
+    assert first[4:] == ["0.640 [0.580, 0.700]", "24.0% [18.0%, 30.0%]", "needs n ≥ 1000", "≥ 0.21"]
+    assert "control" not in table
+    assert len(cells_of(table)) == 8, "three of NR, three of SR, and the two of MR"
+
+
+def test_increases_are_answered_by_the_interval_that_holds_at_once(tmp_path: Path) -> None:
+    html, page = page_of(sample.report(), tmp_path)
+    rows = cells_of(table_of(html, "The strongest attack of each view against"))
+    answers = {row[0]: row[-1] for row in rows if row[2] == "litert"}
+    assert answers == {
+        "prune-0.6": "less", "int8-ptq": "not resolved", "original + cluster-16": "not resolved",
+        "original + finetuned": "more", "original + prune-0.6 + prune-0.8 + int8-ptq + cluster-16": "more",
+    }  # fmt: skip
+    assert "sr (control)" in {row[3] for row in rows}
+    assert "Of 8 views of what ships, 2 leak more than the original alone and 2 leak less; for 4" in page.text
+
+
+def test_a_difference_names_the_attack_that_is_subtracted(tmp_path: Path) -> None:
+    html, page = page_of(sample.report(), tmp_path)
+    assert "AUC minus the same family&#39;s on the original" in html
+    assert any(title.startswith("minus rmia on the original; delong") for title in page.of("title"))
+
+
+def test_it_says_what_an_attack_chose_and_which_cut_is_not_to_be_trusted(tmp_path: Path) -> None:
+    html, page = page_of(sample.report(), tmp_path)
+    rows = cells_of(table_of(html, "NR: the adversary"))
+    rmia = next(row for row in rows if row[0] == "rmia")
+    assert "shadow models; 2 references a = 0.3, gamma = 2" in rmia
+    assert "62.0% [58.0%, 66.0%] cut not to be trusted" in rmia
+    assert "gbt" in {row[0] for row in rows if "shadow models" in row}
+    assert page.text.count("Balanced accuracy of rmia is not to be trusted: of 2 shadows only one has references") == 1
+
+
+def test_it_says_what_is_needed_to_repeat_it(tmp_path: Path) -> None:
+    _, page = page_of(sample.answers(), tmp_path)
+    assert "Seed 0" in page.text
+    assert "Reference models 2; with more" in page.text
+    assert f"SHA-256 of an input {'da' * 32}" in page.text
+
+
+def test_cross_fitted_scores_say_how_much_wider_their_intervals_are(tmp_path: Path) -> None:
+    _, page = page_of(sample.report(), tmp_path)
+    assert "multiplies the variance by 2 (a design effect): intervals of learned attacks are 1.41 times" in page.text
+    assert "design effect 2: its intervals are 1.41 times as wide" in page.of("title")
+    report = sample.report()
+    report["attacks"]["results"] = [row for row in report["attacks"]["results"] if row["design_effect"] == 1.0]
+    assert "design effect" not in page_of(report, tmp_path)[1].text
+
+
+def test_all_intervals_together_make_one_promise(tmp_path: Path) -> None:
+    report = sample.report()
+    _, page = page_of(report, tmp_path)
+    attacks = report["attacks"]
+    count = 2 * 170 + len(attacks["results"]) + len(attacks["increases"])
+    assert f"All {count} intervals marked “at once”" in page.text
+    assert "on 2 runtimes) hold together in 95% of audits" in page.text
+    assert "paired differences 16.9% shorter than Bonferroni's (z 3.09 instead of 3.72)" in page.text
+    unknown: tuple[Any, ...] = ({}, {"litert": {}}, {"litert": 3}, [1])
+    for known in unknown:
+        report["attacks"]["corrections"] = known
+        assert "All intervals together" not in page_of(report, tmp_path)[1].text
 
 
 def test_controls_are_marked_and_never_the_best_attack(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.report import Report, _clean, _format, findings, summary
+from harness.report import Report, _clean, _format, _increases, findings, summary
 from harness.report.writers import html, json
-from harness.types import Estimate
+from harness.results import Increase
+from harness.types import Estimate, TprEstimate, View
 from tests.report import sample
 
 
@@ -68,7 +69,7 @@ def test_a_name_is_broken_at_its_hyphens() -> None:
 def test_it_names_what_to_read_next(tmp_path: Path) -> None:
     text = shown(sample.report(), 200, files=(tmp_path / "report.html",))
     assert str(tmp_path / "report.html") in text
-    assert "6 attacks did not run" in text
+    assert "6 attacks did not run:\n- lira (6 views): lira needs reference models; train shadows or give" in text
     assert "permuted-labels" not in text
 
 
@@ -99,6 +100,84 @@ def test_null_calibration_names_what_chance_reaches() -> None:
     text = words(shown(report))
     assert "3.0% leave out 0.5; with the memberships shuffled, chance alone reaches 12.0% (p = 0.4)" in text
     assert "That is within chance" in text
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_strongest_have_rates_in_per_cent_and_epsilon(width: int) -> None:
+    text = shown(sample.report(), width)
+    assert max(map(len, text.splitlines())) <= width
+    strongest, rates = text[text.index("Strongest attacks") :].split("The same at low false-positive rates")
+    assert re.search(r"^ NR +rmia +cluster-16 +litert +\.640 \[\.580,\.700\] +≥ 0\.21 *$", strongest, re.MULTILINE)
+    assert re.search(r"^ NR +rmia +cluster-16 +litert +24\.0% \[18\.0,30\.0\] *$", rates, re.MULTILINE)
+    # No attack has it, so it is no column.
+    assert text.count("TPR at 1% FPR: needs n ≥ 1000") == text.count("needs n ≥ 1000") == 1
+
+
+def test_a_rate_that_ties_hide_is_named_in_short() -> None:
+    report = sample.report()
+    rows = report["attacks"]["results"]
+    report["attacks"]["results"] = [r for r in rows if r["attack"] == "gap" or r["variants"] == ["original"]]
+    assert re.search(r"^ NR +gap +prune-0.8 +litert +75.0% tied *$", shown(report), re.MULTILINE)
+
+
+def test_many_rates_are_spread_over_tables() -> None:
+    report = sample.report()
+    for row in report["attacks"]["results"]:
+        rates = row["simultaneous"]["tpr_at_fpr"]
+        row["tpr_at_fpr"] = row["simultaneous"]["tpr_at_fpr"] = dict.fromkeys(("0.1", "0.05", "0.02"), rates["0.1"])
+    text = shown(report)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("The same at low false-positive rates") == 2
+    assert all(f"TPR at {rate} FPR" in text for rate in ("10%", "5%", "2%"))
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_increases_are_answered_in_words(width: int) -> None:
+    text = shown(sample.report(), width)
+    table = text[text.index("Does a view leak more than the original alone?") : text.index("Of 8 views")]
+    rows = [line.split() for line in table.splitlines()]
+    assert ["int8-ptq", "litert", "+.020", "[-.030,+.070]", "not", "resolved", "rmia", "rmia"] in rows
+    assert ["prune-0.6", "litert", "-.120", "[-.170,-.070]", "less", "rmia", "rmia"] in rows
+    assert len(re.findall(r"\] +more +mr-gbt +rmia", table)) == 2
+    assert "finetuned" not in table, "a control does not ship"
+    assert "2 leak more than the original alone and 2 leak less; for 4 these records do not say" in words(text)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.01, 0.2, "more"), (-0.2, -0.01, "less"), (-0.1, 0.1, "not resolved"), (0.0, 0.1, "not resolved"),
+        (float("nan"), 0.1, "not resolved"), (float("nan"), float("nan"), "not resolved"),
+    ],
+)  # fmt: skip
+def test_only_an_interval_that_leaves_out_zero_is_an_answer(low: float, high: float, expected: str) -> None:
+    plain, simultaneous = Estimate(0.05, 0.04, 0.06, 800, "m"), Estimate(0.05, low, high, 800, "m")
+    view = View("NR", "rmia", ("int8",))
+    increase = Increase(view=view, against="rmia", difference=plain, simultaneous=simultaneous, is_control=False)
+    assert _increases.answer(increase) == expected
+
+
+def test_it_says_what_was_chosen_which_cut_is_not_to_be_trusted_and_what_is_needed_to_repeat_it() -> None:
+    text = words(shown(sample.supplied()))
+    assert "rmia chose a = 0.3, gamma = 2 (on cluster-16, int8-ptq)" in text
+    assert "Balanced accuracy of rmia is not to be trusted: of 2 shadows only one has references of its own" in text
+    made = "edgeleak 0.1.0, seed 0, configuration c0ffeec0ffee, input dadadadadada, 1 more input, 2 reference models"
+    assert f"Made by {made}" in text
+
+
+def test_all_intervals_together_make_one_promise() -> None:
+    attacks = sample.answers()["attacks"]
+    count = 170 + len(attacks["results"]) + len(attacks["increases"])
+    text = words(shown(sample.answers()))
+    promise = (
+        f"All {count} intervals marked “at once” (of AUC, balanced accuracy, TPR, ε and differences) hold together"
+    )
+    assert f"{promise} in 95% of audits." in text
+    assert "The correlation of the attacks makes those of AUC" in text
+    report = sample.report()
+    report["attacks"]["corrections"]["litert"] |= {"z": 3.72}
+    assert "On litert" in shown(report)
+    assert "too different to shorten Bonferroni's intervals (z 3.72)" in words(shown(report))
 
 
 def test_null_twin_is_marked() -> None:
@@ -205,13 +284,16 @@ def test_clean_text_is_one_visible_line(text: str) -> None:
         (Estimate(0.61, float("nan"), 0.65, 800, "delong"), "0.610"),
         (Estimate(float("nan"), 0, 1, 9, "m", resolvable=False, needed_n=1000), "needs n ≥ 1000"),
         (Estimate(float("nan"), 0, 1, 9, "m", resolvable=False), "not resolvable"),
+        (TprEstimate(float("nan"), 0, 1, 9, "m", resolvable=False, tied=0.75), "tied: 75.0% of non-members"),
+        (TprEstimate(float("nan"), 0, 1, 9, "m", resolvable=False, needed_n=9, tied=0.75), "needs n ≥ 9"),
+        (TprEstimate(0.5, 0.4, 0.6, 9, "m", tied=0.75), "0.500 [0.400, 0.600]"),
         (Estimate(float("nan"), 0, 1, 9, "m"), "n/a"),
         (None, "n/a"),
     ],
 )
 def test_intervals_in_words(estimate: Estimate | None, expected: str) -> None:
     assert _format.interval(estimate) == expected
-    written = None if estimate is None else Estimate.from_json(estimate.to_json())
+    written = None if estimate is None else type(estimate).from_json(estimate.to_json())
     assert _format.interval(written) == expected
 
 

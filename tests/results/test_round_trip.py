@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.errors import InputError
 from harness.results import (
     ArtifactResult,
     AttackFindings,
+    Increase,
     Latency,
     LogDelta,
     Measures,
@@ -23,6 +25,7 @@ from harness.results import (
     Parity,
     QuantizerMis,
     Result,
+    Simultaneous,
     Skipped,
 )
 from harness.types import Adversary, Estimate, TprEstimate, View, rate_key
@@ -86,6 +89,7 @@ def rates(draw: st.DrawFn) -> TprEstimate:
         false_positives=draw(COUNTS),
         threshold=draw(FINITE | st.just(math.inf)),
         at_threshold=(draw(FIGURES), draw(FIGURES)),
+        tied=draw(RATES),
     )
 
 
@@ -117,7 +121,20 @@ RESULTS = st.builds(
     is_control=st.booleans(),
     threshold=FIGURES,
     shadow_auc=FIGURES,
+    design_effect=st.floats(1.0, 5.0),
+    references=COUNTS,
+    chosen=st.dictionaries(NAMES, TEXTS | FINITE | COUNTS, max_size=3),
+    cut_note=TEXTS,
 )
+INCREASES = st.builds(
+    Increase,
+    view=VIEWS,
+    against=NAMES,
+    difference=UNKNOWN_TOO,
+    simultaneous=UNKNOWN_TOO,
+    is_control=st.booleans(),
+)
+CORRECTIONS = st.builds(Simultaneous, figures=COUNTS, level=FIGURES, pointwise=FIGURES, z=FIGURES, bonferroni_z=FIGURES)
 SKIPPED = st.builds(Skipped, VIEWS, TEXTS)
 SUMMARIES = st.builds(
     NullSummary,
@@ -203,11 +220,15 @@ EVERY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "Result": RESULTS,
     "Skipped": SKIPPED,
     "NullSummary": SUMMARIES,
+    "Increase": INCREASES,
+    "Simultaneous": CORRECTIONS,
     "AttackFindings": st.builds(
         AttackFindings,
         st.lists(RESULTS, max_size=2).map(tuple),
         st.lists(SKIPPED, max_size=2).map(tuple),
         st.none() | SUMMARIES,
+        st.lists(INCREASES, max_size=2).map(tuple),
+        st.dictionaries(st.sampled_from(["", "litert", "onnx"]), CORRECTIONS, max_size=2),
     ),
     "Parity": PARITIES,
     "Latency": LATENCIES,
@@ -274,3 +295,21 @@ def test_a_rate_of_which_half_is_missing_can_be_written_again() -> None:
     rate = TprEstimate.from_json({"value": 0.5})
     assert rate is not None
     json.dumps(rate.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize("key", ["results", "skipped", "increases"])
+def test_a_row_that_names_no_attack_is_refused(key: str) -> None:
+    """The gate judges these: a row that is left out would be a limit that nothing breaks."""
+    with pytest.raises(InputError, match="adversary"):
+        AttackFindings.from_json({key: [{"attack": "rmia"}]})
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, 10**400, [], {}, True])
+def test_what_an_attack_chose_is_a_text_or_a_finite_number(value: object) -> None:
+    result = Result.from_json({"adversary": "NR", "attack": "rmia", "chosen": {"a": 0.3, "b": "lr", "c": value}})
+    assert result.chosen == {"a": 0.3, "b": "lr"}
+
+
+def test_a_correction_of_correlated_figures_says_how_much_shorter_its_intervals_are() -> None:
+    assert Simultaneous(100, 0.95, 0.998, z=3.0, bonferroni_z=4.0).gain == 0.25
+    assert Simultaneous(0, math.nan, math.nan, math.nan, math.nan).gain == 0.0

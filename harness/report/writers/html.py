@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib import resources
 
 from harness.policy import RuleOutcome
-from harness.report import _tables, _words, pictures
+from harness.report import _attack_tables, _increases, _notes, _slice_tables, _tables, _words, pictures
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report.model import SCHEMA, Report
 from harness.report.pictures import Curve
@@ -48,13 +48,23 @@ def render(report: Report, curves: Mapping[str, Curve]) -> str:
         roc=pictures.roc(curves),
         leakage=pictures.leakage(report.artifact_rows()),
         artifacts=_tables.artifact_table(report),
-        attacks=_tables.attack_tables(report),
+        strongest=_attack_tables.strongest_table(report),
+        cuts=_words.cut_sentences(report.attacks.results),
+        question=_increases.QUESTION,
+        increases=_attack_tables.increase_table(report),
+        increased=_increases.increase_sentence(report.attacks.increases),
+        attacks=_attack_tables.attack_tables(report),
+        family=_words.family_sentences(report),
         null_calibration=_words.null_sentence(report),
+        slices=_slice_tables.slice_tables(report),
+        slice_notes=_slice_tables.slice_notes(report),
+        privacy=_slice_tables.privacy_tables(report),
+        canaries=_slice_tables.canary_sentence(report),
         mis=_tables.mis_table(report),
         mis_disclaimer="" if report.mis is None else _words.mis_disclaimer(report.mis),
-        skipped=_tables.skipped_table(report),
+        skipped=_attack_tables.skipped_table(report),
         timings=_tables.timing_table(report),
-        notes=_words.method_notes(report),
+        notes=_notes.method_notes(report),
         # ASCII only, so that no text of it needs cleaning.
         config=json.dumps(plain(report.config, key="report/config"), indent=2) if report.config else "",
         names_missing_parts=report.names_missing_parts,
