@@ -46,7 +46,7 @@ def shrunk_covariance(rows: FloatArray) -> FloatArray:
     return np.asarray(covariance) + RIDGE * float(np.trace(covariance) / v) * np.eye(v)
 
 
-@register("lira-joint", family="lira", alone="lira", needs=("confidences", "references"), headline=True)
+@register("lira-joint", family="lira", alone="lira", needs=("confidences", "references"))
 class LiraJoint(BaseAttack):
     """Offline LiRA on the joint Gaussian of all variants, with one covariance for "in" and "out".
 

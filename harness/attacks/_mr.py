@@ -77,7 +77,7 @@ class StackedAttack(BaseAttack):
         return np.column_stack([-signals_of(observations, v, self.cache).log_p for v in self.compressed])
 
 
-@register("mr-logistic", family="stack", alone="posterior-label-rf", headline=True)
+@register("mr-logistic", family="stack", alone="posterior-label-rf")
 class MrLogistic(StackedAttack):
     """MR with a logistic regression as the second level: it has few parameters and is the most stable of the three.
 

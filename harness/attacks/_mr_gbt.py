@@ -1,4 +1,4 @@
-"""MR without a first level: boosted trees on the label-aligned features of every variant."""
+"""SR and MR without a first level: boosted trees on the label-aligned features of every variant in view."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.attacks._registry import register
 from harness.attacks._signals import signals_of
 from harness.types import Adversary, FloatArray, Observations
 
-__all__ = ["MrBoostedTrees"]
+__all__ = ["MrBoostedTrees", "SrBoostedTrees"]
 
 
 @register("mr-gbt", family="boosting", alone="gbt", headline=True)
@@ -58,3 +58,10 @@ class MrBoostedTrees(BaseAttack):
     def _logits(self, observations: Observations) -> FloatArray:
         """Logit-scaled confidences, ``[n, v]``."""
         return np.column_stack([signals_of(observations, v, self.cache).logit for v in self.variants])
+
+
+@register("sr-gbt", family="boosting", alone="gbt", headline=True)
+class SrBoostedTrees(MrBoostedTrees):
+    """The same trees on the original and one variant; not from the paper on SR (CompLeak, arXiv 2507.16872)."""
+
+    adversary: ClassVar[Adversary] = "SR"

@@ -24,7 +24,7 @@ BRANCH = (128, 64)
 JOINT = (128, 256, 128, 64)
 
 
-@register("mr-net", family="stack", alone="posterior-label-rf", headline=True)
+@register("mr-net", family="stack", alone="posterior-label-rf")
 class MrNet(StackedAttack):
     """MR with two branches of 128 and 64 units, for probabilities and for losses, joined by 256, 128 and 64 units.
 

@@ -16,7 +16,6 @@ __all__ = ["RmiaJoint"]
     family="rmia",
     alone="rmia",
     needs=("confidences", "references", "population"),
-    headline=True,
 )
 class RmiaJoint(Rmia):
     """RMIA with the geometric mean of the variants' likelihood ratios, for records and population alike.

@@ -89,7 +89,7 @@ class SortedPairAttack(BaseAttack):
         return self._fitted.scores_on(target)
 
 
-@register("sr", family="posterior", alone="posterior-label-rf", headline=True)
+@register("sr", family="posterior", alone="posterior-label-rf")
 class SrHeadline(SortedPairAttack):
     """SR2 with the classifier of the largest out-of-fold AUC on the shadows; the target is not used.
 
@@ -152,7 +152,7 @@ class Sr2Tree(SortedPairAttack):
     with_label = True
 
 
-@register("sr2-rf", family="posterior", alone="posterior-label-rf", headline=True)
+@register("sr2-rf", family="posterior", alone="posterior-label-rf")
 class Sr2Forest(SortedPairAttack):
     """SR2 with a random forest, the paper's headline attack and the first level of MR."""
 
