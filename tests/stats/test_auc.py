@@ -1,16 +1,21 @@
 """AUC and DeLong against their definitions, and the degenerate cases."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.special import expit, logit
 from scipy.stats import mannwhitneyu, norm
+from scipy.stats import t as student
 
+from harness.errors import InputError
 from harness.stats import auc, auc_difference, roc
-from harness.stats._auc import delong
+from harness.stats._auc import delong, placements_per_record
 from harness.types import FloatArray, IntArray
 
-from .populations import WEAK, Scored, scored
+from .populations import FEW_EXPOSED, NOTHING, WEAK, Population, Scored, scored
 
 
 def placements(scores: FloatArray, membership: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -42,15 +47,80 @@ def test_variance_is_that_of_the_placement_values(data: Scored) -> None:
     assert variance == pytest.approx(brute_variance(v10, v01), abs=1e-13)
 
 
-def test_interval_is_symmetric_on_the_logit_scale() -> None:
+@pytest.mark.parametrize("design_effect", [1.0, 2.0])
+def test_ends_lie_where_the_auc_is_too_far_for_the_variance_at_the_end(design_effect: float) -> None:
     scores, membership = WEAK[2].draw(60, 40, np.random.default_rng(0))
-    estimate = auc(scores, membership, level=0.9)
+    estimate = auc(scores, membership, level=0.9, design_effect=design_effect)
     v10, v01 = placements(scores, membership)
-    half = norm.isf(0.05) * np.sqrt(brute_variance(v10, v01)) / (estimate.value * (1 - estimate.value))
-    centre = np.log(estimate.value / (1 - estimate.value))
-    assert estimate.low == pytest.approx(1 / (1 + np.exp(half - centre)), rel=1e-12)
-    assert estimate.high == pytest.approx(1 / (1 + np.exp(-half - centre)), rel=1e-12)
-    assert (estimate.n, estimate.level, estimate.method) == (100, 0.9, "delong-logit")
+    for end in (estimate.low, estimate.high):
+        # Without ties, a placement value's variance falls as the power 4/3 of A (1 - A), from 1/12 at A = 0.5.
+        at_end, at_value = ((4 * a * (1 - a)) ** (4 / 3) / 12 for a in (end, estimate.value))
+        parts, freedoms = [], []
+        for values in (v10, v01):
+            spread = estimate.value * (1 - estimate.value)
+            share = at_value / spread
+            kurtosis = 3 + 6 * share * (1 / spread - 5 - share) / ((1 + share) * (1 + 2 * share))
+            freedom = 2 / ((kurtosis - 3) / len(values) + 2 / (len(values) - 1))
+            ratio = (2 + freedom * values.var(ddof=1) / at_value) / (2 + freedom)
+            parts.append(ratio * at_end / len(values))
+            freedoms.append(freedom + 2)
+        freedom = sum(parts) ** 2 / sum(p**2 / f for p, f in zip(parts, freedoms, strict=True))
+        distance = abs(estimate.value - end) / np.sqrt(sum(parts) * design_effect)
+        # The variance of the pooled ranks is 1/12 up to 1 / N squared.
+        assert distance == pytest.approx(student.isf(0.05, freedom), rel=2e-4)
+    assert (estimate.n, estimate.level, estimate.method) == (100, 0.9, "delong-score")
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "wider"), [(50, 50, 0.025), (200, 200, 0.01), (200, 2000, 0.01), (1000, 1000, 0.01)]
+)
+@pytest.mark.parametrize("population", [NOTHING, *WEAK, FEW_EXPOSED, Population(1.19)], ids=str)
+def test_ordinary_intervals_are_as_wide_as_those_on_the_logit_scale(
+    population: Population, m: int, n: int, wider: float
+) -> None:
+    rng = np.random.default_rng(m + n)
+    ratios = []
+    for _ in range(20):
+        curve = roc(*population.draw(m, n, rng))
+        value, variance = delong(curve)
+        half = norm.isf(0.025) * np.sqrt(variance) / (value * (1 - value))
+        low, high = expit(logit(value) - half), expit(logit(value) + half)
+        estimate = auc(curve)
+        ratios.append((estimate.high - estimate.low) / (high - low))
+    assert 0.98 < np.mean(ratios) < 1 + wider
+
+
+def test_a_design_effect_widens_as_fewer_records_do() -> None:
+    scores, membership = WEAK[2].draw(500, 500, np.random.default_rng(0))
+    noisy = scores + np.random.default_rng(1).normal(size=1000)
+    for measure in (auc(scores, membership), auc_difference(scores, noisy, membership)):
+        assert measure.low < measure.value < measure.high
+    plain, wide = auc(scores, membership), auc(scores, membership, design_effect=2.0)
+    assert wide.value == plain.value
+    assert (wide.high - wide.low) / (plain.high - plain.low) == pytest.approx(np.sqrt(2), rel=0.01)
+    plain, wide = (auc_difference(scores, noisy, membership, design_effect=effect) for effect in (1.0, 2.0))
+    assert wide.value == plain.value
+    assert (wide.high - wide.low) / (plain.high - plain.low) == pytest.approx(np.sqrt(2), rel=0.01)
+    separated = np.repeat([1.0, 0.0], 20)
+    assert auc(separated, separated, design_effect=2.0).low == pytest.approx(0.025 ** (1 / 10))
+    assert auc_difference(separated, separated, separated, design_effect=2.0).low == pytest.approx(
+        auc(np.zeros(40), separated, design_effect=2.0).low * 2 - 1
+    )
+
+
+def test_an_impossible_design_effect_is_refused() -> None:
+    for measure in (partial(auc, [1.0, 2.0]), partial(auc_difference, [1.0, 2.0], [1.0, 2.0])):
+        with pytest.raises(InputError, match=r"design_effect: 0\.5"):
+            measure([0, 1], design_effect=0.5)
+
+
+@given(scored())
+def test_placements_per_record_are_those_of_both_sides(data: Scored) -> None:
+    scores, membership = data
+    v10, v01 = placements(scores, membership)
+    values = placements_per_record(scores, membership == 1)
+    np.testing.assert_allclose(values[membership == 1], v10, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(values[membership == 0], v01, rtol=0, atol=1e-15)
 
 
 def test_the_rating_data_of_hanley_and_mcneil_1982_give_their_area() -> None:
@@ -105,13 +175,22 @@ def test_paired_difference_is_delong_of_the_differences(data: Scored, seed: int)
     a, b = placements(scores, membership), placements(other, membership)
     estimate = auc_difference(scores, other, membership)
     assert estimate.value == pytest.approx(a[0].mean() - b[0].mean(), abs=1e-14)
-    variance = brute_variance(a[0] - b[0], a[1] - b[1])
-    if variance > 1e-9:
-        half = norm.isf(0.025) * np.sqrt(variance)
-        assert estimate.low == pytest.approx(max(-1, estimate.value - half), abs=1e-9)
-        assert estimate.high == pytest.approx(min(1, estimate.value + half), abs=1e-9)
+    assert -1 <= estimate.low <= estimate.value <= estimate.high <= 1
+    assert estimate.low < estimate.high
     back = auc_difference(other, scores, membership)
-    assert (back.value, back.low) == pytest.approx((-estimate.value, -estimate.high), abs=1e-12)
+    assert (back.value, back.low) == pytest.approx((-estimate.value, -estimate.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "off"), [(100, 0.03), (1000, 0.01)])
+def test_the_interval_of_a_difference_is_that_of_its_paired_variance(n: int, off: float) -> None:
+    rng = np.random.default_rng(0)
+    scores, membership = WEAK[2].draw(n, n, rng)
+    other = scores + rng.normal(size=2 * n)
+    a, b = placements(scores, membership), placements(other, membership)
+    half = norm.isf(0.025) * np.sqrt(brute_variance(a[0] - b[0], a[1] - b[1]))
+    estimate = auc_difference(scores, other, membership)
+    assert estimate.high - estimate.value == pytest.approx(half, rel=off)
+    assert estimate.value - estimate.low == pytest.approx(half, rel=off)
 
 
 def test_a_monotone_copy_differs_by_zero_within_a_narrow_interval() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.errors import InputError
 from harness.stats import auc, null_calibration, pool_null
 from harness.stats._intervals import two_sided_z
-from harness.stats._null import _observed, _permuted
+from harness.stats._null import _pivots
 from harness.types import FloatArray, IntArray
 
 from .populations import WEAK, Scored, scored
@@ -28,17 +28,31 @@ def family(
 
 
 @settings(max_examples=50)
-@given(scored(max_side=12), st.integers(0, 2**32 - 1))
-def test_permuted_pivots_are_those_of_auc(data: Scored, seed: int) -> None:
+@given(scored(max_side=12), st.integers(0, 2**32 - 1), st.sampled_from([1.0, 2.0]))
+def test_pivots_are_those_of_auc(data: Scored, seed: int, design_effect: float) -> None:
     scores, membership = data
     rng = np.random.default_rng(seed)
     shuffled = np.array([rng.permutation(membership) for _ in range(8)]).astype(bool)
-    pivots = _permuted(scores, shuffled, int(membership.sum()))
-    for pivot, labels in zip(pivots, shuffled, strict=True):
-        assert pivot == pytest.approx(_observed(scores, labels), rel=1e-6, abs=1e-6)
+    effects = [design_effect] + 7 * [1.0]
+    for pivot, labels, effect in zip(_pivots(scores, shuffled, design_effect), shuffled, effects, strict=True):
         for level in (0.5, 0.8, 0.95):
             if abs(abs(pivot) - two_sided_z(level)) > 1e-6:
-                assert auc(scores, labels, level=level).holds(0.5) == (abs(pivot) <= two_sided_z(level))
+                interval = auc(scores, labels, level=level, design_effect=effect)
+                assert interval.holds(0.5) == (abs(pivot) <= two_sided_z(level))
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 15])
+@pytest.mark.parametrize(("m", "n"), [(50, 50), (30, 701)])
+def test_equal_memberships_have_equal_pivots_to_the_last_bit(m: int, n: int, decimals: int) -> None:
+    rng = np.random.default_rng(9)
+    scores = np.round(rng.normal(size=m + n), decimals)
+    rows = np.array([rng.permutation(np.repeat([True, False], [m, n])) for _ in range(40)])
+    pivots = _pivots(scores, np.concatenate((rows, rows[::-1])))
+    np.testing.assert_array_equal(pivots[:40], pivots[:39:-1])
+    # Exchanging tied records, or leaving out other rows, changes nothing either.
+    order = rng.permutation(m + n)
+    for at in (0, 17, 39):
+        assert _pivots(scores[order], rows[at : at + 1, order])[0] == pivots[at]
 
 
 def test_chunks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +85,18 @@ def test_auc_at_the_simultaneous_level_agrees_with_the_critical_z() -> None:
     for z, values in zip(calibration.z, scores.values(), strict=True):
         interval = auc(values, membership, level=calibration.simultaneous_level)
         assert interval.holds(0.5) == (abs(z) <= calibration.critical_z)
+
+
+def test_a_design_effect_divides_the_squared_z_of_the_membership_but_not_of_its_permutations() -> None:
+    scores, membership = family(np.random.default_rng(2), 3, 200, leak=0.15)
+    plain = null_calibration(scores, membership)
+    wider = null_calibration(scores, membership, design_effects={"attack-1": 2.0})
+    np.testing.assert_array_equal(plain.null_max_z, wider.null_max_z)
+    np.testing.assert_array_equal(plain.null_misses, wider.null_misses)
+    assert wider.z[[0, 2]].tolist() == plain.z[[0, 2]].tolist()
+    assert wider.z[1] == pytest.approx(plain.z[1] / np.sqrt(2), rel=0.01)
+    interval = auc(scores["attack-1"], membership, level=wider.simultaneous_level, design_effect=2.0)
+    assert interval.holds(0.5) == (abs(wider.z[1]) <= wider.critical_z)
 
 
 def test_copies_of_one_attack_leave_the_critical_z_as_it_is() -> None:
@@ -144,6 +170,10 @@ def test_unusable_scores_counts_and_levels_are_refused_by_name() -> None:
         null_calibration({"a": [1.0, np.nan]}, [0, 1])
     with pytest.raises(InputError, match="permutations: 10"):
         null_calibration({"a": [1.0, 2.0]}, [0, 1], permutations=10)
+    with pytest.raises(InputError, match="design_effects/b: no attack of that name"):
+        null_calibration({"a": [1.0, 2.0]}, [0, 1], design_effects={"b": 2.0})
+    with pytest.raises(InputError, match="design_effect: nan"):
+        null_calibration({"a": [1.0, 2.0]}, [0, 1], design_effects={"a": np.nan})
     with pytest.raises(InputError, match="there are none"):
         pool_null([])
     a, b = (null_calibration({"a": [1.0, 2.0]}, [0, 1], level=level) for level in (0.9, 0.95))
