@@ -181,7 +181,7 @@ def attack(
     with ProgressView(err, quiet=quiet) as view:
         settings = AttackConfig().model_copy(update=shown)
         result = attack_file(source, names=names, settings=settings, seed=seed or 0, progress=view)
-    _show(result, result | {"attacks": result}, as_json=as_json)
+    _show(result, result | {"attacks": result, "data": {"exposure": result["exposure"]}}, as_json=as_json)
     return None
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "audited",
     "cut_sentences",
     "data_warnings",
+    "exposure_sentence",
     "family_sentences",
     "made_by",
     "mis_disclaimer",
@@ -73,6 +74,7 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Subject", SUBJECTS.get(report.subject) or clean(report.subject)),
         ("Data", _data(report.data)),
         *(("Warning about the data", warning) for warning in data_warnings(report)),
+        *(("Answers", sentence) for sentence in (exposure_sentence(report),) if sentence),
         *(() if report.device is None and not report.names_missing_parts else _device(report.device or {})),
         ("Reference models", _references(report)),
         ("Seed", clean(report.seed)),
@@ -81,6 +83,19 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("edgeleak", clean(report.edgeleak)),
     )
     return tuple(pair for pair in pairs if report.names_missing_parts or pair[1] != NOT_AVAILABLE)
+
+
+def exposure_sentence(report: Report) -> str:
+    """What an app shows of its answers, where it is less than the confidence vector; else empty."""
+    exposure = fields.mapping(report.data, "exposure")
+    shown = fields.text(exposure, "answers")
+    if shown == "top-k":
+        return f"The attacks see the {_format.whole(fields.number(exposure, 'top_k'))} largest confidences alone."
+    if shown != "label":
+        return ""
+    queries = fields.integer(exposure, "queries")
+    asked = "" if queries is None else f", of {_format.whole(queries)} queries a record and model"
+    return f"The attacks see the top class alone{asked}."
 
 
 def _data(data: fields.Node) -> str:

@@ -35,7 +35,8 @@ class Simultaneous:
 
     def to_json(self) -> dict[str, object]:
         """A JSON object; numbers that are not finite become null."""
-        return {name: fields.finite(value) for name, value in asdict(self).items()}
+        row: dict[str, object] = {name: fields.finite(value) for name, value in asdict(self).items()}
+        return row | {"figures": self.figures}
 
     @classmethod
     def from_json(cls, node: fields.Node) -> Self:

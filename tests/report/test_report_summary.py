@@ -165,6 +165,22 @@ def test_it_says_what_was_chosen_which_cut_is_not_to_be_trusted_and_what_is_need
     assert f"Made by {made}" in text
 
 
+@pytest.mark.parametrize(
+    ("exposure", "expected"),
+    [
+        ({"answers": "label", "copies": 9, "queries": 10}, "the top class alone, of 10 queries a record and model."),
+        ({"answers": "label", "copies": None, "queries": None}, "the top class alone."),
+        ({"answers": "top-k", "top_k": 3, "copies": 0, "queries": 1}, "the 3 largest confidences alone."),
+    ],
+)
+def test_an_app_that_shows_less_than_the_vector_is_named(exposure: dict[str, object], expected: str) -> None:
+    report = sample.answers()
+    report["data"]["exposure"] = exposure
+    assert f"The attacks see {expected}" in words(shown(report))
+    report["data"]["exposure"] = {"answers": "vector", "copies": 0, "queries": 1}
+    assert "The attacks see" not in words(shown(report))
+
+
 def test_all_intervals_together_make_one_promise() -> None:
     attacks = sample.answers()["attacks"]
     count = 170 + len(attacks["results"]) + len(attacks["increases"])

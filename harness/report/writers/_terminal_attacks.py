@@ -31,6 +31,8 @@ def attack_parts(report: Report) -> list[RenderableType]:
     """Tables of the strongest attacks and of the largest increases, and the sentences about them."""
     results = report.strongest()
     parts: list[RenderableType] = []
+    if sentence := _words.exposure_sentence(report):
+        parts.append(_line(sentence))
     if results:
         parts += [_strongest(results), *_rates(results)]
     parts += _increased(report.attacks.increases)
