@@ -80,9 +80,9 @@ def whole(value: float | None) -> str:
     return NOT_AVAILABLE if value is None else f"{value:.0f}"
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str = "") -> str:
     """A count with its noun, ``1 shadow`` and ``2 shadows``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
 
 
 def share(value: float | None) -> str:

@@ -93,8 +93,8 @@ def exposure_sentence(report: Report) -> str:
         return f"The attacks see the {_format.whole(fields.number(exposure, 'top_k'))} largest confidences alone."
     if shown != "label":
         return ""
-    queries = fields.integer(exposure, "queries")
-    asked = "" if queries is None else f", of {_format.whole(queries)} queries a record and model"
+    copies = fields.integer(exposure, "copies")
+    asked = f" of a record and of {_format.counted(copies, 'disturbed copy', 'disturbed copies')}" if copies else ""
     return f"The attacks see the top class alone{asked}."
 
 
@@ -199,7 +199,9 @@ def null_sentence(report: Report) -> str:
     if math.isnan(null.p_value):
         return sentence + "."
     largest = "" if math.isnan(null.max_z_p_value) else f"; largest single deviation p = {null.max_z_p_value:.2g}"
-    reading = _null_reading(null.p_value < CHANCE, null_twin=report.null)
+    # Attacks that err together may all miss at once by chance; a single large deviation is then the clearer sign.
+    tests = [p for p in (null.p_value, null.max_z_p_value) if not math.isnan(p)]
+    reading = _null_reading(min(tests) < CHANCE / len(tests), null_twin=report.null)
     return f"{sentence} (p = {null.p_value:.2g}{largest}). {reading}"
 
 

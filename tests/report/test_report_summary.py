@@ -102,6 +102,19 @@ def test_null_calibration_names_what_chance_reaches() -> None:
     assert "That is within chance" in text
 
 
+@pytest.mark.parametrize(
+    ("p_value", "max_z_p_value", "is_more"),
+    [(0.4, 0.3, False), (0.06, 0.002, True), (0.01, 0.3, True), (0.04, 0.3, False), (0.04, None, True)],
+)
+def test_null_calibration_reads_both_tests_at_one_level(
+    p_value: float, max_z_p_value: float | None, is_more: bool
+) -> None:
+    """Attacks that err together may all miss 0.5 by chance, and then their number says little."""
+    report = sample.report()
+    report["null_calibration"] |= {"p_value": p_value, "max_z_p_value": max_z_p_value}
+    assert ("That is more than chance" in words(shown(report))) == is_more
+
+
 @pytest.mark.parametrize("width", [80, 100])
 def test_the_strongest_have_rates_in_per_cent_and_epsilon(width: int) -> None:
     text = shown(sample.report(), width)
@@ -168,7 +181,11 @@ def test_it_says_what_was_chosen_which_cut_is_not_to_be_trusted_and_what_is_need
 @pytest.mark.parametrize(
     ("exposure", "expected"),
     [
-        ({"answers": "label", "copies": 9, "queries": 10}, "the top class alone, of 10 queries a record and model."),
+        (
+            {"answers": "label", "copies": 9, "queries": 10},
+            "the top class alone of a record and of 9 disturbed copies.",
+        ),
+        ({"answers": "label", "copies": 1, "queries": 2}, "the top class alone of a record and of 1 disturbed copy."),
         ({"answers": "label", "copies": None, "queries": None}, "the top class alone."),
         ({"answers": "top-k", "top_k": 3, "copies": 0, "queries": 1}, "the 3 largest confidences alone."),
     ],

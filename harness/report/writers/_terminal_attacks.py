@@ -80,7 +80,8 @@ def _rates(results: Sequence[Result]) -> list[RenderableType]:
     for rate in rates_of(results):
         answers = {_rate(result, rate) for result in results}
         if len(answers) == 1 and not any(_is_resolved(result, rate) for result in results):
-            lines.append(_line(f"TPR at {rate_name(rate)} FPR: {answers.pop()}"))
+            why = _format.interval(results[0].simultaneous.tpr_at_fpr.get(rate))
+            lines.append(_line(f"TPR at {rate_name(rate)} FPR: {why}"))
         else:
             shown.append(rate)
     tables = [_rate_table(results, shown[i : i + RATES_PER_TABLE]) for i in range(0, len(shown), RATES_PER_TABLE)]
@@ -154,10 +155,11 @@ def _increased(increases: Sequence[Increase]) -> list[RenderableType]:
     for one in ranked:
         if sum(other.view.adversary == one.view.adversary for other in shown) < SHOWN_PER_ADVERSARY:
             shown.append(one)
-    title = f"{_increases.QUESTION} (difference of AUC, at once)"
     with_place = _has_place(one.view for one in shown)
     places = ("Runtime",) if with_place else ()
-    table = new_table(title, ("Sees", *places), ("Difference",), ("Leaks", "Strongest", "On original"))
+    table = new_table(
+        _increases.QUESTION, ("Sees", *places), ("AUC, difference",), ("Leaks", "Strongest", "On original")
+    )
     _keep_whole(table, "Runtime", "Leaks", "Strongest")
     for one in shown:
         place = (location(one.view),) if with_place else ()
