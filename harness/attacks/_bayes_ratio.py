@@ -86,7 +86,14 @@ class BayesRatio(BaseAttack):
             InputError: references are missing, or a record has none outside (online: or none inside).
         """
         require_references(target, self.variants)
-        return self._log_ratio(target, require_both_sides(target) if self.online else require_outside(target))
+        own = tempered_log_p(target, self._variant, self.temperature, self.cache)
+        references = np.stack(
+            [tempered_log_p(r, self._variant, self.temperature, self.cache) for r in target.references]
+        )
+        if not self.online:
+            return np.asarray(own - self.weight * log_mean_confidence(references, require_outside(target)))
+        sides = [log_mean_confidence(references, mask) for mask in require_both_sides(target)]
+        return np.asarray(own - self.weight * (np.logaddexp(*sides) - np.log(2.0)))
 
     def _choose(self, shadows: Sequence[Observations], membership: IntArray) -> None:
         best, chosen = -1.0, (self.weight, self.temperature)
@@ -98,16 +105,6 @@ class BayesRatio(BaseAttack):
                 if auc > best:
                     best, chosen = auc, (weight, temperature)
         self.weight, self.temperature = chosen
-
-    def _log_ratio(self, observations: Observations, out: NDArray[np.bool_]) -> FloatArray:
-        own = tempered_log_p(observations, self._variant, self.temperature, self.cache)
-        references = np.stack(
-            [tempered_log_p(r, self._variant, self.temperature, self.cache) for r in observations.references]
-        )
-        mean = log_mean_confidence(references, out)
-        if self.online:
-            mean = np.logaddexp(mean, log_mean_confidence(references, ~out)) - np.log(2.0)
-        return np.asarray(own - self.weight * mean)
 
 
 @register("base-online", family="base", needs=("confidences", "references"), headline=True)

@@ -64,7 +64,12 @@ def lira_offline(
 
 
 def lira_online(
-    logits: FloatArray, references: FloatArray, out: BoolArray, *, per_record: bool | None = None
+    logits: FloatArray,
+    references: FloatArray,
+    out: BoolArray,
+    *,
+    inside: BoolArray | None = None,
+    per_record: bool | None = None,
 ) -> FloatArray:
     """Log-likelihood ratio of "trained on" against "not trained on", float64 ``[n]``.
 
@@ -72,11 +77,13 @@ def lira_online(
         logits: logit-scaled confidence under the target, ``[n]``.
         references: the same under each reference, ``[R, n]``.
         out: whether a reference was not trained on the record, ``[R, n]``; at least one of either kind in each column.
+        inside: whether it was, ``[R, n]``; None takes all others.
         per_record: as for ``lira_offline``.
     """
+    within = ~out if inside is None else inside
     # A side on which no record has two references is as wide as the other one.
-    out_mean, out_spread = _gaussian(references, out, per_record=per_record, pooled=_pooled_spread(references, ~out))
-    in_mean, in_spread = _gaussian(references, ~out, per_record=per_record, pooled=_pooled_spread(references, out))
+    out_mean, out_spread = _gaussian(references, out, per_record=per_record, pooled=_pooled_spread(references, within))
+    in_mean, in_spread = _gaussian(references, within, per_record=per_record, pooled=_pooled_spread(references, out))
     far_in, far_out = (logits - in_mean) / in_spread, (logits - out_mean) / out_spread
     return np.asarray(0.5 * (far_out**2 - far_in**2) + np.log(out_spread) - np.log(in_spread))
 
@@ -162,12 +169,12 @@ class Lira(BaseAttack):
             InputError: references are missing, or a record has none outside (online: or none inside).
         """
         require_references(target, self.variants)
-        out = require_both_sides(target) if self.online else require_outside(target)
         logits = signals_of(target, self._variant, self.cache).logit
         references = reference_logits(target, self._variant, self.cache)
-        return self._compare(target, logits, references, out)
-
-    def _compare(self, target: Observations, logits: FloatArray, references: FloatArray, out: BoolArray) -> FloatArray:
+        if self.online:
+            out, inside = require_both_sides(target)
+            return lira_online(logits, references, out, inside=inside)
+        out = require_outside(target)
         pooled = None if int(out.sum(axis=0).max()) > 1 else self._pooled(target)
         return lira_offline(logits, references, out, pooled=pooled)
 
@@ -202,6 +209,3 @@ class LiraOnline(Lira):
     """
 
     online: ClassVar[bool] = True
-
-    def _compare(self, _: Observations, logits: FloatArray, references: FloatArray, out: BoolArray) -> FloatArray:
-        return lira_online(logits, references, out)

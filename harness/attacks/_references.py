@@ -22,6 +22,8 @@ __all__ = [
     "usable_shadows",
 ]
 
+BoolArray = NDArray[np.bool_]
+
 
 def require_references(observations: Observations, variants: Sequence[str]) -> None:
     """Check that there are references with answers to these records, for each of the variants.
@@ -75,7 +77,7 @@ def population_of(observations: Observations, variants: Sequence[str], *, refere
     return z
 
 
-def out_mask(observations: Observations) -> NDArray[np.bool_]:
+def out_mask(observations: Observations) -> BoolArray:
     """Whether reference r was NOT trained on record i, bool ``[R, n]``; all true without ``reference_membership``.
 
     Raises:
@@ -90,8 +92,8 @@ def out_mask(observations: Observations) -> NDArray[np.bool_]:
     return np.asarray(trained == 0)
 
 
-def require_outside(observations: Observations) -> NDArray[np.bool_]:
-    """``out_mask``, once it is sure that every record has a reference that was not trained on it, bool ``[R, n]``.
+def require_outside(observations: Observations) -> BoolArray:
+    """Which references that were not trained on a record an attack may count, bool ``[R, n]``; see ``_even``.
 
     Raises:
         InputError: a record was in every reference's training set, or ``reference_membership`` has another shape.
@@ -103,11 +105,11 @@ def require_outside(observations: Observations) -> NDArray[np.bool_]:
             f"{observations.name}: record {int(np.argmin(outside))} was in every reference's training set",
             hint="give more references, or leave such records out",
         )
-    return out
+    return _even(out)[0]
 
 
-def require_both_sides(observations: Observations) -> NDArray[np.bool_]:
-    """``out_mask``, once it is sure that every record has a reference on either side, bool ``[R, n]``.
+def require_both_sides(observations: Observations) -> tuple[BoolArray, BoolArray]:
+    """Which references outside, and which inside, an attack may count for a record, bool ``[R, n]``; see ``_even``.
 
     Raises:
         InputError: it is not known which reference was trained on which record, or a record has none on one side.
@@ -118,7 +120,8 @@ def require_both_sides(observations: Observations) -> NDArray[np.bool_]:
             "on a record beside others that were not",
             hint="give which reference was trained on which record, or use the attack without -online",
         )
-    out = require_outside(observations)
+    require_outside(observations)
+    out = out_mask(observations)
     without = np.flatnonzero(out.all(axis=0))
     if len(without):
         raise InputError(
@@ -126,7 +129,27 @@ def require_both_sides(observations: Observations) -> NDArray[np.bool_]:
             "training set; an online attack needs one reference inside and one outside for each record",
             hint="give more references, or use the attack without -online",
         )
-    return out
+    return _even(out)
+
+
+def _even(out: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """Masks of the references outside and inside, of equal size where their sizes give the membership away.
+
+    Where each record was in exactly half of all training sets, the target's among them, a record's references are one
+    fewer on the target's side: their number is the membership. A mean of more references differs from one of fewer
+    even where nothing leaks (AUC of online LiRA .36 with three references, .46 with seven), so the last reference of
+    the larger side is left out then. Halves that are drawn independently of each other are not touched.
+    """
+    inside, half = ~out, len(out) // 2
+    count = inside.sum(axis=0)
+    if len(out) % 2 == 0 or half == 0 or set(np.unique(count)) != {half, half + 1}:
+        return out, inside
+    column = np.arange(out.shape[1])
+    larger = np.where(count > half, inside, out)
+    last = len(out) - 1 - larger[::-1].argmax(axis=0)
+    out, inside = out.copy(), inside.copy()
+    out[last, column] = inside[last, column] = False
+    return out, inside
 
 
 def reference_logits(observations: Observations, variant: str, cache: Cache) -> FloatArray:

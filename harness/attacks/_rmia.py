@@ -90,17 +90,19 @@ def ratios(confidence: FloatArray, references: FloatArray, out: NDArray[np.bool_
     return np.asarray(np.maximum(confidence, RATIO_FLOOR) / np.maximum(marginal, RATIO_FLOOR))
 
 
-def online_ratios(confidence: FloatArray, references: FloatArray, out: NDArray[np.bool_]) -> FloatArray:
+def online_ratios(
+    confidence: FloatArray, references: FloatArray, out: NDArray[np.bool_], inside: NDArray[np.bool_]
+) -> FloatArray:
     """Likelihood ratio with ``Pr(x)`` half of the references' mean inside and half of that outside, float64 ``[n]``.
 
     Args:
         confidence: confidence of the true class under the target, ``[n]``.
         references: the same under each reference, ``[R, n]``.
-        out: whether a reference was not trained on the record, ``[R, n]``; at least one of either kind in each column.
+        out: which references count as not trained on the record, ``[R, n]``; at least one in each column.
+        inside: which count as trained on it, likewise.
     """
-    outside = (references * out).sum(axis=0) / np.maximum(out.sum(axis=0), 1)
-    inside = (references * ~out).sum(axis=0) / np.maximum((~out).sum(axis=0), 1)
-    return np.asarray(np.maximum(confidence, RATIO_FLOOR) / np.maximum(0.5 * (inside + outside), RATIO_FLOOR))
+    sides = [(references * mask).sum(axis=0) / mask.sum(axis=0) for mask in (out, inside)]
+    return np.asarray(np.maximum(confidence, RATIO_FLOOR) / np.maximum(np.mean(sides, axis=0), RATIO_FLOOR))
 
 
 def refined(share: FloatArray, ratio: FloatArray, population: int) -> FloatArray:
@@ -179,14 +181,13 @@ class Rmia(BaseAttack):
     def _ratio(self, target: Observations) -> FloatArray:
         """Likelihood ratio of each record, ``[n]``."""
         require_references(target, self.variants)
-        out = require_both_sides(target) if self.online else require_outside(target)
         per_variant = []
         for variant in self.variants:
-            confidence, references = _answers(target, variant, self.cache)
+            answers = _answers(target, variant, self.cache)
             if self.online:
-                per_variant.append(online_ratios(confidence, references, out))
+                per_variant.append(online_ratios(*answers, *require_both_sides(target)))
             else:
-                per_variant.append(ratios(confidence, references, out, a=self.a))
+                per_variant.append(ratios(*answers, require_outside(target), a=self.a))
         return _geometric_mean(per_variant)
 
     def _exceedance(self, of_x: FloatArray, target: Observations) -> FloatArray:

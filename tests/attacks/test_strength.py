@@ -15,6 +15,7 @@ from harness.attacks._bayes_ratio import BayesRatio, BayesRatioOnline, log_mean_
 from harness.attacks._classifiers import sklearn_trainer
 from harness.attacks._lira import Lira, LiraOnline, lira_offline, lira_online, spread_outside
 from harness.attacks._quantile import QuantileRegression, answer_features
+from harness.attacks._references import require_both_sides, require_outside
 from harness.attacks._rmia import Rmia, RmiaOnline, online_ratios, pairwise_exceedance, refined
 from harness.attacks._signals import signals
 from harness.errors import InputError, UnresolvedError
@@ -155,8 +156,38 @@ def test_an_online_attack_says_what_it_lacks(name: str, audit: SimulatedAudit) -
 def test_online_rmia_weighs_both_sides_alike() -> None:
     references = np.array([[0.9], [0.7], [0.2]])
     out = np.array([[False], [False], [True]])
-    got = online_ratios(np.array([0.8]), references, out)
+    got = online_ratios(np.array([0.8]), references, out, ~out)
     assert got[0] == pytest.approx(0.8 / (0.5 * (0.8 + 0.2)))
+
+
+@pytest.mark.parametrize("models", [4, 8])
+@pytest.mark.parametrize("name", ["lira", "lira-online", "base", "base-online"])
+def test_the_number_of_references_inside_gives_no_membership_away(name: str, models: int) -> None:
+    """Each record is in exactly half of all training sets, and nothing leaks."""
+    rng = np.random.default_rng(models)
+    n = 20_000
+    inside = rng.permuted(np.tile(np.arange(models) % 2, (n, 1)), axis=1).T
+    difficulty = rng.normal(0, 2, n)
+    target, *references = (answers(difficulty + rng.normal(size=n)) for _ in range(models))
+    target = replace(
+        target, membership=inside[0], references=tuple(references), reference_membership=inside[1:], name="target"
+    )
+    scores = attack_class(name)(["v"]).fit([answers_with_membership(target)]).score(target)
+    assert stats.auc(scores, inside[0], level=0.999).holds(0.5)
+
+
+def test_halves_that_were_drawn_independently_lose_no_reference() -> None:
+    inside = np.array([[0, 1, 0, 1], [0, 1, 1, 0], [1, 1, 1, 0]])
+    one = answers(np.zeros(4))
+    target = replace(one, references=(one, one, one), reference_membership=inside)
+    with pytest.raises(InputError, match="record 1 was in every"):
+        require_outside(target)
+    independent = replace(target, reference_membership=inside * [[1, 0, 1, 1]])
+    np.testing.assert_array_equal(require_outside(independent), independent.reference_membership == 0)
+    out, within = require_both_sides(target.take(np.array([0, 2, 3])))
+    np.testing.assert_array_equal(out.sum(axis=0), [1, 1, 1])
+    np.testing.assert_array_equal(within.sum(axis=0), [1, 1, 1])
+    np.testing.assert_array_equal(out, [[1, 1, 0], [0, 0, 1], [0, 0, 0]])
 
 
 def test_references_inside_add_to_rmia_and_base(rng: np.random.Generator) -> None:
