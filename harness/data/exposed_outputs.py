@@ -85,8 +85,7 @@ class Exposure:
             shown = {variant: top_k(seen.confidences_of(variant), self.top_k) for variant in seen.variants}
             return replace(seen, confidences=shown, logits={}, sensitivity={})
         shares = {v: vote_shares(_tops(seen, v), seen.n_classes, votes.get(v)) for v in seen.variants}
-        # As logarithms: shares of equal votes are multiples of one number, and are not a softmax in steps of it.
-        return replace(seen, confidences={}, logits={v: np.log(p) for v, p in shares.items()}, sensitivity={})
+        return replace(seen, confidences=shares, logits={}, sensitivity={})
 
 
 # What is seen by whoever holds the file, and what accuracy is measured on.

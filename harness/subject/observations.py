@@ -133,7 +133,7 @@ def read(run: Run, runtime: str, exposure: Exposure | None = None) -> tuple[Obse
         run: an open run, collected.
         runtime: where the variants ran.
         exposure: what the app shows; None takes what the audit says. Of the top class alone, a run without disturbed
-            copies knows one vote a record.
+            copies, or one that is to do without, knows one vote a record.
 
     Returns:
         The target's observations and the shadows'.
@@ -165,7 +165,8 @@ class _Observer:
         self._run, self._runtime, self._exposure = run, runtime, exposure
         queries = [query_of(need).from_json(settings) for need, settings in evidence.queries.items()]
         # Of the top class alone the disturbed copies are the answers; the noisy ones compare confidence vectors.
-        self._of_all = [one for one in queries if one.of_references and exposure.answers == "label"]
+        through_votes = exposure.answers == "label" and exposure.copies != 0
+        self._of_all = [one for one in queries if one.of_references and through_votes]
         self._of_own = [one for one in queries if not one.of_references and exposure.answers == "vector"]
         self._seen: dict[tuple[str, str], Observations] = {}
 

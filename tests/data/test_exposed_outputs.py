@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.attacks._signals import signals
 from harness.config import AttackConfig
 from harness.data.exposed_outputs import VECTOR, Exposure, Votes, require_usable, top_k, vote_shares
 from harness.errors import UsageError
@@ -120,3 +121,15 @@ def test_samia_is_refused_where_no_whole_vector_is_shown(exposure: Exposure) -> 
     require_usable(["confidence", "rmia", "lira", "correctness"], exposure)
     require_usable(None, exposure)
     require_usable(["samia"], VECTOR)
+
+
+def test_records_with_the_same_votes_have_the_same_score_whatever_their_class() -> None:
+    """Rounding by the order of the classes would break ties between records that nothing distinguishes."""
+    classes, n = 7, 70
+    labels = np.arange(n) % classes
+    counts = np.eye(classes)[labels] * 12.0
+    seen = Observations(labels, confidences={"original": np.eye(classes)[labels]})
+    shown = Exposure("label", copies=12).restrict(seen, {"original": Votes(counts, 12.0)})
+    found = signals(shown, "original")
+    for name in ("log_p", "logit", "margin", "log_max", "correct"):
+        assert len(np.unique(getattr(found, name))) == 1, name

@@ -170,7 +170,6 @@ def test_one_collection_is_seen_in_every_mode(run: Run) -> None:
     assert all(len(np.unique(row.round(12))) <= 3 for row in shown.confidences_of("original"))
     votes, _ = observations.read(run, "litert", Exposure("label", copies=COPIES))
     assert votes.confidences_of("original").max() < 1
-    keep(run, one, {}, VECTOR)
     alone, _ = observations.read(run, "litert", Exposure("label"))
     assert len(np.unique(alone.confidences_of("original"))) == 2, "without copies there is one vote a record"
 
