@@ -1,7 +1,7 @@
 """Audits of models that leak nothing: how many raise an alarm, with any figure? One table, printed with ``-q -s``.
 
 With shadow models and without, with ties and without, as many members as non-members and one to ten. An alarm is a
-simultaneous interval that misses what holds without leakage, or a null p-value of .05 or less. TF Privacy, where
+simultaneous interval that misses what holds without leakage, or a null calibration beyond chance. TF Privacy, where
 ``make peers`` has installed it, judges the same confidences of the original: its alarm is a bound of epsilon above 0.
 """
 
@@ -128,10 +128,9 @@ def alarms(evaluation: Evaluation, membership: NDArray[np.int64], seed: int) -> 
         seed=seed,
         design_effects={result.view.key: result.design_effect for result in evaluation.results},
     )
-    if null.p_value <= LEVEL:
-        yield "null p"
-    if null.max_z_p_value <= LEVEL:
-        yield "largest z p"
+    # As the report's sentence reads them: two tests of one hypothesis, each with half of the chance.
+    if min(null.p_value, null.max_z_p_value) <= LEVEL / 2:
+        yield "null sentence"
 
 
 def audited(cell: Cell, seed: int) -> tuple[set[str], int]:
@@ -140,7 +139,7 @@ def audited(cell: Cell, seed: int) -> tuple[set[str], int]:
     names = (*FIXED, *LEARNED, *(REFERENCES if cell.shadows else ()))
     evaluation = evaluate(audit.target, audit.shadows, attacks=names, fprs=(0.05, 0.01), seed=seed)
     raised = set(alarms(evaluation, membership_of(audit.target), seed))
-    return raised | ({"any figure"} if raised - {"null p", "largest z p"} else set()), len(evaluation.results)
+    return raised | ({"any figure"} if raised - {"null sentence"} else set()), len(evaluation.results)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
