@@ -99,12 +99,15 @@ class TprEstimate(Estimate):
         threshold: the realised threshold; +inf where no score may be called a member.
         at_threshold: exact (Clopper-Pearson) interval of the TPR of this very threshold, whatever its own FPR is. It
             is too short for the TPR at ``fpr``.
+        tied: share of the non-members that are tied at the score that crosses ``fpr``; 0.0 where none are. Where such
+            a tie hides the attack, ``resolvable`` is False and ``needed_n`` None: more records do not help.
     """
 
     fpr: float = math.nan
     false_positives: int = 0
     threshold: float = math.inf
     at_threshold: tuple[float, float] = (math.nan, math.nan)
+    tied: float = 0.0
 
     def to_json(self) -> dict[str, object]:
         """A JSON object; numbers that are not finite become null."""
@@ -113,6 +116,7 @@ class TprEstimate(Estimate):
             "false_positives": self.false_positives,
             "threshold": self.threshold if math.isfinite(self.threshold) else None,
             "at_threshold": [x if math.isfinite(x) else None for x in self.at_threshold],
+            "tied": fields.finite(self.tied),
         }
 
     @classmethod
@@ -129,6 +133,7 @@ class TprEstimate(Estimate):
             false_positives=fields.integer(value, "false_positives") or 0,
             threshold=math.inf if threshold is None else threshold,
             at_threshold=(ends[0], ends[1]) if len(ends) == 2 else (math.nan, math.nan),
+            tied=fields.number(value, "tied") or 0.0,
         )
 
 
