@@ -53,8 +53,8 @@ class RecordsConfig(Section):
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise ValueError(f"'groups', 'canary' and 'label' name the column {twice[0]!r} twice")
-        if not all(name and name.isprintable() for name in names):
-            raise ValueError("'groups', 'canary' and 'label' need names that can be printed")
+        if not all(name and name.isprintable() for name in self.groups):
+            raise ValueError("'groups' needs names that can be printed")
         return self
 
     @model_validator(mode="after")

@@ -100,9 +100,6 @@ def read_pools(
     for number, shadow in enumerate(shadows):
         name = f"shadow-{number}"
         pools.append(_pool(name, Path(shadow.members), Path(shadow.nonmembers), columns, seed))
-    for pool in pools:
-        if pool.membership is not None and pool.name != CANARIES:
-            _require_enough(pool)
     for pool in pools[1:]:
         _require_alike(pools[0].source, pools[0].records, pool.source, pool.records)
     return {pool.name: pool for pool in with_ids(pools)}
@@ -161,8 +158,6 @@ def _without_canaries(pool: Pool) -> Iterator[Pool]:
         raise InputError(f"{pool.source}: no record is a canary", hint="leave canary out under [records]")
     for name, mark in ((pool.name, 0), (CANARIES, 1)):
         rows = np.flatnonzero(marks == mark)
-        if not len(rows):
-            raise InputError(f"{pool.source}: every record is a canary", hint="give ordinary records too")
         yield Pool(name, pool.source, pool.records.take(rows), pool.membership[rows])
 
 
@@ -179,6 +174,8 @@ def _pool(name: str, members: Path, nonmembers: Path, columns: Columns, seed: in
         None if inside.canary is None or outside.canary is None else np.concatenate([inside.canary, outside.canary]),
     )
     membership = np.repeat([1, 0], [len(inside), len(outside)])
+    n_members, n_others = _ordinary(records, membership)
+    _require_enough(n_members, n_others, f"{members}: {n_members} members, {nonmembers}: {n_others} non-members")
     return _shuffled(name, source, records, membership, seed)
 
 
@@ -204,6 +201,8 @@ def _mixed(name: str, path: Path, columns: Columns, seed: int) -> Pool:
             f"{path}: key membership is missing",
             hint="1 for members and 0 for non-members, or give two files: members and nonmembers",
         )
+    n_members, n_others = _ordinary(records, membership)
+    _require_enough(n_members, n_others, f"{path}: {n_members} members and {n_others} non-members")
     return _shuffled(name, str(path), records, membership, seed)
 
 
@@ -294,19 +293,22 @@ def _require_alike(first: str, one: Records, second: str, other: Records) -> Non
             )
 
 
-def _require_enough(pool: Pool) -> None:
-    """Raise where a side of a pool has too few records.
+def _ordinary(records: Records, membership: IntArray) -> tuple[int, int]:
+    """Members and non-members that are no canaries."""
+    sides = membership if records.canary is None else membership[records.canary == 0]
+    return int(sides.sum()), int(len(sides) - sides.sum())
+
+
+def _require_enough(members: int, nonmembers: int, said: str) -> None:
+    """Raise where a side has too few ordinary records.
 
     Raises:
-        UnresolvedError: it has; the message says how many are there.
+        UnresolvedError: it has.
     """
-    assert pool.membership is not None  # noqa: S101 - asked of pools that have sides
-    members = int(pool.membership.sum())
-    if min(members, len(pool.records) - members) < MIN_SIDE_RECORDS:
-        apart = "" if pool.records.canary is None else " beside the canaries"
+    if min(members, nonmembers) < MIN_SIDE_RECORDS:
         raise UnresolvedError(
-            f"{pool.source}: {members} members and {len(pool.records) - members} non-members{apart}: too few to attack",
-            hint=f"needs at least {MIN_SIDE_RECORDS} of each",
+            f"{said}: too few to attack",
+            hint=f"needs at least {MIN_SIDE_RECORDS} of each, canaries not counted",
         )
 
 

@@ -203,7 +203,7 @@ def test_a_canary_that_occurs_twice_or_is_an_ordinary_record_too_is_refused(tmp_
         ('groups = ["class"]', "the true classes are reported anyway"),
         ('groups = ["sex", "sex"]', "name the column 'sex' twice"),
         ('groups = ["sex"]\ncanary = "sex"', "name the column 'sex' twice"),
-        ('groups = [""]', "names that can be printed"),
+        ('groups = [""]', "needs names that can be printed"),
     ],
 )
 def test_columns_are_named_once_and_not_as_the_classes(tmp_path: Path, keys: str, word: str) -> None:
