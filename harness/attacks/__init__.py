@@ -18,12 +18,15 @@ from harness.attacks import (  # noqa: F401, I001
     _lira,
     _bayes_ratio,
     _quantile,
+    _band,
     _sr,
     _mr,
     _mr_net,
     _mr_gbt,
     _lira_joint,
     _rmia_joint,
+    _sr_ref,
+    _mr_ref,
 )
 from harness.attacks._apart import score_apart
 from harness.attacks._base import Attack, BaseAttack, Need
