@@ -32,6 +32,7 @@ PRIOR = 2.0
 EDGE = 0.25
 # Below this, a share or a variance is zero up to rounding.
 TINY = 1e-12
+# A smaller tail would become zero, and its quantile infinite.
 SMALLEST_TAIL = 1e-300
 
 
@@ -55,7 +56,7 @@ class Pooled:
 
     @classmethod
     def of_ties(cls, sizes: FloatArray) -> Self:
-        """The law of scores of which ``sizes`` tie, in ascending or in descending order, ``[groups]``."""
+        """The law of scores of which ``sizes`` tie, in ascending order of scores, ``[groups]``, two at least."""
         n = float(sizes.sum())
         rank = (np.cumsum(sizes) - 0.5 * sizes) / n - 0.5
         squares = rank * rank
@@ -155,7 +156,8 @@ class PlacementLaw:
 
         The variance is the model's at the candidate times the ratio of the sample's to the model's at the mean, which
         counts by its degrees of freedom; Student's law with Satterthwaite's degrees of freedom (Biometrics Bulletin
-        1946) allows for their number. It is not taken for larger than that of values at the two ends.
+        1946) allows for their number. It is not taken for larger than that of values at the two ends. Never beyond 37,
+        where the tail is too small for a number.
         """
         shift, moved = self.value - candidate, self._moved(candidate)
         fitted: list[tuple[FloatArray, FloatArray]] = []
