@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from harness.errors import InputError
 from harness.stats._checks import as_design_effect, as_level
-from harness.stats._intervals import wilson
+from harness.stats._melded import melded_mean
 from harness.stats._roc import Roc, as_roc
 from harness.types import Estimate
 
@@ -27,9 +27,8 @@ def balanced_accuracy(
     """Mean of the true-positive and the true-negative rate of the rule "member iff score >= threshold".
 
     The threshold must come from other records (shadows, or the other folds): the interval does not allow for a search.
-    The two rates are independent; Wilson's interval of each is combined by the square-and-add rule of
-    Newcombe, Interval estimation for the difference between independent proportions, Statistics in Medicine 1998,
-    method 10, which keeps the interval inside [0, 1] and valid at rates of 0 and 1.
+    The two rates are independent, and so their intervals are melded (:func:`melded_mean`): the result stays inside
+    [0, 1] and is valid at rates of 0 and 1 and at the levels of simultaneous intervals.
 
     Args:
         scores: a curve, or scores ``[n]``.
@@ -49,13 +48,10 @@ def balanced_accuracy(
         raise InputError("threshold: NaN, expected a number or +-inf")
     at = curve.index_of(threshold)
     tp, tn = int(curve.tp[at]), curve.n_nonmembers - int(curve.fp[at])
-    tpr, tnr = tp / curve.n_members, tn / curve.n_nonmembers
-    tpr_low, tpr_high = wilson(tp / effect, curve.n_members / effect, level=level)
-    tnr_low, tnr_high = wilson(tn / effect, curve.n_nonmembers / effect, level=level)
-    value = (tpr + tnr) / 2.0
-    low = value - math.hypot(tpr - tpr_low, tnr - tnr_low) / 2.0
-    high = value + math.hypot(tpr_high - tpr, tnr_high - tnr) / 2.0
-    return Estimate(value, max(0.0, low), min(1.0, high), curve.n, "newcombe-wilson", level)
+    value = (tp / curve.n_members + tn / curve.n_nonmembers) / 2.0
+    members, nonmembers = (tp / effect, curve.n_members / effect), (tn / effect, curve.n_nonmembers / effect)
+    low, high = melded_mean(members, nonmembers, level=level)
+    return Estimate(value, min(low, value), max(high, value), curve.n, "melded-beta", level)
 
 
 def best_threshold(scores: Roc | ArrayLike, membership: ArrayLike | None = None) -> float:

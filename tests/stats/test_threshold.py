@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.stats import beta
 from statsmodels.stats.proportion import proportion_confint
 
 from harness.errors import InputError
 from harness.stats import balanced_accuracy, best_threshold, clopper_pearson, roc, wilson
+from harness.stats._melded import melded_mean
 
 from .populations import WEAK, Scored, scored
 
@@ -52,7 +55,7 @@ def test_best_threshold_reaches_the_maximum(data: Scored) -> None:
     scores, membership = data
     cut = best_threshold(scores, membership)
     reached = balanced_accuracy(scores, membership, cut).value
-    best = max(balanced_accuracy(scores, membership, t).value for t in (*scores, np.inf))
+    best = max(balanced_accuracy(scores, membership, t).value for t in {*scores, np.inf})
     assert reached == pytest.approx(best, abs=1e-14)
 
 
@@ -95,3 +98,29 @@ def test_balanced_accuracy_of_records_that_count_twice_is_that_of_half_as_many()
     assert (double.value, double.low, double.high) == pytest.approx((single.value, single.low, single.high), abs=1e-14)
     with pytest.raises(InputError, match="design_effect"):
         balanced_accuracy(scores, membership, 0.5, design_effect=0.9)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [((3, 25), (20, 25)), ((45, 50), (990, 1000)), ((500, 1000), (600, 1000))]
+)
+def test_the_melded_ends_have_the_tails_of_the_two_laws_mean(first: tuple[int, int], second: tuple[int, int]) -> None:
+    # At a level of 95%: Beta(x + .45, n - x + .55) below, Beta(x + .55, n - x + .45) above; the tail by quadrature.
+    low, high = melded_mean(first, second, level=0.95)
+    (x, m), (y, n) = first, second
+
+    def below(x: float, y: float, a: float, b: float, end: float) -> float:
+        one, other = beta(x + a, m - x + b), beta(y + a, n - y + b)
+        first, last = float(one.ppf(1e-9)), float(one.isf(1e-9))
+        return quad(lambda p: float(one.pdf(p) * other.cdf(2 * end - p)), first, last, limit=200)[0]
+
+    tails = below(x, y, 0.45, 0.55, low), 1.0 - below(x, y, 0.55, 0.45, high)
+    assert tails == pytest.approx((0.025, 0.025), rel=2e-3)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.9999])
+def test_the_melded_interval_is_mirrored_with_successes_and_failures(level: float) -> None:
+    low, high = melded_mean((47, 50), (999, 1000), level=level)
+    assert melded_mean((3, 50), (1, 1000), level=level) == pytest.approx((1 - high, 1 - low), abs=1e-9)
+    assert melded_mean((999, 1000), (47, 50), level=level) == pytest.approx((low, high), abs=1e-9)
+    assert melded_mean((0, 50), (0, 1000), level=level)[0] == 0.0
+    assert melded_mean((50, 50), (1000, 1000), level=level)[1] == 1.0
