@@ -6,15 +6,28 @@ from dataclasses import asdict, dataclass
 
 from harness.errors import UsageError
 
-__all__ = ["FINETUNED", "ORIGINAL", "RETRAINED", "SEED", "SETTINGS", "Setting", "setting_of"]
+__all__ = ["COMPRESSED", "FINETUNED", "ORIGINAL", "RETRAINED", "SEED", "SETTINGS", "Part", "Setting", "setting_of"]
 
 SEED = 20
 ORIGINAL, FINETUNED, RETRAINED = "original", "finetuned", "retrained"
-COMPRESSED = (
-    *("prune-0.6", "prune-0.7", "prune-0.8", "prune-0.9"),
-    *("int8", "int4", "ternary-0.5"),
-    *("cluster-4", "cluster-8", "cluster-16"),
-)
+CLUSTERED = ("cluster-4", "cluster-8", "cluster-16")
+COMPRESSED = ("prune-0.6", "prune-0.7", "prune-0.8", "prune-0.9", "int8", "int4", "ternary-0.5", *CLUSTERED)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Networks that are attacked together, and what is looked at.
+
+    Args:
+        name: of the part's results.
+        networks: each target has all others of these as references.
+        variants: looked at one by one and each beside the original; the controls are among them. The compressed ones
+            are looked at together, too, with and without the original.
+    """
+
+    name: str
+    networks: tuple[int, ...]
+    variants: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -38,8 +51,11 @@ class Setting:
         finetune_epochs: after pruning and clustering, and of the uncompressed control.
         finetune_learning_rate: at the first step; shared values take a hundredth of it with SGD.
         networks: trained in all.
-        targets: how many of them are attacked, from the first; each has all others as references.
-        shadows: how many others play the target, so that attacks can be fitted.
+        targets: how many of a part's networks are attacked, its first ones.
+        shadows: how many others play the target, so that attacks can be fitted; the part's last ones.
+        shadow_rows: records of each shadow, at most.
+        clustered_from: the first network whose clustered variants can be used. The networks before it were fine-tuned
+            at a rate at which shared values diverge, and answer every record alike.
     """
 
     name: str
@@ -60,6 +76,20 @@ class Setting:
     networks: int
     targets: int
     shadows: int
+    shadow_rows: int
+    clustered_from: int = 0
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """One part, or two where only some networks have clustered variants that can be used."""
+        others = tuple(v for v in COMPRESSED if v not in CLUSTERED)
+        everyone = tuple(range(self.networks))
+        if not self.clustered_from:
+            return (Part("all", everyone, (ORIGINAL, FINETUNED, RETRAINED, *COMPRESSED)),)
+        return (
+            Part("all", everyone, (ORIGINAL, FINETUNED, RETRAINED, *others)),
+            Part("clustered", everyone[self.clustered_from :], (ORIGINAL, FINETUNED, *CLUSTERED)),
+        )
 
     @property
     def records(self) -> int:
@@ -70,6 +100,12 @@ class Setting:
     def variants(self) -> tuple[str, ...]:
         """Everything that is asked: the original, the two trained controls, the compressed versions."""
         return (ORIGINAL, FINETUNED, RETRAINED, *COMPRESSED)
+
+    @property
+    def training(self) -> dict[str, object]:
+        """What the networks depend on."""
+        attacking = ("networks", "targets", "shadows", "shadow_rows", "clustered_from")
+        return {key: value for key, value in self.to_json().items() if key not in attacking}
 
     def to_json(self) -> dict[str, object]:
         """A JSON object; answers remember which setting they are of."""
@@ -97,7 +133,9 @@ SETTINGS = {
             finetune_learning_rate=1e-3,
             networks=16,
             targets=6,
-            shadows=3,
+            shadows=2,
+            shadow_rows=2_000,
+            clustered_from=8,
         ),
         Setting(
             name="location30",
@@ -115,9 +153,10 @@ SETTINGS = {
             epochs=40,
             finetune_epochs=20,
             finetune_learning_rate=5e-4,
-            networks=24,
-            targets=12,
-            shadows=4,
+            networks=16,
+            targets=8,
+            shadows=2,
+            shadow_rows=1_500,
         ),
         Setting(
             name="ag-news",
@@ -135,9 +174,10 @@ SETTINGS = {
             epochs=20,
             finetune_epochs=10,
             finetune_learning_rate=5e-4,
-            networks=24,
-            targets=12,
-            shadows=4,
+            networks=16,
+            targets=8,
+            shadows=2,
+            shadow_rows=1_500,
         ),
     )
 }
