@@ -2,7 +2,8 @@
 
 Run with ``pytest benchmarks/test_label_only.py -s``. A target and its shadows are trained, exported and asked by an
 agent in a process of its own, once; what it answered is then attacked in every mode, so that the records, the files and
-the disturbed copies are the same. Location-30 is attacked where its file lies in ``../shared/datasets/location30``.
+the disturbed copies are the same. A rate is n/a where ties or too few records leave it open. Location-30 is attacked
+where its file lies in ``../shared/datasets/location30``.
 """
 
 from __future__ import annotations
@@ -129,9 +130,9 @@ def measured(run: Run, runtime: str) -> dict[tuple[str, str], Result]:
         first = rows[name, "vector"]
         print(f"{first.adversary} {name} on {' + '.join(first.variants)}")
         for mode in MODES:
-            one = rows[name, mode]
-            rates = " ".join(f"{estimate.value:6.1%}" for estimate in one.tpr_at_fpr.values())
-            print(f"   {mode:15} {one.auc.value:.3f} [{one.auc.low:.3f}, {one.auc.high:.3f}] {rates}")
+            row = rows[name, mode]
+            rates = " ".join(f"{one.value:6.1%}" if one.resolvable else "   n/a" for one in row.tpr_at_fpr.values())
+            print(f"   {mode:15} {row.auc.value:.3f} [{row.auc.low:.3f}, {row.auc.high:.3f}] {rates}")
     return rows
 
 
