@@ -9,8 +9,10 @@ from harness.stats._auc import auc, auc_difference, placements_per_record
 from harness.stats._average import average
 from harness.stats._bootstrap import bootstrap
 from harness.stats._epsilon import epsilon_lower
+from harness.stats._gdp import gdp_delta, gdp_epsilon, gdp_lower
 from harness.stats._intervals import clopper_pearson, wilson
 from harness.stats._null import NullCalibration, null_calibration, pool_null
+from harness.stats._one_run import one_run_epsilon
 from harness.stats._roc import Roc, roc
 from harness.stats._simultaneous import covariance_of, sample, simultaneous
 from harness.stats._strongest import StrongestDifference, strongest_differences
@@ -36,7 +38,11 @@ __all__ = [
     "clopper_pearson",
     "covariance_of",
     "epsilon_lower",
+    "gdp_delta",
+    "gdp_epsilon",
+    "gdp_lower",
     "null_calibration",
+    "one_run_epsilon",
     "placements_per_record",
     "pool_null",
     "rate_key",

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 
-__all__ = ["as_design_effect", "as_level", "as_membership", "as_scores", "check_counts"]
+__all__ = ["as_delta", "as_design_effect", "as_level", "as_membership", "as_scores", "check_counts"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -65,6 +65,17 @@ def as_level(level: float) -> float:
     if not (math.isfinite(level) and 0.0 < level < 1.0):
         raise InputError(f"level: {level}, expected a number between 0 and 1, e.g. 0.95")
     return float(level)
+
+
+def as_delta(delta: float) -> float:
+    """Check the delta of a guarantee: in [0, 1).
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 0.0 <= delta < 1.0:
+        raise InputError(f"delta: {delta}, expected a number in [0, 1), e.g. 1e-5")
+    return float(delta)
 
 
 def as_design_effect(design_effect: float) -> float:

@@ -11,11 +11,11 @@ from scipy.special import betaincinv
 from scipy.stats import binom
 
 from harness.errors import InputError
-from harness.stats._checks import as_design_effect, as_level
+from harness.stats._checks import as_delta, as_design_effect, as_level
 from harness.stats._roc import Roc, as_roc
 from harness.types import Estimate
 
-__all__ = ["epsilon_lower"]
+__all__ = ["epsilon_lower", "rank_cuts"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -102,8 +102,7 @@ def epsilon_lower(
     """
     curve = as_roc(scores, membership)
     alpha, effect = 1.0 - as_level(level), as_design_effect(design_effect)
-    if not 0.0 <= delta < 1.0:
-        raise InputError(f"delta: {delta}, expected a number in [0, 1), e.g. 1e-5")
+    delta = as_delta(delta)
     if threshold is not None and calibration is not None:
         raise InputError("threshold: given together with calibration, which chooses one; keep one of them")
     if threshold is not None:
@@ -120,12 +119,18 @@ def epsilon_lower(
     return Estimate(bound, bound, math.inf, curve.n, method, level)
 
 
+def rank_cuts(n: int) -> list[int]:
+    """16, 32, ... up to half of ``n`` records: the sizes of the sets of guesses that are tested."""
+    sizes = [FIRST_CUT]
+    while sizes[-1] * CUT_RATIO <= n // 2:
+        sizes.append(sizes[-1] * CUT_RATIO)
+    return sizes
+
+
 def _cuts(curve: Roc) -> tuple[IntArray, IntArray]:
     """Points of the curve whose top (bottom) holds at most 16, 32, ... records; membership is not used."""
     above = curve.tp + curve.fp
-    sizes = [FIRST_CUT]
-    while sizes[-1] * CUT_RATIO <= curve.n // 2:
-        sizes.append(sizes[-1] * CUT_RATIO)
+    sizes = rank_cuts(curve.n)
     # Tied records cannot be separated: a cut through them moves to the end of the group.
     top = np.searchsorted(above, sizes, side="right") - 1
     bottom = np.searchsorted(above, curve.n - np.array(sizes), side="left")
