@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from harness.attacks._band_ratio import JointBands, fit_joint_bands
@@ -152,18 +151,21 @@ class SetScore:
 
         return self._fits.rows.shared(self._fits.key("boostings", self.variants), compute)
 
-    def _features(self, rows: ReferenceRows) -> list[NDArray[np.float32]]:
-        """What the trees see, ``[n, d]`` for each fold, whose mixes differ."""
+    def _features(self, rows: ReferenceRows) -> list[FloatArray]:
+        """What the trees see, ``[n, d]`` for each fold."""
         first, *others = self.variants
-        shared = []
+        shared: list[FloatArray] = []
         for variant in self.variants:
             own = rows.variant(variant)
-            shared += [own.z, own.x, own.expected, own.log_ratios[self._fits.mixes(variant)[0].a]]
-            shared += [] if own.online is None else [own.online]
+            shared += [own.z, own.x, own.expected, *([] if own.online is None else [own.online])]
         for variant in others:
             shared += rows.pair(first, variant)
-        mixes = [self._fits.mix(v, rows) for v in self.variants]
-        return [np.column_stack([*shared, *(m[k] for m in mixes)]) for k in range(self._fits.folds)]
+        per_fold = []
+        for k in range(self._fits.folds):
+            ratios = [rows.variant(v).log_ratios[self._fits.mixes(v)[k].a] for v in self.variants]
+            mixes = [self._fits.mix(v, rows)[k] for v in self.variants]
+            per_fold.append(np.column_stack([*shared, *ratios, *mixes]))
+        return per_fold
 
     def _shared(self, name: str, rows: ReferenceRows, compute: Callable[[ReferenceRows], FloatArray]) -> FloatArray:
         """Computed once per evaluation and population."""
