@@ -119,17 +119,22 @@ def collected(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
 def measured(run: Run, runtime: str) -> dict[tuple[str, str], Result]:
     """(attack, mode) -> the result on one view, the same for all modes; printed as a table."""
     rows: dict[tuple[str, str], Result] = {}
+    skipped: dict[tuple[str, str], str] = {}
     for mode, exposure in MODES.items():
         target, shadows = observations.read(run, runtime, exposure)
         seen = VIEWS["MR"]
-        results = attacks.evaluate(target, shadows, attacks=NAMES, variants=seen, fprs=FPRS, n_jobs=1).results
-        rows |= {(one.attack, mode): one for one in results if one.variants == VIEWS[one.adversary]}
+        found = attacks.evaluate(target, shadows, attacks=NAMES, variants=seen, fprs=FPRS, n_jobs=1)
+        rows |= {(one.attack, mode): one for one in found.results if one.variants == VIEWS[one.adversary]}
+        skipped |= {(one.view.attack, mode): one.reason for one in found.skipped}
     queries = "   ".join(f"{mode}: {(one.copies or 0) + 1} queries a record" for mode, one in MODES.items())
     print(f"\n{run.config.name}, {runtime}; {queries}\nAUC [95%], TPR at {', '.join(f'{fpr:.0%}' for fpr in FPRS)} FPR")
     for name in NAMES:
         first = rows[name, "vector"]
         print(f"{first.adversary} {name} on {' + '.join(first.variants)}")
         for mode in MODES:
+            if (name, mode) not in rows:
+                print(f"   {mode:15} not run: {skipped[name, mode]}")
+                continue
             row = rows[name, mode]
             rates = " ".join(f"{one.value:6.1%}" if one.resolvable else "   n/a" for one in row.tpr_at_fpr.values())
             print(f"   {mode:15} {row.auc.value:.3f} [{row.auc.low:.3f}, {row.auc.high:.3f}] {rates}")
