@@ -28,8 +28,8 @@ LEVEL = 0.05
 # Three standard errors of a share of .05: about eighty shares are checked.
 ALLOWED = LEVEL + 3 * np.sqrt(LEVEL * (1 - LEVEL) / AUDITS)
 VARIANTS = ("original", "int8-ptq")
-FIXED = ("correctness", "confidence", "entropy", "max-posterior", "modified-entropy", "modified-entropy-class")
-LEARNED = ("posterior-lr", "posterior-label-lr", "gbt", "sr2-lr", "sr1-lr")
+FIXED = ("correctness", "confidence", "yeom", "entropy", "max-posterior", "modified-entropy", "modified-entropy-class")
+LEARNED = ("posterior-lr", "gbt", "sr2-lr")
 REFERENCES = ("rmia", "lira", "base")
 FIGURES = (
     "AUC",
@@ -59,9 +59,12 @@ class Cell:
 
 
 SIZES = ((50, 50), (100, 100), (400, 400), (60, 600))
+TIED_SIZES = ((100, 100), (60, 600))
 CELLS = [
-    *(Cell(m, n, shadows) for shadows in (False, True) for m, n in SIZES),
-    *(Cell(m, n, s, how) for s in (False, True) for how in ("top class", "8-bit") for m, n in ((100, 100), (60, 600))),
+    Cell(m, n, shadows, answers)
+    for shadows in (False, True)
+    for answers, sizes in (("logits", SIZES), ("top class", TIED_SIZES), ("8-bit", TIED_SIZES))
+    for m, n in sizes
 ]
 
 
