@@ -1,7 +1,8 @@
 """How often do intervals miss the truth where scores tie, members are few, or the AUC is near 1? ``-q -s`` prints it.
 
 One function a row: each simulates audits, judges them by the plain rule and by edgeleak's, and prints both shares. The
-plain rule is what is usually done: DeLong's variance, and an interval symmetric on the logit scale.
+plain rule is what is usually done: DeLong's variance, and an interval symmetric on the logit scale; Clopper-Pearson at
+the threshold that the records choose; Wilson's intervals, their halves squared and added; and the best of all cuts.
 """
 
 from __future__ import annotations
@@ -11,9 +12,22 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, logit, ndtr, ndtri
 
-from harness.stats import Roc, auc, auc_difference, null_calibration, roc
+from benchmarks._uncorrected import uncorrected_epsilon
+from harness.stats import (
+    Roc,
+    auc,
+    auc_difference,
+    balanced_accuracy,
+    epsilon_lower,
+    gdp_lower,
+    null_calibration,
+    one_run_epsilon,
+    roc,
+    tpr_at_fpr,
+    wilson,
+)
 from harness.stats._auc import delong, placements_per_record
 
 AUDITS = 1000
@@ -167,6 +181,66 @@ def near_one(m: int, n: int, sd: float) -> None:
     assert shares.min() >= 1.0 - allowed(0.07, AUDITS // 2)
 
 
+def misses_tpr(name: str, m: int, n: int, area: float, tie: tuple[float, float] = (0.0, 0.0)) -> None:
+    """A row: the interval misses the TPR at 1% FPR; scores with a false-positive rate within ``tie`` are the same."""
+    rng = np.random.default_rng([m, n, round(100 * area), round(1e4 * tie[1])])
+    shift, membership = math.sqrt(2.0) * float(ndtri(area)), membership_of(m, n)
+    reached = tie[0] if tie[0] <= 0.01 < tie[1] else 0.01
+    truth = float(ndtr(ndtri(reached) + shift)) if reached > 0.0 else 0.0
+    plain, ours, hidden = np.zeros(2), np.zeros(2), 0
+    for _ in range(AUDITS):
+        rates = ndtr(-(rng.normal(size=m + n) + shift * membership))
+        curve = roc(-np.where((rates >= tie[0]) & (rates < tie[1]), tie[1], rates), membership)
+        for i, level in enumerate(LEVELS):
+            estimate = tpr_at_fpr(curve, 0.01, level=level)
+            low, high = estimate.at_threshold
+            plain[i] += not low <= truth <= high
+            ours[i] += not estimate.holds(truth)
+        hidden += not estimate.resolvable
+    row(
+        f"{name}, {m:,} + {n:,}" + (f"; {hidden / AUDITS:.0%} unresolved" if hidden else ""),
+        plain / AUDITS,
+        ours / AUDITS,
+    )
+    for share, most in zip(ours / AUDITS, (0.07, 1.2 * (1.0 - SIMULTANEOUS)), strict=True):
+        assert share <= allowed(most, AUDITS)
+
+
+def misses_accuracy(name: str, m: int, n: int, tpr: float, tnr: float) -> None:
+    """A row: the interval misses the balanced accuracy of a cut with these rates."""
+    rng = np.random.default_rng([m, n, round(1000 * tpr)])
+    membership = membership_of(m, n)
+    plain, ours = np.zeros(2), np.zeros(2)
+    for _ in range(AUDITS):
+        called = rng.random(m + n) < np.where(membership == 1, tpr, 1.0 - tnr)
+        right = int(called[:m].sum()), n - int(called[m:].sum())
+        for i, level in enumerate(LEVELS):
+            (a, b), (c, d) = wilson(right[0], m, level=level), wilson(right[1], n, level=level)
+            p, q = right[0] / m, right[1] / n
+            low, high = (p + q - math.hypot(p - a, q - c)) / 2, (p + q + math.hypot(b - p, d - q)) / 2
+            plain[i] += not low - 1e-12 <= (tpr + tnr) / 2 <= high + 1e-12
+            estimate = balanced_accuracy(called.astype(float), membership, 0.5, level=level)
+            ours[i] += not estimate.low - 1e-12 <= (tpr + tnr) / 2 <= estimate.high + 1e-12
+    row(f"{name}, {m:,} + {n:,}", plain / AUDITS, ours / AUDITS)
+    for share, most in zip(ours / AUDITS, (0.07, 1.2 * (1.0 - SIMULTANEOUS)), strict=True):
+        assert share <= allowed(most, AUDITS)
+
+
+def bounds_above_zero(name: str, m: int, n: int) -> None:
+    """A row: no leak, the bound of epsilon, of mu and of epsilon from one run is above zero."""
+    rng = np.random.default_rng([m, n])
+    plain, ours = 0, np.zeros(3)
+    for _ in range(AUDITS):
+        scores = rng.normal(size=m + n)
+        curve = roc(scores, membership_of(m, n))
+        plain += uncorrected_epsilon(curve) > 0.0
+        ours[0] += epsilon_lower(curve).value > 0.0
+        ours[1] += gdp_lower(curve).value > 0.0
+        ours[2] += one_run_epsilon(scores, rng.integers(0, 2, m + n)).value > 0.0
+    row(f"{name}, {m:,} + {n:,}", np.full(3, plain / AUDITS), ours / AUDITS)
+    assert (ours / AUDITS).max() <= allowed(0.05, AUDITS)
+
+
 @pytest.mark.timeout(600)
 def test_intervals_without_leakage() -> None:
     """Where scores tie, and nothing leaks."""
@@ -190,3 +264,22 @@ def test_intervals_near_one() -> None:
     heading("95% intervals that hold the AUC", *(f"AUC {area}" for area in AREAS))
     for m, n, sd in ((25, 500, 1.0), (50, 1000, 1.0), (50, 1000, 0.5), (50, 1000, 2.0), (50, 50, 1.0)):
         near_one(m, n, sd)
+
+
+@pytest.mark.timeout(600)
+def test_rates_and_bounds() -> None:
+    """TPR at a low FPR, balanced accuracy, and bounds of epsilon."""
+    print(f"\n{AUDITS:,} audits a row, members + non-members; plain, edgeleak")
+    heading("intervals that miss the TPR at 1% FPR", "95%", "99.93%")
+    misses_tpr("no leak", 1000, 1000, 0.5)
+    misses_tpr("AUC .70", 1000, 1000, 0.7)
+    misses_tpr("AUC .95", 10_000, 1000, 0.95)
+    misses_tpr("AUC .95, tie of .99%", 1000, 1000, 0.95, tie=(0.0, 0.0099))
+    misses_tpr("AUC .70, tie of .4-1.1%", 1000, 1000, 0.7, tie=(0.004, 0.011))
+    heading("intervals that miss the balanced accuracy", "95%", "99.93%")
+    misses_accuracy("rates of 60%", 200, 200, 0.6, 0.6)
+    misses_accuracy("top-1, 99% right", 50, 1000, 0.99, 0.01)
+    misses_accuracy("both rates 99%", 50, 1000, 0.99, 0.99)
+    heading("no leak: bounds above zero", "epsilon", "mu", "epsilon, one run")
+    bounds_above_zero("all cuts tried", 500, 500)
+    bounds_above_zero("all cuts tried", 50, 1000)
