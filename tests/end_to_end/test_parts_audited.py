@@ -90,6 +90,22 @@ def test_no_ordinary_figure_has_a_canary(audited: Path) -> None:
         assert row["accuracy_members"]["n"] + row["accuracy_nonmembers"]["n"] == N - CANARIES
 
 
+def test_canaries_are_audited_alone_and_bound_epsilon_beside_all_other_records(audited: Path) -> None:
+    privacy, given = read(audited, "results/privacy.json"), table()
+    assert read(audited, "report.json")["privacy"] == privacy
+    assert privacy["delta"] == 1e-5
+    canaries = privacy["canaries"]
+    assert canaries["n"] == CANARIES
+    assert canaries["n_members"] == given["target/membership"][given["target/canary"] == 1].sum()
+    assert canaries["refused"] == ""
+    assert [one["epsilon"]["n"] for one in canaries["bounds"]] == [CANARIES] * 3
+    assert [one["epsilon"]["n"] for one in privacy["bounds"]] == [N - CANARIES] * 3
+    assert all(one["epsilon"]["low"] >= 0.0 and one["mu"]["low"] >= 0.0 for one in privacy["bounds"])
+    page = (audited / "report.html").read_text()
+    assert f"{CANARIES} canaries, of which {canaries['n_members']} were trained on" in page
+    assert "μ at least (Gaussian)" in page
+
+
 def test_records_are_known_by_their_rows_and_none_is_a_canary(audited: Path, edgeleak: Cli, tmp_path: Path) -> None:
     run = Path(shutil.copytree(audited, tmp_path / "run"))
     done = edgeleak("records", run, "--top", "5", "--all", "--out", tmp_path / "all.npz", "--json")
@@ -165,6 +181,10 @@ def test_supplied_files_have_groups_and_canaries(supplied: Supplied, edgeleak: C
     sexes = {one["value"] for view in report["slices"]["views"] for one in view["slices"] if one["column"] == "sex"}
     assert sexes == {"f", "m"}
     assert {place.name for place in (run / "answers.zarr").iterdir()} >= {"audit", "canaries"}
+    canaries = report["privacy"]["canaries"]
+    assert (canaries["n"], canaries["n_members"], canaries["refused"]) == (80, 40, "")
+    assert {one["runtime"] for one in canaries["bounds"]} == {"litert", "onnx"}
+    assert all(one["reason"] == "" for one in canaries["bounds"])
     done = edgeleak("records", run, "--json", "--top", "3")
     assert done.returncode == 0, done.stderr
     for one in json.loads(done.stdout)["records"]:

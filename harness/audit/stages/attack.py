@@ -9,6 +9,7 @@ from harness import attacks
 from harness.audit.accuracy import accuracies
 from harness.audit.context import Context
 from harness.audit.curves import strongest_curves
+from harness.audit.privacy import keep_privacy, of_answers, of_run
 from harness.audit.slices import keep_slices
 from harness.config import AuditConfig
 from harness.results import AttackFindings, Increase, Result, Simultaneous, Skipped
@@ -47,6 +48,7 @@ def attack(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
     )
     _keep_curves(run, findings, run.arrays.read_membership())
     keep_slices(config, run, findings)
+    keep_privacy(config, run, findings, of_run(run))
     return findings.to_json()
 
 
@@ -72,6 +74,7 @@ def _attack_answers(config: AuditConfig, run: Run, context: Context) -> dict[str
     )
     _keep_curves(run, findings, target.membership)
     keep_slices(config, run, findings)
+    keep_privacy(config, run, findings, of_answers(audited.canaries, target, audited.shadows))
     rows = accuracies(audited.whole(), runtime="", level=config.attack.level, controls=controls)
     return findings.to_json() | {"artifacts": [row.to_json() for row in rows]}
 
