@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,14 @@ TINY = replace(
     shadows=1,
     shadow_rows=100,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_variants() -> Iterator[None]:
+    """Three compressed versions instead of ten."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "COMPRESSED", ("prune-0.9", "int8", "cluster-4"))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +155,7 @@ def test_the_commands_lead_to_a_page_and_resume(
 
     call("attack", *shared, *some, "-q")
     fits = {path: path.stat().st_mtime_ns for path in run.glob("attacks/**/*.npz")}
-    assert len(fits) == TINY.targets * (2 * 13 + 13 + 2)
+    assert len(fits) == TINY.targets * (2 * 6 + 6 + 2)
     call("attack", *shared, *some, "-q")
     assert fits == {path: path.stat().st_mtime_ns for path in run.glob("attacks/**/*.npz")}
     said = call("page", *shared, "--out", str(page))
@@ -156,7 +165,7 @@ def test_the_commands_lead_to_a_page_and_resume(
     assert opening.split(". ")[0] in said
     for expected in (
         "| original + prune-0.9 | sr2-rf |",
-        "| 10 compressed | mr-logistic |",
+        "| 3 compressed | mr-logistic |",
         "sr2-rf on original + finetuned",
     ):
         assert expected in text
@@ -211,11 +220,12 @@ def test_an_unknown_setting_is_a_usage_error() -> None:
         setting_of("mnist")
 
 
-@pytest.mark.parametrize("text", ["x", "3-1", "2-", "0-99"])
+@pytest.mark.parametrize("text", ["x", "3-1", "0-99"])
 def test_networks_that_do_not_exist_are_a_usage_error(text: str, data: Path, tmp_path: Path) -> None:
     arguments = ["networks", "location30", "--data", str(data), "--run", str(tmp_path), "--networks", text]
     done = CliRunner().invoke(app, arguments)
-    assert isinstance(done.exception, UsageError) == (text != "2-")
+    assert isinstance(done.exception, UsageError)
+    assert f"--networks {text}" in str(done.exception)
 
 
 def test_every_setting_takes_its_members_from_its_pool() -> None:
