@@ -91,4 +91,4 @@ class ReferenceAttack(BaseAttack):
     def _name(self, standing: SetScore) -> str:
         if len(standing.variants) == 1 < len(self.variants):
             return f"{standing.variants[0]} only"
-        return " + ".join(standing.variants)
+        return " + ".join(v for v in self._in_order() if v in standing.variants)

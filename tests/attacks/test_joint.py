@@ -208,7 +208,7 @@ def test_mr_works_without_the_original() -> None:
     cache = Cache(bare[0])
     scores, chosen = scores_of(MrReference, shipped, bare[0], bare[1:], cache)
     singles = [auc(scores_of(Band, [v], bare[0], bare[1:], cache)[0], target) for v in ("prune-0.6", "int4")]
-    assert str(chosen["stands"]).startswith("prune-0.6")
+    assert "prune-0.6" in str(chosen["stands"])
     assert auc(scores, target) > max(singles) - 0.005
 
 
