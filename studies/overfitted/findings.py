@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +16,8 @@ from harness.attacks.controls import COPY
 from harness.errors import RunError
 from harness.types import Estimate, IntArray, View, rate_key
 from studies.overfitted.answers import Answers, load
-from studies.overfitted.attacking import CONTROLS, PAPERS, FitFolder, folder_of
-from studies.overfitted.intervals import LEVEL, Curve, curve, mean_auc, mean_of, tpr
+from studies.overfitted.attacking import CLASSIFIER, CONTROLS, PAPERS, REFERENCED, SINGLE, FitFolder, folder_of
+from studies.overfitted.intervals import LEVEL, Curve, curve, mean_auc, mean_of, tpr, within
 from studies.overfitted.settings import FINETUNED, ORIGINAL, RETRAINED, Part, Setting
 
 __all__ = ["RATES", "Accuracy", "Answer", "Comparison", "Figures", "Findings", "gather"]
@@ -56,6 +57,11 @@ class Comparison:
     against: View
     auc: Estimate
     tpr: Estimate
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both have the same scores: an attack that used the original alone, since the rest added nothing."""
+        return self.auc.value == self.auc.low == self.auc.high == 0.0
 
     @property
     def answer(self) -> Answer:
@@ -182,9 +188,17 @@ def _scored(setting: Setting, part: Part, networks: Mapping[int, Answers], folde
         )
     return _Scored(
         tuple(of_targets),
-        {view: [views[view][0] for views in of_targets.values()] for view in common},
+        {view: [views[view][0] for views in of_targets.values()] for view in sorted(common, key=partial(_order, part))},
         {view: float(np.nanmean([views[view][1] for views in of_targets.values()])) for view in common},
     )
+
+
+def _order(part: Part, view: View) -> tuple[int, int, int]:
+    """Attacks as the study lists them, variants as the part does, the original before what has it beside others."""
+    attacks = (*SINGLE, *CLASSIFIER, *PAPERS, *REFERENCED)
+    variants = (*part.variants, COPY)
+    place = attacks.index(view.attack) if view.attack in attacks else len(attacks)
+    return place, variants.index(view.variants[-1]), -len(view.variants)
 
 
 def _fits(setting: Setting, network: Answers, place: Path) -> dict[View, tuple[Curve, float]]:
@@ -212,18 +226,20 @@ def _accuracy(networks: Mapping[int, Answers], labels: IntArray, variant: str) -
             answers = chosen.get(part, right[number][pool:])
             shares.append(float(answers.mean()))
             n += len(answers)
-        return mean_of(shares, n)
+        return within(mean_of(shares, n))
 
     return Accuracy(variant, mean("members"), mean("nonmembers"), mean("population"))
 
 
 def _figures(scored: _Scored, view: View) -> Figures:
     curves = scored.curves[view]
-    rates = {}
+    rates: dict[float, Estimate | None] = {}
     for rate in RATES:
         enough = all(rate * one.roc.n_nonmembers >= MIN_FALSE_POSITIVES - 0.1 for one in curves)
-        rates[rate] = mean_of([tpr(one, rate) for one in curves], sum(o.roc.n for o in curves)) if enough else None
-    return Figures(view, mean_auc(curves), rates, scored.shadow_aucs[view])
+        rates[rate] = (
+            within(mean_of([tpr(one, rate) for one in curves], sum(o.roc.n for o in curves))) if enough else None
+        )
+    return Figures(view, within(mean_auc(curves)), rates, scored.shadow_aucs[view])
 
 
 def _comparisons(scored: _Scored, base: View) -> Iterator[Comparison]:
@@ -247,6 +263,7 @@ def _comparisons(scored: _Scored, base: View) -> Iterator[Comparison]:
 def _pairs(scored: _Scored, base: View) -> Iterator[tuple[str, View, View]]:
     """Every comparison: (question, view, against)."""
     views = list(scored.curves)
+    yield from _papers(views)
     for view in views:
         if view.adversary == "NR" and view.attack == base.attack and view != base:
             kind = "NR, controls" if view.variants[0] in CONTROLS else "NR"
@@ -270,6 +287,14 @@ def _pairs(scored: _Scored, base: View) -> Iterator[tuple[str, View, View]]:
         shipped = [one for one in family if one.variants[1] not in CONTROLS]
         if shipped:
             yield "MR beyond SR", view, scored.strongest(shipped)
+
+
+def _papers(views: Sequence[View]) -> Iterator[tuple[str, View, View]]:
+    """The papers' attacks among themselves: SR and MR against their classifier on the original alone."""
+    alone = View("NR", CLASSIFIER[0], (ORIGINAL,))
+    for view in views if alone in views else ():
+        if view.attack in PAPERS:
+            yield f"{view.adversary}, papers" + (", controls" if {*view.variants} & {*CONTROLS} else ""), view, alone
 
 
 def _same_kind(view: View, paired: Sequence[View]) -> list[View]:

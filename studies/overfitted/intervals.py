@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.stats import rankdata, t
@@ -11,7 +12,7 @@ from scipy.stats import rankdata, t
 from harness.stats import roc
 from harness.types import Estimate, FloatArray, IntArray
 
-__all__ = ["LEVEL", "Curve", "curve", "mean_auc", "mean_of", "tpr"]
+__all__ = ["LEVEL", "Curve", "curve", "mean_auc", "mean_of", "tpr", "within"]
 
 LEVEL = 0.95
 
@@ -87,6 +88,11 @@ def mean_of(values: Sequence[float], n: int, *, level: float = LEVEL) -> Estimat
     each = np.asarray(values, dtype=np.float64)
     variance = float(each.var(ddof=1)) / len(each) if len(each) > 1 else math.inf
     return _estimate(each, variance, n, "Student", level)
+
+
+def within(estimate: Estimate, low: float = 0.0, high: float = 1.0) -> Estimate:
+    """The same with the interval's ends inside a range."""
+    return replace(estimate, low=max(low, estimate.low), high=min(high, estimate.high))
 
 
 def _estimate(values: FloatArray, variance: float, n: int, method: str, level: float) -> Estimate:

@@ -93,8 +93,8 @@ def _part(findings: Findings, *, alone: bool) -> list[str]:
         f"{findings.members} members and {findings.nonmembers} non-members in all. Figures are means over the targets; "
         f"brackets hold the 95% interval for other targets and records (AUC: clustered by target and by record; rates: "
         f"by target), with Student's quantile of {max(targets - 1, 1)} degree{'s' if targets > 2 else ''} of freedom. "
-        f"In comparisons the intervals hold at once for all rows of one question. The strongest attack on the original "
-        f"alone is {findings.base.attack}.",
+        f"In comparisons the intervals hold at once for all rows of one question; an attack that found nothing to add "
+        f"to the original has the same scores. The strongest attack on the original alone is {findings.base.attack}.",
         f"{level} In short",
         bullets(sentences(findings)),
         f"{level} The networks",
@@ -158,5 +158,5 @@ def _row(one: Comparison) -> tuple[str, ...]:
         f"{one.against.attack} on {seen(one.against)}",
         interval(one.auc, digits=4, sign=True),
         interval(one.tpr, digits=1, sign=True, percent=True),
-        one.answer,
+        "same scores" if one.is_same else one.answer,
     )

@@ -18,10 +18,13 @@ CLAIMS = {
     "NR, controls": "A control alone leaks more than the original (same attack)",
     "SR": "The original beside one compressed version leaks more than the original alone (strongest attack)",
     "SR, controls": "The original beside a control leaks more than the original alone (strongest attack)",
+    "SR, papers": "The papers' SR finds more than their classifier on the original alone",
+    "SR, papers, controls": "The papers' SR with a control finds more than their classifier on the original alone",
     f"SR beyond {COPY}": "SR with a compressed version finds more than SR with a second copy of the original",
     f"SR beyond {FINETUNED}": "SR with a compressed version finds more than SR with an uncompressed fine-tuned copy",
     f"SR beyond {RETRAINED}": "SR with a compressed version finds more than SR with a retrained network",
     "MR": "Several compressed versions leak more than the original alone (strongest attack)",
+    "MR, papers": "The papers' MR finds more than their classifier on the original alone",
     f"MR beyond {COPY}": "MR finds more than SR with a second copy of the original",
     f"MR beyond {FINETUNED}": "MR finds more than SR with an uncompressed fine-tuned copy",
     f"MR beyond {RETRAINED}": "MR finds more than SR with a retrained network",
@@ -51,6 +54,7 @@ def opening(findings: Sequence[Findings], *, about: str) -> str:
     lines.append(_says(findings, "NR", "Seen alone, {count} of {all} compressed versions give away more"))
     lines.append(_says(findings, "SR", "Beside the original, {count} of {all} pairs of attack and version do"))
     lines.append(_says(findings, "MR", "All versions together: {count} of {all} attacks find more"))
+    lines.append(_papers(findings))
     beyond = _of(findings, f"SR beyond {FINETUNED}") + _of(findings, f"MR beyond {FINETUNED}")
     if beyond:
         more = [one for one in beyond if one.answer == "more"]
@@ -68,6 +72,19 @@ def _says(findings: Sequence[Findings], question: str, form: str) -> str:
     counts = {answer: sum(one.answer == answer for one in those) for answer in COUNTED}
     rest = f"{counts['less']} less, {counts['not resolved']} not resolved"
     return f"{form.format(count=counts['more'], all=len(those))} than the best attack on the original alone ({rest})."
+
+
+def _papers(findings: Sequence[Findings]) -> str:
+    """What the papers' attacks say by themselves, and what a second copy of the original says by them."""
+    those = _of(findings, "SR, papers")
+    copies = [one for one in _of(findings, "SR, papers, controls") if COPY in one.view.variants]
+    if not those or not copies:
+        return ""
+    more, copied = (sum(one.answer == "more" for one in rows) for rows in (those, copies))
+    return (
+        f"The papers' own attack on a pair finds more than their own attack on the original alone in {more} of "
+        f"{len(those)} pairs; so it does with a mere second copy of the original in {copied} of {len(copies)}."
+    )
 
 
 def _of(findings: Sequence[Findings], question: str) -> list[Comparison]:
