@@ -145,6 +145,7 @@ def audited(cell: Cell, seed: int) -> tuple[set[str], int]:
     return raised | ({"any figure"} if raised - {"null sentence"} else set()), len(evaluation.results)
 
 
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_at_most_one_audit_in_twenty_raises_an_alarm_where_nothing_leaks(cell: Cell) -> None:
     done = joblib.Parallel(n_jobs=-1)(joblib.delayed(audited)(cell, 10_000 + seed) for seed in range(AUDITS))
