@@ -21,7 +21,7 @@ Answer = Literal["more", "less", "not resolved"]
 
 # Families of attacks whose MR member is a likelihood on all variants at once, and whose MR member stacks the attacks
 # on single variants.
-JOINT, STACKED = frozenset({"lira", "rmia"}), frozenset({"stack", "boosting"})
+JOINT, STACKED = frozenset({"lira", "rmia", "band"}), frozenset({"stack", "boosting"})
 # Draws of the paired bootstrap; the corrected intervals of a few comparisons rest on 10 of them a side at least.
 DRAWS = 4000
 
