@@ -1,7 +1,8 @@
 """Statistics: arrays in, numbers with intervals out. numpy and scipy only.
 
 One sort per attack: :func:`roc` counts true and false positives at every distinct score; :func:`auc`,
-:func:`tpr_at_fpr`, :func:`balanced_accuracy`, :func:`best_threshold` and :func:`epsilon_lower` use these counts.
+:func:`tpr_at_fpr`, :func:`balanced_accuracy`, :func:`best_threshold`, :func:`epsilon_lower` and :func:`gdp_lower` use
+these counts.
 """
 
 from harness.results import NullSummary, PooledNull, Simultaneous

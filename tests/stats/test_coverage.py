@@ -1,7 +1,10 @@
 """Do the 95% intervals hold the population's value in 95% of audits? Run with ``pytest -s`` to see the shares."""
 
+import itertools
+
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from harness.stats import auc, auc_difference, balanced_accuracy, roc, tpr_at_fpr
 
@@ -49,6 +52,28 @@ def test_tpr_covers_with_uneven_sides(m: int, n: int) -> None:
     rng = np.random.default_rng(n)
     held = [tpr_at_fpr(roc(*WEAK[2].draw(m, n, rng)), 0.01).holds(WEAK[2].tpr(0.01)) for _ in range(AUDITS)]
     check(f"TPR@1%, {WEAK[2]}, {m} members, {n} non-members", held)
+
+
+# Scores whose false-positive rates lie between the two are tied: one tie, or a grid of them.
+ATOMS = [[(0.0, 0.009)], [(0.0, 0.0099)], [(0.0, 0.0101)], [(0.004, 0.011)], [(0.007, 0.0101)], [(0.009, 0.03)]]
+GRIDS = [list(itertools.pairwise(np.arange(0.0, 1.0 + step, step).tolist())) for step in (0.0005, 0.002, 0.0035, 0.007)]
+
+
+@pytest.mark.parametrize("ties", [*ATOMS, *GRIDS], ids=lambda ties: f"{len(ties)} from {ties[0]}")
+@pytest.mark.parametrize("population", [NOTHING, WEAK[2], STRONG], ids=str)
+def test_tpr_covers_with_ties(population: Population, ties: list[tuple[float, float]]) -> None:
+    # The population's step function ends where the tie begins that holds the rate.
+    rate = next((start for start, end in ties if start + 1e-12 < 0.01 < end - 1e-12), 0.01)
+    starts, ends = (np.array(side) for side in zip(*ties, strict=True))
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(AUDITS):
+        scores, membership = population.draw(1000, 1000, rng)
+        rates = norm.sf(scores)
+        at = np.searchsorted(starts, rates, side="right") - 1
+        rates = np.where((at >= 0) & (rates < ends[at]), ends[at], rates)
+        held.append(tpr_at_fpr(roc(-rates, membership), 0.01).holds(population.tpr(rate)))
+    check(f"TPR@1%, {population}, {len(ties)} ties from {ties[0]}", held, high=1.0)
 
 
 @pytest.mark.parametrize("n", [200, 500])

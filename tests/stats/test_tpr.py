@@ -197,7 +197,7 @@ def test_continuous_scores_and_small_ties_stay_resolvable(step: float) -> None:
             assert estimate.low <= estimate.value <= estimate.high
 
 
-def test_an_interval_of_continuous_scores_knows_nothing_of_ties() -> None:
+def test_the_treatment_of_ties_changes_no_interval_of_continuous_scores() -> None:
     # The figures of the mixture alone, before ties were considered.
     estimate = tpr_at_fpr(roc(*WEAK[2].draw(1000, 1000, np.random.default_rng(1))), 0.01)
     assert estimate.tied == 0.0
