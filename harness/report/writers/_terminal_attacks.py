@@ -114,7 +114,8 @@ def _named(title: str, views: Sequence[View], numbers: Sequence[str]) -> tuple[T
 
 
 def _has_place(views: Iterable[View]) -> bool:
-    return any(location(view) != NOT_AVAILABLE for view in views)
+    """Whether they are in several places; one alone stands in the table of variants."""
+    return len({location(view) for view in views}) > 1
 
 
 def _keep_whole(table: Table, *headers: str) -> None:
