@@ -89,7 +89,9 @@ def test_rates_are_fractions_for_every_classifier(audit: SimulatedAudit) -> None
     variants = ("original", "int8-ptq")
     for r in evaluate(audit.target, audit.shadows, attacks=names, variants=variants, fprs=(0.1,)).results:
         for estimate in (r.auc, r.balanced_accuracy, r.tpr_at_fpr["0.1"]):
-            assert 0.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0
+            assert 0.0 <= estimate.low <= estimate.high <= 1.0
+            # Ties that hide a rate leave it without a value; a decision tree has few scores.
+            assert estimate.low <= estimate.value <= estimate.high or not estimate.resolvable
 
 
 def test_a_class_without_records_takes_the_global_cut() -> None:
