@@ -29,7 +29,7 @@ CONTROLS = (FINETUNED, COPY, RETRAINED)
 SINGLE = ("confidence", "rmia", "rmia-online", "lira", "lira-online", "base", "base-online", "band")
 CLASSIFIER = ("posterior-label-rf",)
 PAPERS = ("sr2-rf", "mr-logistic")
-REFERENCED = ("sr-ref", "mr-ref", "lira-joint", "rmia-joint")
+REFERENCED = ("sr-ref", "mr-ref")
 RATES = (0.01, 0.001)
 Progress = Callable[[str, int, int], None]
 
@@ -168,4 +168,4 @@ class _Job:
 def _asked(part: Part) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Attacks, and the variants that they look at."""
     with_copies = (*part.variants, COPY)
-    return [(SINGLE, part.variants), (CLASSIFIER, (ORIGINAL,)), (PAPERS, with_copies), (REFERENCED, with_copies)]
+    return [(SINGLE, part.variants), (REFERENCED, with_copies), (CLASSIFIER, (ORIGINAL,)), (PAPERS, with_copies)]

@@ -19,7 +19,7 @@ TITLES = {
 }
 ABOUTS = {
     "cifar10": "a ResNet-18 for small photographs",
-    "location30": "a small network that groups people by the places they visit",
+    "location30": "a small network that sorts people by the places they visit",
     "ag-news": "a small network that sorts news by topic",
 }
 VIEWS: dict[Adversary, str] = {

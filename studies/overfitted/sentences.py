@@ -45,33 +45,64 @@ def seen(view: View) -> str:
 
 def opening(findings: Sequence[Findings], *, about: str) -> str:
     """The first paragraph: what was asked and what came out, without a term that needs the rest of the page."""
-    accuracies = findings[0].accuracies[0]
-    lines = [
-        f"If an app's network has learned its training records by heart, do its compressed versions give away more of "
-        f"them? Here it is {about}, right on {accuracies.members.value:.1%} of the records it was trained on and on "
-        f"{accuracies.nonmembers.value:.1%} of others."
-    ]
-    lines.append(_says(findings, "NR", "Seen alone, {count} of {all} compressed versions give away more"))
-    lines.append(_says(findings, "SR", "Beside the original, {count} of {all} pairs of attack and version do"))
-    lines.append(_says(findings, "MR", "All versions together: {count} of {all} attacks find more"))
-    lines.append(_papers(findings))
-    beyond = _of(findings, f"SR beyond {FINETUNED}") + _of(findings, f"MR beyond {FINETUNED}")
-    if beyond:
-        more = [one for one in beyond if one.answer == "more"]
-        lines.append(
-            f"Against a copy of the network that was trained a little longer and not compressed, {len(more)} of "
-            f"{len(beyond)} find more than that copy does."
+    first = findings[0]
+    right, alone = first.accuracies[0], next(one for one in first.figures if one.view == first.base)
+    return " ".join(
+        filter(
+            None,
+            (
+                f"A network has learned its training records by heart: do its compressed versions give away more of "
+                f"them? Asked of {about}, right on {right.members.value:.1%} of the records that it was trained on and "
+                f"on {right.nonmembers.value:.1%} of others. The best attack on the original alone ranks a training "
+                f"record above another in {alone.auc.value:.1%} of all pairs.",
+                _says(findings, "NR", "Alone, {more} of {all} compressed versions leak more than the original"),
+                _says(findings, "SR", "The original beside one of them leaks more in {more} of {all} cases"),
+                _says(findings, "MR", "All of them together leak more in {more} of {all} cases"),
+                _beyond(findings),
+                _retrained(findings),
+                _papers(findings),
+            ),
         )
-    return " ".join(line for line in lines if line)
+    )
 
 
 def _says(findings: Sequence[Findings], question: str, form: str) -> str:
-    those = _of(findings, question)
+    """How often the attack that did best on the shadows finds more than the best one on the original alone."""
+    those = _by_strongest(findings, question)
     if not those:
         return ""
     counts = {answer: sum(one.answer == answer for one in those) for answer in COUNTED}
-    rest = f"{counts['less']} less, {counts['not resolved']} not resolved"
-    return f"{form.format(count=counts['more'], all=len(those))} than the best attack on the original alone ({rest})."
+    same = sum(one.is_same for one in those)
+    rest = [
+        f"less in {counts['less']}",
+        f"not resolved in {counts['not resolved'] - same}",
+        f"nothing to add in {same}",
+    ]
+    shown = [text for text in rest if not text.endswith(" 0")]
+    return form.format(more=counts["more"], all=len(those)) + (f" ({', '.join(shown)})." if shown else ".")
+
+
+def _beyond(findings: Sequence[Findings]) -> str:
+    """Whether anything is left beside a copy that was fine-tuned and not compressed."""
+    those = [one for question in ("SR", "MR") for one in _by_strongest(findings, f"{question} beyond {FINETUNED}")]
+    more = sum(one.answer == "more" for one in those)
+    return (
+        f"Against the original beside a copy that was trained a little longer and not compressed, {more} of "
+        f"{len(those)} of these find more."
+        if those
+        else ""
+    )
+
+
+def _retrained(findings: Sequence[Findings]) -> str:
+    """What a second network of the same members adds to the original."""
+    those = [one for one in _by_strongest(findings, "SR, controls") if RETRAINED in one.view.variants]
+    return (
+        f"A second network, trained anew on the same records, adds {interval(those[0].auc, sign=True)} of AUC to the "
+        f"original."
+        if those
+        else ""
+    )
 
 
 def _papers(findings: Sequence[Findings]) -> str:
@@ -80,11 +111,26 @@ def _papers(findings: Sequence[Findings]) -> str:
     copies = [one for one in _of(findings, "SR, papers, controls") if COPY in one.view.variants]
     if not those or not copies:
         return ""
-    more, copied = (sum(one.answer == "more" for one in rows) for rows in (those, copies))
+    more = sum(one.answer == "more" for one in those)
+    best = max(those, key=lambda one: one.auc.value)
     return (
-        f"The papers' own attack on a pair finds more than their own attack on the original alone in {more} of "
-        f"{len(those)} pairs; so it does with a mere second copy of the original in {copied} of {len(copies)}."
+        f"The papers' attack on pairs finds more than their attack on the original alone in {more} of {len(those)} pairs "
+        f"(at most {interval(best.auc, sign=True)}, {best.view.variants[1]}); with a mere second copy of the original "
+        f"the difference is {interval(copies[0].auc, sign=True)}."
     )
+
+
+def _by_strongest(findings: Sequence[Findings], question: str) -> list[Comparison]:
+    """A question's rows of the attack that did best on the shadows, part by part."""
+    rows = []
+    for part in findings:
+        those = [one for one in part.comparisons if one.question == question]
+        shadows = {one.view: one.shadow_auc for one in part.figures}
+        attacks = {one.view.attack for one in those}
+        if attacks:
+            best = max(attacks, key=lambda name: max(shadows[one.view] for one in those if one.view.attack == name))
+            rows += [one for one in those if one.view.attack == best]
+    return rows
 
 
 def _of(findings: Sequence[Findings], question: str) -> list[Comparison]:

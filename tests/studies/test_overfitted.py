@@ -161,7 +161,7 @@ def test_the_commands_lead_to_a_page_and_resume(
     said = call("page", *shared, "--out", str(page))
     text = page.read_text()
     opening = text.split("\n\n")[1]
-    assert opening.startswith("If an app's network has learned its training records by heart")
+    assert opening.startswith("A network has learned its training records by heart")
     assert opening.split(". ")[0] in said
     for expected in (
         "| original + prune-0.9 | sr2-rf |",
