@@ -114,7 +114,7 @@ def _papers(findings: Sequence[Findings]) -> str:
     more = sum(one.answer == "more" for one in those)
     best = max(those, key=lambda one: one.auc.value)
     return (
-        f"The papers' attack on pairs finds more than their attack on the original alone in {more} of {len(those)} pairs "
+        f"The papers' attack on pairs finds more than theirs on the original alone in {more} of {len(those)} pairs "
         f"(at most {interval(best.auc, sign=True)}, {best.view.variants[1]}); with a mere second copy of the original "
         f"the difference is {interval(copies[0].auc, sign=True)}."
     )
