@@ -137,7 +137,8 @@ def test_arrays_need_no_torch_but_for_two_attacks(tmp_path: Path) -> None:
     check_schema(found)
     assert (found["seed"], found["inputs_sha256"]) == (0, [hashlib.sha256(path.read_bytes()).hexdigest()])
     assert {row["attack"] for row in found["results"]} == {"confidence", "mr-gbt"}
-    assert {row["attack"] for row in found["skipped"]} == {"mr-net", "samia"}
+    # The shadows of this file have no references of their own, from which some attacks learn.
+    assert {row["attack"] for row in found["skipped"]} == {"mr-net", "samia", "band", "sr-ref", "mr-ref"}
     for row in found["skipped"]:
         assert "torch is not installed" in row["reason"]
         assert "pip install 'edgeleak[train]'" in row["reason"]
