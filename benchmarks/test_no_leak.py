@@ -38,8 +38,7 @@ FIGURES = (
     "epsilon",
     "difference",
     "strongest",
-    "null p",
-    "largest z p",
+    "null sentence",
     "any figure",
 )
 
