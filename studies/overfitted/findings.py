@@ -40,9 +40,10 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Figures:
-    """One attack on one view, mean over targets; None where a target has too few non-members for a rate."""
+    """One attack on one view, mean over the targets that have it; None where one has too few non-members for a rate."""
 
     view: View
+    targets: int
     auc: Estimate
     rates: Mapping[float, Estimate | None]
     shadow_auc: float
@@ -50,11 +51,12 @@ class Figures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One attack minus another on the same records; ``auc`` holds at once for all rows of its question."""
+    """One attack minus another on the targets that have both; ``auc`` holds at once for all rows of its question."""
 
     question: str
     view: View
     against: View
+    targets: int
     auc: Estimate
     tpr: Estimate
 
@@ -115,6 +117,7 @@ class Findings:
             "figures": [
                 {
                     "view": one.view.to_json(),
+                    "targets": one.targets,
                     "auc": one.auc.to_json(),
                     "tpr_at_fpr": {rate_key(r): None if e is None else e.to_json() for r, e in one.rates.items()},
                     "shadow_auc": fields.finite(one.shadow_auc),
@@ -126,6 +129,7 @@ class Findings:
                     "question": one.question,
                     "view": one.view.to_json(),
                     "against": one.against.to_json(),
+                    "targets": one.targets,
                     "auc": one.auc.to_json(),
                     "tpr": one.tpr.to_json(),
                     "answer": one.answer,
@@ -137,11 +141,16 @@ class Findings:
 
 @dataclass(frozen=True, eq=False)
 class _Scored:
-    """The views that every finished target has: a curve a target, and the mean AUC on the shadows."""
+    """The curves of each view by target, and its mean AUC on the shadows."""
 
-    targets: tuple[int, ...]
-    curves: Mapping[View, Sequence[Curve]]
+    curves: Mapping[View, Mapping[int, Curve]]
     shadow_aucs: Mapping[View, float]
+
+    def both(self, view: View, against: View) -> tuple[list[Curve], list[Curve]]:
+        """The curves of two views on the targets that have both."""
+        ours, theirs = self.curves[view], self.curves[against]
+        shared = [target for target in ours if target in theirs]
+        return [ours[target] for target in shared], [theirs[target] for target in shared]
 
     def strongest(self, views: Sequence[View]) -> View:
         """The view that did best on the shadows: the targets' records choose nothing."""
@@ -149,7 +158,7 @@ class _Scored:
 
 
 def gather(setting: Setting, part: Part, labels: IntArray, folder: Path) -> Findings:
-    """The findings of what is finished: targets of which no view is there are left out.
+    """The findings of what is finished; a view that only some targets have is measured on these.
 
     Raises:
         RunError: no target was attacked, or a network is missing.
@@ -157,12 +166,12 @@ def gather(setting: Setting, part: Part, labels: IntArray, folder: Path) -> Find
     networks = load(setting, folder, part.networks)
     scored = _scored(setting, part, networks, folder)
     base = scored.strongest([v for v in scored.curves if v.variants == (ORIGINAL,)])
-    curves = list(scored.curves[base])
+    curves = scored.curves[base]
     return Findings(
         part=part,
-        targets=scored.targets,
-        members=sum(one.roc.n_members for one in curves),
-        nonmembers=sum(one.roc.n_nonmembers for one in curves),
+        targets=tuple(curves),
+        members=sum(one.roc.n_members for one in curves.values()),
+        nonmembers=sum(one.roc.n_nonmembers for one in curves.values()),
         base=base,
         accuracies=tuple(_accuracy(networks, labels, variant) for variant in part.variants),
         figures=tuple(_figures(scored, view) for view in scored.curves),
@@ -172,24 +181,19 @@ def gather(setting: Setting, part: Part, labels: IntArray, folder: Path) -> Find
 
 
 def _scored(setting: Setting, part: Part, networks: Mapping[int, Answers], folder: Path) -> _Scored:
-    of_targets: dict[int, dict[View, tuple[Curve, float]]] = {}
+    curves: dict[View, dict[int, Curve]] = {}
+    aucs: dict[View, list[float]] = {}
     for number in part.networks:
         place = folder_of(folder, part, number)
-        views = _fits(setting, networks[number], place) if (place / "target.json").exists() else {}
-        if views:
-            of_targets[number] = views
-    if not of_targets:
-        raise RunError(f"{folder}: no target of part {part.name} was attacked", hint="run the command attack")
-    first = next(iter(of_targets.values()))
-    common = [view for view in first if all(view in views for views in of_targets.values())]
-    if not any(view.variants == (ORIGINAL,) for view in common):
-        raise RunError(
-            f"{folder}: the targets of part {part.name} have no view in common", hint="run the command attack"
-        )
+        if (place / "target.json").exists():
+            for view, (of_target, shadow_auc) in _fits(setting, networks[number], place).items():
+                curves.setdefault(view, {})[number] = of_target
+                aucs.setdefault(view, []).append(shadow_auc)
+    if not any(view.variants == (ORIGINAL,) for view in curves):
+        raise RunError(f"{folder}: part {part.name}: no original was attacked", hint="run the command attack")
     return _Scored(
-        tuple(of_targets),
-        {view: [views[view][0] for views in of_targets.values()] for view in sorted(common, key=partial(_order, part))},
-        {view: float(np.nanmean([views[view][1] for views in of_targets.values()])) for view in common},
+        {view: curves[view] for view in sorted(curves, key=partial(_order, part))},
+        {view: float(np.nanmean(each)) for view, each in aucs.items()},
     )
 
 
@@ -232,29 +236,31 @@ def _accuracy(networks: Mapping[int, Answers], labels: IntArray, variant: str) -
 
 
 def _figures(scored: _Scored, view: View) -> Figures:
-    curves = scored.curves[view]
+    curves = list(scored.curves[view].values())
     rates: dict[float, Estimate | None] = {}
     for rate in RATES:
         enough = all(rate * one.roc.n_nonmembers >= MIN_FALSE_POSITIVES - 0.1 for one in curves)
         rates[rate] = (
             within(mean_of([tpr(one, rate) for one in curves], sum(o.roc.n for o in curves))) if enough else None
         )
-    return Figures(view, within(mean_auc(curves)), rates, scored.shadow_aucs[view])
+    return Figures(view, len(curves), within(mean_auc(curves)), rates, scored.shadow_aucs[view])
 
 
 def _comparisons(scored: _Scored, base: View) -> Iterator[Comparison]:
     pairs: dict[str, list[tuple[View, View]]] = {}
     for question, view, against in _pairs(scored, base):
-        pairs.setdefault(question, []).append((view, against))
+        if scored.both(view, against)[0]:
+            pairs.setdefault(question, []).append((view, against))
     for question, rows in pairs.items():
         level = 1.0 - (1.0 - LEVEL) / len(rows)
         for view, against in rows:
-            ours, theirs = scored.curves[view], scored.curves[against]
+            ours, theirs = scored.both(view, against)
             rate = [tpr(a, RATES[0]) - tpr(b, RATES[0]) for a, b in zip(ours, theirs, strict=True)]
             yield Comparison(
                 question,
                 view,
                 against,
+                len(ours),
                 mean_auc(ours, theirs, level=level),
                 mean_of(rate, sum(one.roc.n for one in ours), level=level),
             )

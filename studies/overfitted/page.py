@@ -92,7 +92,7 @@ def _part(findings: Findings, *, alone: bool) -> list[str]:
         f"{counted} (networks {', '.join(map(str, findings.targets))}), {len(part.networks) - 1} references each, "
         f"{findings.members} members and {findings.nonmembers} non-members in all. Figures are means over the targets; "
         f"brackets hold the 95% interval for other targets and records (AUC: clustered by target and by record; rates: "
-        f"by target), with Student's quantile of {max(targets - 1, 1)} degree{'s' if targets > 2 else ''} of freedom. "
+        f"by target), with Student's quantile of one degree of freedom less than there are targets. "
         f"In comparisons the intervals hold at once for all rows of one question; an attack that found nothing to add "
         f"to the original has the same scores. The strongest attack on the original alone is {findings.base.attack}.",
         f"{level} In short",
@@ -135,10 +135,13 @@ def _figures(figures: Sequence[Figures]) -> str:
             interval(one.auc),
             *(interval(one.rates[rate], digits=1, percent=True) for rate in RATES),
             one.auc.n,
+            one.targets,
         )
         for one in figures
     ]
-    return table(("in view", "attack", "AUC", *(f"TPR at {rate:.1%} FPR" for rate in RATES), "n"), rows, text=2)
+    return table(
+        ("in view", "attack", "AUC", *(f"TPR at {rate:.1%} FPR" for rate in RATES), "n", "targets"), rows, text=2
+    )
 
 
 def _comparisons(findings: Findings) -> list[str]:
@@ -146,7 +149,15 @@ def _comparisons(findings: Findings) -> list[str]:
     for question, claim in CLAIMS.items():
         rows = [_row(one) for one in findings.comparisons if one.question == question]
         if rows:
-            header = ("in view", "attack", "against", "difference of AUC", f"of TPR at {RATES[0]:.0%} FPR", "leaks")
+            header = (
+                "in view",
+                "attack",
+                "against",
+                "targets",
+                "difference of AUC",
+                f"of TPR at {RATES[0]:.0%} FPR",
+                "leaks",
+            )
             texts += [f"**{claim}?**", table(header, rows, text=3)]
     return texts
 
@@ -156,6 +167,7 @@ def _row(one: Comparison) -> tuple[str, ...]:
         seen(one.view),
         one.view.attack,
         f"{one.against.attack} on {seen(one.against)}",
+        str(one.targets),
         interval(one.auc, digits=4, sign=True),
         interval(one.tpr, digits=1, sign=True, percent=True),
         "same scores" if one.is_same else one.answer,
