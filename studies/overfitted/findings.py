@@ -25,6 +25,8 @@ __all__ = ["RATES", "Accuracy", "Answer", "Comparison", "Figures", "Findings", "
 RATES = (0.01, 0.001)
 # False positives at a threshold below which a target says nothing about a rate.
 MIN_FALSE_POSITIVES = 5
+# Targets below which Student's interval says nothing; fewer are shown only where no view has as many.
+MIN_TARGETS = 3
 Answer = Literal["more", "less", "not resolved"]
 
 
@@ -158,7 +160,7 @@ class _Scored:
 
 
 def gather(setting: Setting, part: Part, labels: IntArray, folder: Path) -> Findings:
-    """The findings of what is finished; a view that only some targets have is measured on these.
+    """The findings of what is finished; a view that only some targets have, but three, is measured on these.
 
     Raises:
         RunError: no target was attacked, or a network is missing.
@@ -189,11 +191,13 @@ def _scored(setting: Setting, part: Part, networks: Mapping[int, Answers], folde
             for view, (of_target, shadow_auc) in _fits(setting, networks[number], place).items():
                 curves.setdefault(view, {})[number] = of_target
                 aucs.setdefault(view, []).append(shadow_auc)
+    fewest = min(MIN_TARGETS, max(map(len, curves.values()), default=0))
+    curves = {view: of_targets for view, of_targets in curves.items() if len(of_targets) >= fewest}
     if not any(view.variants == (ORIGINAL,) for view in curves):
         raise RunError(f"{folder}: part {part.name}: no original was attacked", hint="run the command attack")
     return _Scored(
         {view: curves[view] for view in sorted(curves, key=partial(_order, part))},
-        {view: float(np.nanmean(each)) for view, each in aucs.items()},
+        {view: float(np.nanmean(aucs[view])) for view in curves},
     )
 
 

@@ -22,6 +22,11 @@ ABOUTS = {
     "location30": "a small network that sorts people by the places they visit",
     "ag-news": "a small network that sorts news by topic",
 }
+CLUSTERED = (
+    " Clustered versions have a part of their own: in the first networks they were fine-tuned at a hundredth of the rate, "
+    "at which the shared values of this wide network diverge, and these versions are left out; the others took a "
+    "thousandth."
+)
 VIEWS: dict[Adversary, str] = {
     "NR": "One model in view (NR)",
     "SR": "The original and one more in view (SR)",
@@ -54,15 +59,15 @@ def summary(setting: Setting, findings: Sequence[Findings]) -> str:
 def _made(setting: Setting, findings: Sequence[Findings]) -> str:
     devices = ", ".join(dict.fromkeys(device for part in findings for device in part.devices))
     return (
-        f"Written by `python -m studies.overfitted page {setting.name}` from what the commands `networks` and `attack` "
-        f"left in its folder. Every network is trained on a random half of its own of the pool, drawn independently: "
+        f"Written by `python -m studies.overfitted page {setting.name} --data DIR` from what the commands `networks` and "
+        f"`attack` left in its folder. Every network is trained on a random half of its own of the pool, drawn independently: "
         f"halves that are balanced over the networks would give membership away. Each target has all other networks of "
         f"its part as references, which know what they were trained on; other networks play the target to fit the "
         f"attacks. All variants are asked about the same inputs in float32. Networks were trained and asked by torch "
         f"({devices}), not by a phone's runtime: int8 is simulated (weights per output channel, activations per "
         f"tensor), int4 and ternary round weights alone. Records of which fewer than two references are on either side "
         f"are not scored. Nothing is chosen on the records that are scored: what is called strongest did best on the "
-        f"shadows."
+        f"shadows." + (CLUSTERED if setting.clustered_from else "")
     )
 
 
@@ -146,18 +151,11 @@ def _figures(figures: Sequence[Figures]) -> str:
 
 def _comparisons(findings: Findings) -> list[str]:
     texts = []
+    rate = f"of TPR at {RATES[0]:.0%} FPR"
     for question, claim in CLAIMS.items():
         rows = [_row(one) for one in findings.comparisons if one.question == question]
         if rows:
-            header = (
-                "in view",
-                "attack",
-                "against",
-                "targets",
-                "difference of AUC",
-                f"of TPR at {RATES[0]:.0%} FPR",
-                "leaks",
-            )
+            header = ("in view", "attack", "against", "targets", "difference of AUC", rate, "leaks")
             texts += [f"**{claim}?**", table(header, rows, text=3)]
     return texts
 
