@@ -23,9 +23,9 @@ ABOUTS = {
     "ag-news": "a small network that sorts news by topic",
 }
 CLUSTERED = (
-    " Clustered versions have a part of their own: in the first networks they were fine-tuned at a hundredth of the rate, "
-    "at which the shared values of this wide network diverge, and these versions are left out; the others took a "
-    "thousandth."
+    " Clustered versions have a part of their own: in the first networks they were fine-tuned at a hundredth of the "
+    "rate, at which the shared values of this wide network diverge, and these versions are left out; the others took "
+    "a thousandth."
 )
 VIEWS: dict[Adversary, str] = {
     "NR": "One model in view (NR)",
@@ -59,15 +59,15 @@ def summary(setting: Setting, findings: Sequence[Findings]) -> str:
 def _made(setting: Setting, findings: Sequence[Findings]) -> str:
     devices = ", ".join(dict.fromkeys(device for part in findings for device in part.devices))
     return (
-        f"Written by `python -m studies.overfitted page {setting.name} --data DIR` from what the commands `networks` and "
-        f"`attack` left in its folder. Every network is trained on a random half of its own of the pool, drawn independently: "
+        f"Written by `python -m studies.overfitted page {setting.name} --data DIR` from what the commands `networks` "
+        f"and `attack` left in its folder. Every network is trained on a random half of the pool, drawn for it alone: "
         f"halves that are balanced over the networks would give membership away. Each target has all other networks of "
-        f"its part as references, which know what they were trained on; other networks play the target to fit the "
-        f"attacks. All variants are asked about the same inputs in float32. Networks were trained and asked by torch "
-        f"({devices}), not by a phone's runtime: int8 is simulated (weights per output channel, activations per "
-        f"tensor), int4 and ternary round weights alone. Records of which fewer than two references are on either side "
-        f"are not scored. Nothing is chosen on the records that are scored: what is called strongest did best on the "
-        f"shadows." + (CLUSTERED if setting.clustered_from else "")
+        f"its part as references, of which it is known what they were trained on; {setting.shadows} of them also play "
+        f"the target, to fit the attacks. All variants are asked about the same inputs in float32. Networks were "
+        f"trained and asked by torch ({devices}), not by a phone's runtime: int8 is simulated (weights per output "
+        f"channel, activations per tensor), int4 and ternary round weights alone. Records with fewer than two "
+        f"references on either side are not scored. Nothing is chosen on the records that are scored: what is called "
+        f"strongest did best on the shadows." + (CLUSTERED if setting.clustered_from else "")
     )
 
 
