@@ -231,5 +231,7 @@ def test_networks_that_do_not_exist_are_a_usage_error(text: str, data: Path, tmp
 def test_every_setting_takes_its_members_from_its_pool() -> None:
     for setting in SETTINGS.values():
         assert isinstance(setting, Setting)
-        assert setting.targets + setting.shadows <= min(len(part.networks) for part in setting.parts)
+        for part in setting.parts:
+            assert setting.targets <= len(part.networks)
+            assert setting.shadows + 1 < len(part.networks)
     assert attacking.CONTROLS == ("finetuned", COPY, "retrained")
