@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["AgentError", "WorkerDiedError"]
+__all__ = ["AgentError", "BusyError", "WorkerDiedError"]
 
 
 class AgentError(Exception):
@@ -18,6 +18,21 @@ class AgentError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class BusyError(AgentError):
+    """Somebody else holds the device.
+
+    Args:
+        holder: who.
+        seconds: how long the lease lasts yet.
+    """
+
+    def __init__(self, *, holder: str, seconds: float) -> None:
+        message = f"the device is held by {holder} for up to {max(seconds, 0):.0f} s more; wait, or try again then"
+        super().__init__("ABORTED", message)
+        self.holder = holder
+        self.seconds = seconds
 
 
 class WorkerDiedError(AgentError):

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import platform
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
@@ -17,12 +16,13 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from device_agent import telemetry
+from device_agent import bench, telemetry
 from device_agent.blobs import Blob, BlobStore
 from device_agent.errors import AgentError, WorkerDiedError
+from device_agent.lease import Leases
 from device_agent.readahead import read_ahead
 from device_agent.runtimes import check_magic, providers
-from device_agent.supervisor import Supervisor
+from device_agent.supervisor import Supervisor, named, request_header
 from protos import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2
 from protos.runtimes import RUNTIMES, by_number
@@ -32,13 +32,6 @@ __all__ = ["AgentService", "agent_version", "start"]
 _SERVICE = agent_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
 # Calls that may be open at once: a few hosts with a stream and a question each. Batches run one at a time anyway.
 _CALLS_MAX = 16
-# The size of a number of threads or runs beyond which the request is a mistake, not a measurement.
-_THREADS_MAX = 256
-_RUNS_MAX = 1_000_000
-_COOLDOWN_NS_MAX = 3600 * 10**9
-# How often a pause looks whether the caller is still there.
-_SLICE_SECONDS = 0.2
-
 _log = logging.getLogger("edgeleak.agent")
 
 
@@ -53,6 +46,7 @@ class AgentService:
     def __init__(self, store: BlobStore, worker: Supervisor) -> None:
         self._store = store
         self._worker = worker
+        self._leases = Leases()
 
     def GetDeviceInfo(  # noqa: N802
         self,
@@ -145,9 +139,24 @@ class AgentService:
         """What an artifact takes and answers."""
         with _statuses(context):
             blob = self._store.require(request.sha256)
-            header = _request("describe", [blob], threads=request.threads)
-            reply = self._worker.call(header, what=_named([blob]), wanted=context.is_active)
+            header = request_header("describe", [blob], threads=request.threads)
+            reply = self._worker.call(header, what=named([blob]), wanted=context.is_active)
             return agent_pb2.DescribeArtifactResponse.FromString(reply)
+
+    def AcquireLease(  # noqa: N802
+        self, request: agent_pb2.AcquireLeaseRequest, context: grpc.ServicerContext
+    ) -> agent_pb2.AcquireLeaseResponse:
+        """Reserve the device for one session."""
+        with _statuses(context):
+            seconds = self._leases.acquire(request.lease_id, holder=request.holder, seconds=request.duration_ns / 1e9)
+            return agent_pb2.AcquireLeaseResponse(remaining_ns=int(seconds * 1e9))
+
+    def ReleaseLease(  # noqa: N802
+        self, request: agent_pb2.ReleaseLeaseRequest, context: grpc.ServicerContext
+    ) -> agent_pb2.ReleaseLeaseResponse:
+        """End a lease."""
+        with _statuses(context):
+            return agent_pb2.ReleaseLeaseResponse(released=self._leases.release(request.lease_id))
 
     def Invoke(  # noqa: N802
         self, request_iterator: Iterator[bytes], context: grpc.ServicerContext
@@ -159,8 +168,8 @@ class AgentService:
         with _statuses(context), contextlib.closing(read_ahead(request_iterator)) as requests:
             first = _parsed_header(next(requests, b""))
             blobs = [self._store.require(sha256) for sha256 in first.sha256s]
-            header = _request("load", blobs, threads=first.threads)
-            what = _named(blobs)
+            header = request_header("load", blobs, threads=first.threads)
+            what = named(blobs)
             # Loading first: its time and its errors are not the first batch's.
             self._worker.call(header, what=what, wanted=context.is_active)
             for request in requests:
@@ -174,35 +183,14 @@ class AgentService:
         """Time one artifact on generated input."""
         with _statuses(context):
             blob = self._store.require(request.sha256)
-            for name, value, limit in (
-                ("runs", request.runs, _RUNS_MAX),
-                ("batch_size", request.batch_size, _RUNS_MAX),
-                ("cooldown_ns", request.cooldown_ns + 1, _COOLDOWN_NS_MAX),
-            ):
-                if not 0 < value <= limit:
-                    raise AgentError("INVALID_ARGUMENT", f"{name} is {value}, outside 1..{limit}")
-            header = _request(
-                "benchmark",
-                [blob],
-                threads=request.threads,
-                warmup_runs=request.warmup_runs,
-                runs=request.runs,
-                batch_size=request.batch_size,
-            )
-            _pause(request.cooldown_ns / 1e9, context)
-            yield agent_pb2.BenchmarkResponse(telemetry=telemetry.read(self._worker.pid))
-            with contextlib.closing(
-                self._worker.stream(header, what=_named([blob]), wanted=context.is_active)
-            ) as groups:
-                for group in groups:
-                    yield agent_pb2.BenchmarkResponse(samples=agent_pb2.BenchmarkSamples.FromString(group))
-            yield agent_pb2.BenchmarkResponse(telemetry=telemetry.read(self._worker.pid))
+            bench.check(request)
+            yield from bench.answers(request, blob, self._worker, context)
 
     def _verify(self, blob: Blob, context: grpc.ServicerContext) -> None:
         """Refuse what is not of its runtime or cannot be loaded, and keep nothing of it."""
         try:
             check_magic(blob.path, runtime=blob.runtime)
-            self._worker.call(_request("load", [blob], threads=0), what=_named([blob]), wanted=context.is_active)
+            self._worker.call(request_header("load", [blob], threads=0), what=named([blob]), wanted=context.is_active)
         except AgentError as error:
             if error.code == "CANCELLED":
                 raise
@@ -313,22 +301,3 @@ def _parsed_header(data: bytes) -> agent_pb2.InvokeHeader:
     if not request.header.sha256s:
         raise AgentError("INVALID_ARGUMENT", "a stream of batches starts with a header that names its artifacts")
     return request.header
-
-
-def _request(operation: str, blobs: list[Blob], *, threads: int, **options: int) -> bytes:
-    if threads > _THREADS_MAX:
-        raise AgentError("INVALID_ARGUMENT", f"{threads} threads are more than any device has")
-    artifacts = [{"sha256": b.sha256, "runtime": b.runtime, "path": str(b.path)} for b in blobs]
-    return json.dumps({"operation": operation, "artifacts": artifacts, "threads": threads or 1, **options}).encode()
-
-
-def _named(blobs: list[Blob]) -> str:
-    return "artifact " + ", ".join(blob.sha256[:12] for blob in blobs)
-
-
-def _pause(seconds: float, context: grpc.ServicerContext) -> None:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        if not context.is_active():
-            raise AgentError("CANCELLED", "the caller left during the cooldown")
-        time.sleep(min(left, _SLICE_SECONDS))

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 
+from device_agent.blobs import Blob
 from device_agent.errors import AgentError, WorkerDiedError
 from device_agent.frames import OK, FrameSocket
 
-__all__ = ["Supervisor"]
+__all__ = ["Supervisor", "named", "request_header"]
 
 # How often a wait looks up: whether the caller still listens, whether the time is over.
 _SLICE_SECONDS = 0.5
@@ -28,6 +29,8 @@ _STDERR = 2
 _FAULTS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 # A killed process is gone at once, unless the kernel itself hangs.
 _REAP_SECONDS = 5.0
+# A number of threads beyond which the request is a mistake.
+_THREADS_MAX = 256
 
 
 class Supervisor:
@@ -186,3 +189,20 @@ class Supervisor:
         # A killed process is most often one that outgrew the memory.
         name = f"{number.name}, perhaps out of memory" if number is signal.SIGKILL else number.name
         return name, number in _FAULTS
+
+
+def request_header(operation: str, blobs: Sequence[Blob], *, threads: int = 0, **options: int) -> bytes:
+    """A request to the worker about these artifacts.
+
+    Raises:
+        AgentError: INVALID_ARGUMENT for more threads than any device has.
+    """
+    if threads > _THREADS_MAX:
+        raise AgentError("INVALID_ARGUMENT", f"{threads} threads are more than any device has")
+    artifacts = [{"sha256": b.sha256, "runtime": b.runtime, "path": str(b.path)} for b in blobs]
+    return json.dumps({"operation": operation, "artifacts": artifacts, "threads": threads or 1, **options}).encode()
+
+
+def named(blobs: Sequence[Blob]) -> str:
+    """The artifacts as messages name them."""
+    return "artifact " + ", ".join(blob.sha256[:12] for blob in blobs)

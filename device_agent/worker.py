@@ -13,18 +13,17 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from google.protobuf.message import DecodeError
 
+from device_agent import timing
 from device_agent.descriptions import describe
 from device_agent.errors import AgentError
 from device_agent.frames import OK, FrameSocket
-from device_agent.runtimes import Array, InputSpec, Model, arrange, library
+from device_agent.runtimes import Model, arrange, library
 from protos.edgeleak.v1 import agent_pb2
 from protos.tensors import fill_tensor, from_tensor
 
@@ -32,10 +31,6 @@ __all__ = ["Worker", "main"]
 
 # linux/prctl.h: the kernel signals this process when its parent dies, even while a kernel call hangs.
 _PR_SET_PDEATHSIG = 1
-# Benchmark samples go out this often, so that the host sees progress, which a hung model does not make.
-_GROUP_NS = 250_000_000
-# One message of samples stays far below the smallest default message limit (4 MiB) of any client.
-_GROUP_SAMPLES = 10_000
 # Artifacts and threads of one request, parsed once: a stream sends the same header with every batch.
 _Named = list[tuple[str, Model]]
 
@@ -92,22 +87,13 @@ class Worker:
             named = self._by_header[header] = self._require(json.loads(header))
         try:
             request = agent_pb2.InvokeRequest.FromString(payload)
-            batch = request.batch
-            tensors = [(tensor.name, from_tensor(tensor)) for tensor in batch.inputs]
-        except (DecodeError, ValueError) as error:
+        except DecodeError as error:
             raise AgentError("INVALID_ARGUMENT", f"malformed batch: {error}") from error
-        if request.WhichOneof("part") != "batch":
+        if request.HasField("header") or not request.batches:
             raise AgentError("INVALID_ARGUMENT", "after the header come batches")
-        response = agent_pb2.InvokeResponse(number=batch.number)
-        for sha256, model in named:
-            try:
-                outputs, kernel_ns = model.run(arrange(model.inputs, tensors))
-                answer = response.answers.add(sha256=sha256, kernel_time_ns=kernel_ns)
-                for output in outputs:
-                    fill_tensor(answer.outputs.add(), "", output)
-            except AgentError as error:
-                message = f"batch {batch.number}, artifact {sha256[:12]}: {error.message}"
-                raise AgentError(error.code, message) from error
+        response = agent_pb2.InvokeResponse()
+        for batch in request.batches:
+            _answer_batch(batch, named, response.batches.add(number=batch.number))
         return response.SerializeToString()
 
     def _load(self, request: dict[str, Any]) -> None:
@@ -126,23 +112,8 @@ class Worker:
 
     def _benchmark(self, request: dict[str, Any]) -> None:
         """Time one model; every group of samples is one reply, an empty one is the last."""
-        ((_, model),) = self._require(request)
-        inputs = [_generated(spec, position, request["batch_size"]) for position, spec in enumerate(model.inputs)]
-        for _ in range(request["warmup_runs"]):
-            model.run(inputs)
-        group: list[int] = []
-        sent = time.perf_counter_ns()
-        for _ in range(request["runs"]):
-            group.append(model.run(inputs)[1])
-            if time.perf_counter_ns() - sent > _GROUP_NS or len(group) >= _GROUP_SAMPLES:
-                self._send_samples(group)
-                group, sent = [], time.perf_counter_ns()
-        if group:
-            self._send_samples(group)
+        timing.benchmark(request, lambda: self._require(request)[0][1], lambda data: self._frames.send(OK, data))
         self._frames.send(OK)
-
-    def _send_samples(self, group: list[int]) -> None:
-        self._frames.send(OK, agent_pb2.BenchmarkSamples(kernel_time_ns=group).SerializeToString())
 
     def _require(self, request: dict[str, Any]) -> _Named:
         threads = request["threads"]
@@ -171,15 +142,20 @@ class Worker:
             self._by_header.clear()
 
 
-def _generated(spec: InputSpec, position: int, batch_size: int) -> Array:
-    """Input for timing: normal deviates, or zeros and ones, which are valid ids and masks of any text model."""
-    random = np.random.default_rng(position)
-    shape = (batch_size, *(1 if axis is None else axis for axis in spec.shape))
-    if spec.quantization is not None or spec.dtype.kind == "f":
-        values: Array = random.standard_normal(shape, dtype=np.float32)
-    else:
-        values = random.integers(0, 2, shape, dtype=np.int64)
-    return spec.prepare(values, position)
+def _answer_batch(batch: agent_pb2.Batch, named: _Named, into: agent_pb2.BatchAnswer) -> None:
+    try:
+        tensors = [(tensor.name, from_tensor(tensor)) for tensor in batch.inputs]
+    except ValueError as error:
+        raise AgentError("INVALID_ARGUMENT", f"batch {batch.number} is malformed: {error}") from error
+    for sha256, model in named:
+        try:
+            outputs, kernel_ns = model.run(arrange(model.inputs, tensors))
+            answer = into.answers.add(sha256=sha256, kernel_time_ns=kernel_ns)
+            for output in outputs:
+                fill_tensor(answer.outputs.add(), "", output)
+        except AgentError as error:
+            message = f"batch {batch.number}, artifact {sha256[:12]}: {error.message}"
+            raise AgentError(error.code, message) from error
 
 
 def _die_with_parent(parent: int) -> None:

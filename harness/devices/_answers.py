@@ -17,7 +17,7 @@ __all__ = ["checked_answer"]
 
 
 def checked_answer(
-    response: agent_pb2.InvokeResponse, *, number: int, records: int, artifacts: Sequence[Artifact], device: str
+    response: agent_pb2.BatchAnswer, *, number: int, records: int, artifacts: Sequence[Artifact], device: str
 ) -> BatchAnswer:
     """The answer to one batch, if it is one.
 

@@ -29,10 +29,10 @@ def batch_request(number: int, records: Records, artifacts: Sequence[Artifact]) 
         InputError: an array has a type that the contract does not carry, or the batch is too large for a message.
     """
     request = agent_pb2.InvokeRequest()
-    request.batch.number = number
+    batch = request.batches.add(number=number)
     for name in _input_order(records, artifacts):
         try:
-            fill_tensor(request.batch.inputs.add(), name, np.asarray(records.inputs[name]))
+            fill_tensor(batch.inputs.add(), name, np.asarray(records.inputs[name]))
         except ValueError as error:
             raise InputError(f"records: {error}") from error
     if request.ByteSize() > MAX_MESSAGE_BYTES:

@@ -143,9 +143,8 @@ class AgentClient:
                     response = watch.wait_for(call)
                     if response is None:
                         raise ProtocolError(f"the agent ended the stream before batch {number}", device=self._url)
-                    yield checked_answer(
-                        response, number=number, records=records, artifacts=artifacts, device=self._url
-                    )
+                    (answer,) = response.batches
+                    yield checked_answer(answer, number=number, records=records, artifacts=artifacts, device=self._url)
                 sender.end()
                 if watch.wait_for(call) is not None:
                     raise ProtocolError("the agent answered a batch that was not sent", device=self._url)

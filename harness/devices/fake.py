@@ -198,14 +198,16 @@ class _Service(agent_pb2_grpc.AgentServiceServicer):
         for sha256 in digests:
             self._require(sha256, context)
         for request in requests:
-            inputs = {tensor.name: from_tensor(tensor) for tensor in request.batch.inputs}
-            response = agent_pb2.InvokeResponse(number=self._number_of(request.batch.number))
-            for sha256 in digests:
-                answer = response.answers.add(sha256=sha256, kernel_time_ns=_KERNEL_NS)
-                try:
-                    fill_tensor(answer.outputs.add(), "", self._answer(sha256, inputs))
-                except Exception as error:  # the user's function raises what it likes, and the test has to see it
-                    _abort(context, "INTERNAL", f"answers() raised {type(error).__name__}: {error}")
+            response = agent_pb2.InvokeResponse()
+            for batch in request.batches:
+                inputs = {tensor.name: from_tensor(tensor) for tensor in batch.inputs}
+                answered = response.batches.add(number=self._number_of(batch.number))
+                for sha256 in digests:
+                    answer = answered.answers.add(sha256=sha256, kernel_time_ns=_KERNEL_NS)
+                    try:
+                        fill_tensor(answer.outputs.add(), "", self._answer(sha256, inputs))
+                    except Exception as error:  # the user's function raises what it likes, and the test has to see it
+                        _abort(context, "INTERNAL", f"answers() raised {type(error).__name__}: {error}")
             yield response
 
     def Benchmark(

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,8 +126,9 @@ class Caller:
 
     def invoke(
         self, digests: list[str], batches: Sequence[Mapping[str, NDArray[np.generic]]]
-    ) -> list[agent_pb2.InvokeResponse]:
-        return list(self.stub.Invoke(iter([header(digests), *map(batch, range(len(batches)), batches)]), timeout=60))
+    ) -> list[agent_pb2.BatchAnswer]:
+        requests = iter([header(digests), *map(batch, range(len(batches)), batches)])
+        return answered(self.stub.Invoke(requests, timeout=60))
 
 
 class Agent(Caller):
@@ -210,15 +211,19 @@ class WatchedAgent(Caller):
         self.supervisor = supervisor
 
 
+def answered(responses: Iterable[agent_pb2.InvokeResponse]) -> list[agent_pb2.BatchAnswer]:
+    return [answer for response in responses for answer in response.batches]
+
+
 def header(digests: list[str]) -> agent_pb2.InvokeRequest:
     return agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=digests))
 
 
 def batch(number: int, inputs: Mapping[str, NDArray[np.generic]]) -> agent_pb2.InvokeRequest:
     request = agent_pb2.InvokeRequest()
-    request.batch.number = number
+    one = request.batches.add(number=number)
     for name, values in inputs.items():
-        fill_tensor(request.batch.inputs.add(), name, values)
+        fill_tensor(one.inputs.add(), name, values)
     return request
 
 

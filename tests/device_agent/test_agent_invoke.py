@@ -14,7 +14,17 @@ import pytest
 
 from protos.edgeleak.v1 import agent_pb2
 from protos.tensors import from_tensor
-from tests.device_agent.exported import LIMIT_SECONDS, Agent, Exported, WatchedAgent, batch, ended_by, header, status
+from tests.device_agent.exported import (
+    LIMIT_SECONDS,
+    Agent,
+    Exported,
+    WatchedAgent,
+    answered,
+    batch,
+    ended_by,
+    header,
+    status,
+)
 
 # Float kernels of two runtimes differ from eager torch by rounding only.
 FLOAT_TOLERANCE = 1e-5
@@ -116,7 +126,7 @@ def test_a_batch_before_the_header_is_refused(shared_agent: Agent, exported: Exp
 def test_bytes_that_do_not_fit_the_shape_are_refused(shared_agent: Agent, exported: Exported) -> None:
     digest = shared_agent.upload(exported.path("net.tflite"))
     request = batch(0, {"args_0": exported.images})
-    request.batch.inputs[0].shape[0] = 63
+    request.batches[0].inputs[0].shape[0] = 63
     with pytest.raises(grpc.RpcError) as error:
         list(shared_agent.stub.Invoke(iter([header([digest]), request]), timeout=10))
     assert status(error)[0] == "INVALID_ARGUMENT"
@@ -134,7 +144,7 @@ def test_threads_may_change_between_streams(shared_agent: Agent, exported: Expor
     digest = shared_agent.upload(exported.path(name))
     for threads in (1, 2, 1):
         first = agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=[digest], threads=threads))
-        (response,) = shared_agent.stub.Invoke(iter([first, batch(0, {"x": exported.images})]), timeout=30)
+        (response,) = answered(shared_agent.stub.Invoke(iter([first, batch(0, {"x": exported.images})]), timeout=30))
         np.testing.assert_allclose(output(response.answers[0]), exported.logits, atol=FLOAT_TOLERANCE)
 
 

@@ -64,27 +64,51 @@ class RuntimeInfo(_message.Message):
     def __init__(self, runtime: _Optional[_Union[Runtime, str]] = ..., provider: _Optional[str] = ...) -> None: ...
 
 class Telemetry(_message.Message):
-    __slots__ = ("time_unix_ns", "temperature_celsius", "cpu_frequency_hz", "cpu_governor", "memory_available_bytes", "worker_resident_bytes")
+    __slots__ = ("time_unix_ns", "temperature_celsius", "cpu_frequency_hz", "cpu_governor", "memory_available_bytes", "worker_resident_bytes", "worker_peak_bytes")
     TIME_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_CELSIUS_FIELD_NUMBER: _ClassVar[int]
     CPU_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
     CPU_GOVERNOR_FIELD_NUMBER: _ClassVar[int]
     MEMORY_AVAILABLE_BYTES_FIELD_NUMBER: _ClassVar[int]
     WORKER_RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WORKER_PEAK_BYTES_FIELD_NUMBER: _ClassVar[int]
     time_unix_ns: int
     temperature_celsius: float
     cpu_frequency_hz: int
     cpu_governor: str
     memory_available_bytes: int
     worker_resident_bytes: int
-    def __init__(self, time_unix_ns: _Optional[int] = ..., temperature_celsius: _Optional[float] = ..., cpu_frequency_hz: _Optional[int] = ..., cpu_governor: _Optional[str] = ..., memory_available_bytes: _Optional[int] = ..., worker_resident_bytes: _Optional[int] = ...) -> None: ...
+    worker_peak_bytes: int
+    def __init__(self, time_unix_ns: _Optional[int] = ..., temperature_celsius: _Optional[float] = ..., cpu_frequency_hz: _Optional[int] = ..., cpu_governor: _Optional[str] = ..., memory_available_bytes: _Optional[int] = ..., worker_resident_bytes: _Optional[int] = ..., worker_peak_bytes: _Optional[int] = ...) -> None: ...
+
+class Sandbox(_message.Message):
+    __slots__ = ("no_new_privileges", "landlock_abi", "system_calls_filtered", "memory_limit_bytes", "missing")
+    NO_NEW_PRIVILEGES_FIELD_NUMBER: _ClassVar[int]
+    LANDLOCK_ABI_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_CALLS_FILTERED_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    no_new_privileges: bool
+    landlock_abi: int
+    system_calls_filtered: bool
+    memory_limit_bytes: int
+    missing: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, no_new_privileges: _Optional[bool] = ..., landlock_abi: _Optional[int] = ..., system_calls_filtered: _Optional[bool] = ..., memory_limit_bytes: _Optional[int] = ..., missing: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Lease(_message.Message):
+    __slots__ = ("holder", "remaining_ns")
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_NS_FIELD_NUMBER: _ClassVar[int]
+    holder: str
+    remaining_ns: int
+    def __init__(self, holder: _Optional[str] = ..., remaining_ns: _Optional[int] = ...) -> None: ...
 
 class GetDeviceInfoRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetDeviceInfoResponse(_message.Message):
-    __slots__ = ("protocol_version", "agent_version", "pid", "hostname", "operating_system", "machine", "cpu_model", "cpu_count", "memory_total_bytes", "runtimes", "emulated", "telemetry", "max_message_bytes", "max_store_bytes")
+    __slots__ = ("protocol_version", "agent_version", "pid", "hostname", "operating_system", "machine", "cpu_model", "cpu_count", "memory_total_bytes", "runtimes", "emulated", "telemetry", "max_message_bytes", "max_store_bytes", "sandbox", "max_threads", "lease")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +123,9 @@ class GetDeviceInfoResponse(_message.Message):
     TELEMETRY_FIELD_NUMBER: _ClassVar[int]
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_STORE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_FIELD_NUMBER: _ClassVar[int]
+    MAX_THREADS_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     agent_version: str
     pid: int
@@ -113,7 +140,10 @@ class GetDeviceInfoResponse(_message.Message):
     telemetry: Telemetry
     max_message_bytes: int
     max_store_bytes: int
-    def __init__(self, protocol_version: _Optional[int] = ..., agent_version: _Optional[str] = ..., pid: _Optional[int] = ..., hostname: _Optional[str] = ..., operating_system: _Optional[str] = ..., machine: _Optional[str] = ..., cpu_model: _Optional[str] = ..., cpu_count: _Optional[int] = ..., memory_total_bytes: _Optional[int] = ..., runtimes: _Optional[_Iterable[_Union[RuntimeInfo, _Mapping]]] = ..., emulated: _Optional[bool] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., max_message_bytes: _Optional[int] = ..., max_store_bytes: _Optional[int] = ...) -> None: ...
+    sandbox: Sandbox
+    max_threads: int
+    lease: Lease
+    def __init__(self, protocol_version: _Optional[int] = ..., agent_version: _Optional[str] = ..., pid: _Optional[int] = ..., hostname: _Optional[str] = ..., operating_system: _Optional[str] = ..., machine: _Optional[str] = ..., cpu_model: _Optional[str] = ..., cpu_count: _Optional[int] = ..., memory_total_bytes: _Optional[int] = ..., runtimes: _Optional[_Iterable[_Union[RuntimeInfo, _Mapping]]] = ..., emulated: _Optional[bool] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., max_message_bytes: _Optional[int] = ..., max_store_bytes: _Optional[int] = ..., sandbox: _Optional[_Union[Sandbox, _Mapping]] = ..., max_threads: _Optional[int] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ...) -> None: ...
 
 class QueryArtifactRequest(_message.Message):
     __slots__ = ("sha256",)
@@ -225,6 +255,34 @@ class DescribeArtifactResponse(_message.Message):
     batch_size_max: int
     def __init__(self, inputs: _Optional[_Iterable[_Union[TensorInfo, _Mapping]]] = ..., inputs_known: _Optional[bool] = ..., outputs: _Optional[_Iterable[_Union[TensorInfo, _Mapping]]] = ..., outputs_known: _Optional[bool] = ..., batch_size_max: _Optional[int] = ...) -> None: ...
 
+class AcquireLeaseRequest(_message.Message):
+    __slots__ = ("lease_id", "holder", "duration_ns")
+    LEASE_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    DURATION_NS_FIELD_NUMBER: _ClassVar[int]
+    lease_id: str
+    holder: str
+    duration_ns: int
+    def __init__(self, lease_id: _Optional[str] = ..., holder: _Optional[str] = ..., duration_ns: _Optional[int] = ...) -> None: ...
+
+class AcquireLeaseResponse(_message.Message):
+    __slots__ = ("remaining_ns",)
+    REMAINING_NS_FIELD_NUMBER: _ClassVar[int]
+    remaining_ns: int
+    def __init__(self, remaining_ns: _Optional[int] = ...) -> None: ...
+
+class ReleaseLeaseRequest(_message.Message):
+    __slots__ = ("lease_id",)
+    LEASE_ID_FIELD_NUMBER: _ClassVar[int]
+    lease_id: str
+    def __init__(self, lease_id: _Optional[str] = ...) -> None: ...
+
+class ReleaseLeaseResponse(_message.Message):
+    __slots__ = ("released",)
+    RELEASED_FIELD_NUMBER: _ClassVar[int]
+    released: bool
+    def __init__(self, released: _Optional[bool] = ...) -> None: ...
+
 class InvokeHeader(_message.Message):
     __slots__ = ("sha256s", "threads")
     SHA256S_FIELD_NUMBER: _ClassVar[int]
@@ -242,12 +300,12 @@ class Batch(_message.Message):
     def __init__(self, number: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ...) -> None: ...
 
 class InvokeRequest(_message.Message):
-    __slots__ = ("header", "batch")
+    __slots__ = ("header", "batches")
     HEADER_FIELD_NUMBER: _ClassVar[int]
-    BATCH_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
     header: InvokeHeader
-    batch: Batch
-    def __init__(self, header: _Optional[_Union[InvokeHeader, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+    batches: _containers.RepeatedCompositeFieldContainer[Batch]
+    def __init__(self, header: _Optional[_Union[InvokeHeader, _Mapping]] = ..., batches: _Optional[_Iterable[_Union[Batch, _Mapping]]] = ...) -> None: ...
 
 class ArtifactAnswer(_message.Message):
     __slots__ = ("sha256", "outputs", "kernel_time_ns")
@@ -259,7 +317,7 @@ class ArtifactAnswer(_message.Message):
     kernel_time_ns: int
     def __init__(self, sha256: _Optional[str] = ..., outputs: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., kernel_time_ns: _Optional[int] = ...) -> None: ...
 
-class InvokeResponse(_message.Message):
+class BatchAnswer(_message.Message):
     __slots__ = ("number", "answers")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
@@ -267,29 +325,63 @@ class InvokeResponse(_message.Message):
     answers: _containers.RepeatedCompositeFieldContainer[ArtifactAnswer]
     def __init__(self, number: _Optional[int] = ..., answers: _Optional[_Iterable[_Union[ArtifactAnswer, _Mapping]]] = ...) -> None: ...
 
+class Waiting(_message.Message):
+    __slots__ = ("holder", "remaining_ns")
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_NS_FIELD_NUMBER: _ClassVar[int]
+    holder: str
+    remaining_ns: int
+    def __init__(self, holder: _Optional[str] = ..., remaining_ns: _Optional[int] = ...) -> None: ...
+
+class InvokeResponse(_message.Message):
+    __slots__ = ("batches", "waiting")
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    batches: _containers.RepeatedCompositeFieldContainer[BatchAnswer]
+    waiting: Waiting
+    def __init__(self, batches: _Optional[_Iterable[_Union[BatchAnswer, _Mapping]]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ...) -> None: ...
+
 class BenchmarkRequest(_message.Message):
-    __slots__ = ("sha256", "warmup_runs", "runs", "batch_size", "threads", "cooldown_ns")
+    __slots__ = ("sha256", "warmup_runs", "runs", "batch_size", "threads", "cooldown_ns", "warmup_ns", "duration_ns", "cold")
     SHA256_FIELD_NUMBER: _ClassVar[int]
     WARMUP_RUNS_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     THREADS_FIELD_NUMBER: _ClassVar[int]
     COOLDOWN_NS_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_NS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_NS_FIELD_NUMBER: _ClassVar[int]
+    COLD_FIELD_NUMBER: _ClassVar[int]
     sha256: str
     warmup_runs: int
     runs: int
     batch_size: int
     threads: int
     cooldown_ns: int
-    def __init__(self, sha256: _Optional[str] = ..., warmup_runs: _Optional[int] = ..., runs: _Optional[int] = ..., batch_size: _Optional[int] = ..., threads: _Optional[int] = ..., cooldown_ns: _Optional[int] = ...) -> None: ...
+    warmup_ns: int
+    duration_ns: int
+    cold: bool
+    def __init__(self, sha256: _Optional[str] = ..., warmup_runs: _Optional[int] = ..., runs: _Optional[int] = ..., batch_size: _Optional[int] = ..., threads: _Optional[int] = ..., cooldown_ns: _Optional[int] = ..., warmup_ns: _Optional[int] = ..., duration_ns: _Optional[int] = ..., cold: _Optional[bool] = ...) -> None: ...
+
+class ColdStart(_message.Message):
+    __slots__ = ("load_ns", "first_inference_ns")
+    LOAD_NS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_INFERENCE_NS_FIELD_NUMBER: _ClassVar[int]
+    load_ns: int
+    first_inference_ns: int
+    def __init__(self, load_ns: _Optional[int] = ..., first_inference_ns: _Optional[int] = ...) -> None: ...
 
 class BenchmarkResponse(_message.Message):
-    __slots__ = ("samples", "telemetry")
+    __slots__ = ("samples", "telemetry", "cold_start", "waiting")
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     TELEMETRY_FIELD_NUMBER: _ClassVar[int]
+    COLD_START_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
     samples: BenchmarkSamples
     telemetry: Telemetry
-    def __init__(self, samples: _Optional[_Union[BenchmarkSamples, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ...) -> None: ...
+    cold_start: ColdStart
+    waiting: Waiting
+    def __init__(self, samples: _Optional[_Union[BenchmarkSamples, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., cold_start: _Optional[_Union[ColdStart, _Mapping]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ...) -> None: ...
 
 class BenchmarkSamples(_message.Message):
     __slots__ = ("kernel_time_ns",)

@@ -65,6 +65,16 @@ class AgentServiceStub:
                 request_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactRequest.SerializeToString,
                 response_deserializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactResponse.FromString,
                 _registered_method=True)
+        self.AcquireLease = channel.unary_unary(
+                '/edgeleak.v1.AgentService/AcquireLease',
+                request_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.AcquireLeaseRequest.SerializeToString,
+                response_deserializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.AcquireLeaseResponse.FromString,
+                _registered_method=True)
+        self.ReleaseLease = channel.unary_unary(
+                '/edgeleak.v1.AgentService/ReleaseLease',
+                request_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.ReleaseLeaseRequest.SerializeToString,
+                response_deserializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.ReleaseLeaseResponse.FromString,
+                _registered_method=True)
         self.Invoke = channel.stream_stream(
                 '/edgeleak.v1.AgentService/Invoke',
                 request_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.InvokeRequest.SerializeToString,
@@ -123,6 +133,21 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AcquireLease(self, request, context):
+        """AcquireLease reserves the device for one session, so that nothing else runs beside its timings. The same lease
+        asked for again is prolonged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseLease(self, request, context):
+        """ReleaseLease ends a lease before its time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Invoke(self, request_iterator, context):
         """Invoke feeds every numbered batch to every named artifact. The header goes first, then batches; each batch is
         answered once, in order.
@@ -132,7 +157,7 @@ class AgentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Benchmark(self, request, context):
-        """Benchmark times one artifact on generated input: warm-up, then runs. Every raw sample is returned.
+        """Benchmark times one artifact on generated input: cool-down, warm-up, then runs. Every raw sample is returned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,6 +195,16 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.DescribeArtifact,
                     request_deserializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactRequest.FromString,
                     response_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactResponse.SerializeToString,
+            ),
+            'AcquireLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcquireLease,
+                    request_deserializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.AcquireLeaseRequest.FromString,
+                    response_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.AcquireLeaseResponse.SerializeToString,
+            ),
+            'ReleaseLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseLease,
+                    request_deserializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.ReleaseLeaseRequest.FromString,
+                    response_serializer=protos_dot_edgeleak_dot_v1_dot_agent__pb2.ReleaseLeaseResponse.SerializeToString,
             ),
             'Invoke': grpc.stream_stream_rpc_method_handler(
                     servicer.Invoke,
@@ -345,6 +380,60 @@ class AgentService:
             '/edgeleak.v1.AgentService/DescribeArtifact',
             protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactRequest.SerializeToString,
             protos_dot_edgeleak_dot_v1_dot_agent__pb2.DescribeArtifactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcquireLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/edgeleak.v1.AgentService/AcquireLease',
+            protos_dot_edgeleak_dot_v1_dot_agent__pb2.AcquireLeaseRequest.SerializeToString,
+            protos_dot_edgeleak_dot_v1_dot_agent__pb2.AcquireLeaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/edgeleak.v1.AgentService/ReleaseLease',
+            protos_dot_edgeleak_dot_v1_dot_agent__pb2.ReleaseLeaseRequest.SerializeToString,
+            protos_dot_edgeleak_dot_v1_dot_agent__pb2.ReleaseLeaseResponse.FromString,
             options,
             channel_credentials,
             insecure,
