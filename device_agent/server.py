@@ -22,6 +22,7 @@ from device_agent.errors import AgentError, WorkerDiedError
 from device_agent.lease import Leases
 from device_agent.readahead import read_ahead
 from device_agent.runtimes import check_magic, providers
+from device_agent.security import OPEN, Door
 from device_agent.supervisor import Supervisor, named, request_header
 from protos import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2
@@ -209,8 +210,14 @@ def agent_version() -> str:
         return "unknown"
 
 
-def start(store: BlobStore, worker: Supervisor, *, address: str) -> tuple[grpc.Server, int]:
+def start(store: BlobStore, worker: Supervisor, *, address: str, door: Door = OPEN) -> tuple[grpc.Server, int]:
     """Serve on an address; returns the server and the port it got.
+
+    Args:
+        store: where artifacts lie.
+        worker: what runs them.
+        address: ``HOST:PORT``; port 0 picks one.
+        door: who may call.
 
     Raises:
         RuntimeError: the address cannot be bound.
@@ -218,6 +225,7 @@ def start(store: BlobStore, worker: Supervisor, *, address: str) -> tuple[grpc.S
     server = grpc.server(
         ThreadPoolExecutor(max_workers=_CALLS_MAX, thread_name_prefix="call"),
         maximum_concurrent_rpcs=_CALLS_MAX,
+        interceptors=list(door.interceptors),
         options=[
             # Two agents on one port would share its connections silently.
             ("grpc.so_reuseport", 0),
@@ -233,15 +241,23 @@ def start(store: BlobStore, worker: Supervisor, *, address: str) -> tuple[grpc.S
     for name in ("", _SERVICE):
         checks.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    if door.reflection:
+        _add_reflection(server)
+    if door.credentials is None:
+        port = server.add_insecure_port(address)
+    else:
+        port = server.add_secure_port(address, door.credentials)
+    server.start()
+    return server, port
+
+
+def _add_reflection(server: grpc.Server) -> None:
     try:
         from grpc_reflection.v1alpha import reflection
     except ImportError:
         _log.info("no reflection: grpcio-reflection is not installed")
     else:
         reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    port = server.add_insecure_port(address)
-    server.start()
-    return server, port
 
 
 def _handlers(service: AgentService) -> grpc.GenericRpcHandler[Any, Any]:

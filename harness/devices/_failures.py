@@ -46,6 +46,22 @@ class Failures:
     device: str
     connection: Connection
 
+    def of_first_call(self, error: grpc.RpcError, target: str, *, seconds: float) -> EdgeleakError:
+        """The error of a call to an address where nobody answered before.
+
+        Args:
+            error: what gRPC raised.
+            target: where it was called.
+            seconds: how long it had.
+        """
+        if code_of(error) is grpc.StatusCode.UNIMPLEMENTED:
+            message = f"what answers at {target} is not an edgeleak agent"
+            return ProtocolError(message, device=self.device, hint="check the address")
+        refusal = self.connection.refusal(error)
+        if refusal is not None:
+            return DeviceUnavailableError(f"{target}: {refusal.reason}", device=self.device, hint=refusal.hint)
+        return self.unavailable(f"nothing answers at {target} within {seconds:g} s")
+
     def of_call(self, error: grpc.RpcError, doing: str) -> EdgeleakError:
         """The error of a call to an agent that answered before.
 

@@ -70,7 +70,7 @@ class AgentClient:
         self._timeouts = timeouts
         self._clock = clock
         self._failures = Failures(url, connection)
-        self._channel = grpc.insecure_channel(connection.target, options=_OPTIONS)
+        self._channel = connection.channel(_OPTIONS)
         self._stub = agent_pb2_grpc.AgentServiceStub(self._channel)  # type: ignore[no-untyped-call]
         # Uploaded by this session: what lay there before is not ours to remove.
         self._deployed: dict[str, Artifact] = {}
@@ -238,11 +238,7 @@ class AgentClient:
         try:
             self._info()
         except grpc.RpcError as error:
-            if code_of(error) is grpc.StatusCode.UNIMPLEMENTED:
-                message = f"what answers at {target} is not an edgeleak agent"
-                raise ProtocolError(message, device=self._url, hint="check the address") from error
-            within = f"nothing answers at {target} within {self._timeouts.connect:g} s"
-            raise self._failures.unavailable(within) from error
+            raise self._failures.of_first_call(error, target, seconds=self._timeouts.connect) from error
 
     def _info(self) -> DeviceInfo:
         response = self._stub.GetDeviceInfo(agent_pb2.GetDeviceInfoRequest(), timeout=self._timeouts.connect)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import grpc
+
 from harness.devices import Timeouts
 from harness.devices.transports import Connection
+from harness.devices.transports._connection import ChannelOptions, Refusal
 from harness.types import Records
 
 # The start of a Python process that imports gRPC, on a machine that does other things.
@@ -41,6 +44,12 @@ class Looked:
         self.start_hint = self.connection.start_hint
         self.resume_hint = self.connection.resume_hint
         self.purge_on_close = self.connection.purge_on_close
+
+    def channel(self, options: ChannelOptions) -> grpc.Channel:
+        return self.connection.channel(options)
+
+    def refusal(self, error: grpc.RpcError) -> Refusal | None:
+        return self.connection.refusal(error)
 
     def alive(self) -> bool:
         self.on_look()

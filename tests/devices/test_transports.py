@@ -17,6 +17,7 @@ import pytest
 
 from harness.devices import FakeAgent, Timeouts, check_url, open_device, transports
 from harness.devices.transports import Connection, Form
+from harness.devices.transports._connection import ChannelOptions, Refusal
 from harness.errors import DeviceUnavailableError, ProtocolError, UsageError
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
 from tests.device_agent.exported import Exported
@@ -88,6 +89,12 @@ def test_a_new_transport_is_a_module_and_a_row(monkeypatch: pytest.MonkeyPatch) 
         def __init__(self, name: str) -> None:
             self._name = name
             self.target = agent.url.removeprefix("grpc://")
+
+        def channel(self, options: ChannelOptions) -> grpc.Channel:
+            return grpc.insecure_channel(self.target, options=options)
+
+        def refusal(self, error: grpc.RpcError) -> Refusal | None:
+            return None
 
         def alive(self) -> bool:
             return True

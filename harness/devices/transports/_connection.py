@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Connection"]
+import grpc
+
+__all__ = ["ChannelOptions", "Connection", "Refusal"]
+
+ChannelOptions = Sequence[tuple[str, str | int]]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an agent that is there does not let this host in.
+
+    Args:
+        reason: what is wrong, to follow the agent's address.
+        hint: what the user can do.
+    """
+
+    reason: str
+    hint: str
 
 
 class Connection(Protocol):
@@ -28,6 +47,14 @@ class Connection(Protocol):
     @property
     def purge_on_close(self) -> bool:
         """Whether to remove what was deployed; pointless where the agent ends with the connection."""
+        ...
+
+    def channel(self, options: ChannelOptions) -> grpc.Channel:
+        """A channel to it, of gRPC's options and with the credentials that it asks for."""
+        ...
+
+    def refusal(self, error: grpc.RpcError) -> Refusal | None:
+        """Why the agent refused the first call; None where nothing says that it did, and nobody may be there."""
         ...
 
     def alive(self) -> bool:

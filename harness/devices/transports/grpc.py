@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import grpc
+
 from harness.devices._types import Timeouts
+from harness.devices.transports._connection import ChannelOptions, Refusal
 
 __all__ = ["RunningAgent", "open"]
 
@@ -18,6 +21,14 @@ class RunningAgent:
     start_hint: str
     resume_hint: str = "start the agent again and rerun the same command; collected batches are kept"
     purge_on_close: bool = True
+
+    def channel(self, options: ChannelOptions) -> grpc.Channel:
+        """Plaintext."""
+        return grpc.insecure_channel(self.target, options=options)
+
+    def refusal(self, error: grpc.RpcError) -> Refusal | None:  # noqa: ARG002
+        """None: whoever listens in plaintext lets everybody in."""
+        return None
 
     def alive(self) -> bool:
         """True: only a call can find out."""

@@ -11,7 +11,10 @@ import sys
 import tempfile
 import time
 
+import grpc
+
 from harness.devices._types import Timeouts
+from harness.devices.transports._connection import ChannelOptions, Refusal
 from harness.errors import DeviceUnavailableError
 
 __all__ = ["LocalAgent", "open"]
@@ -65,6 +68,14 @@ class LocalAgent:
         except BaseException:
             self.close()
             raise
+
+    def channel(self, options: ChannelOptions) -> grpc.Channel:
+        """Plaintext, on loopback."""
+        return grpc.insecure_channel(self.target, options=options)
+
+    def refusal(self, error: grpc.RpcError) -> Refusal | None:  # noqa: ARG002
+        """None: it lets everybody in."""
+        return None
 
     def alive(self) -> bool:
         """Whether the process still runs."""
