@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.devices._types import DeviceInfo, Signature, Telemetry, TensorInfo
+from harness.devices._types import DeviceInfo, Lease, Sandbox, Signature, Telemetry, TensorInfo
 from protos.edgeleak.v1 import agent_pb2
 from protos.runtimes import by_number
 from protos.tensors import name_of
@@ -17,7 +17,11 @@ _OPTIONAL_TELEMETRY = (
     "cpu_governor",
     "memory_available_bytes",
     "worker_resident_bytes",
+    "worker_peak_bytes",
 )
+# An agent that keeps the contract sends less; one that does not is cut short here.
+_HOLDER_CHARACTERS = 128
+_MISSING_SENTENCES = 16
 
 
 def device_info(response: agent_pb2.GetDeviceInfoResponse, *, url: str) -> DeviceInfo:
@@ -43,6 +47,9 @@ def device_info(response: agent_pb2.GetDeviceInfoResponse, *, url: str) -> Devic
         telemetry=telemetry(response.telemetry),
         max_message_bytes=response.max_message_bytes,
         max_store_bytes=response.max_store_bytes,
+        sandbox=_sandbox(response.sandbox) if response.HasField("sandbox") else None,
+        max_threads=response.max_threads or None,
+        lease=_lease(response.lease) if response.HasField("lease") else None,
     )
 
 
@@ -68,6 +75,20 @@ def signature(response: agent_pb2.DescribeArtifactResponse) -> Signature:
         outputs_known=response.outputs_known,
         batch_size_max=limit,
     )
+
+
+def _sandbox(message: agent_pb2.Sandbox) -> Sandbox:
+    return Sandbox(
+        no_new_privileges=message.no_new_privileges,
+        landlock_abi=message.landlock_abi,
+        system_calls_filtered=message.system_calls_filtered,
+        memory_limit_bytes=message.memory_limit_bytes,
+        missing=tuple(message.missing[:_MISSING_SENTENCES]),
+    )
+
+
+def _lease(message: agent_pb2.Lease) -> Lease:
+    return Lease(message.holder[:_HOLDER_CHARACTERS], max(0, message.remaining_ns) / 1e9)
 
 
 def _tensor_info(message: agent_pb2.TensorInfo) -> TensorInfo:

@@ -19,6 +19,8 @@ __all__ = [
     "BenchmarkResult",
     "Device",
     "DeviceInfo",
+    "Lease",
+    "Sandbox",
     "Signature",
     "Telemetry",
     "TensorInfo",
@@ -67,6 +69,7 @@ class Telemetry:
         cpu_governor: scaling governor of the first core.
         memory_available_bytes: as the kernel estimates it.
         worker_resident_bytes: of the process that owns the interpreters.
+        worker_peak_bytes: most memory that this process held at once since the benchmark began.
     """
 
     time_unix_ns: int
@@ -75,6 +78,39 @@ class Telemetry:
     cpu_governor: str | None = None
     memory_available_bytes: int | None = None
     worker_resident_bytes: int | None = None
+    worker_peak_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What confines the process that runs the models, as the agent says. Escape its strings before display.
+
+    Args:
+        no_new_privileges: neither that process nor a child of it can gain rights.
+        landlock_abi: version of the kernel's Landlock by which files are confined; 0 where there is none.
+        system_calls_filtered: sockets, new programs and signals to other processes are refused.
+        memory_limit_bytes: limit on that process's memory; 0 where there is none.
+        missing: what the device's kernel lacks, one sentence each.
+    """
+
+    no_new_privileges: bool
+    landlock_abi: int
+    system_calls_filtered: bool
+    memory_limit_bytes: int
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who has reserved the device. The holder's name comes from an untrusted agent: escape it before display.
+
+    Args:
+        holder: as the session that holds it calls itself.
+        remaining_s: seconds until it ends, unless it is prolonged.
+    """
+
+    holder: str
+    remaining_s: float
 
 
 @dataclass(frozen=True)
@@ -87,6 +123,9 @@ class DeviceInfo:
         pid: the agent's process id on the device.
         runtimes: runtime -> package and version that provides it there.
         emulated: latency there says nothing about a phone.
+        sandbox: what confines the process that runs the models; None where the agent does not say.
+        max_threads: most threads that an interpreter may have there; None where the agent does not say.
+        lease: the present lease; None where the device is free.
     """
 
     url: str
@@ -103,6 +142,9 @@ class DeviceInfo:
     telemetry: Telemetry
     max_message_bytes: int
     max_store_bytes: int
+    sandbox: Sandbox | None = None
+    max_threads: int | None = None
+    lease: Lease | None = None
 
     def to_json(self) -> dict[str, object]:
         """A JSON object."""

@@ -19,6 +19,8 @@ def test_the_face_is_pinned() -> None:
         "Device",
         "DeviceInfo",
         "FakeAgent",
+        "Lease",
+        "Sandbox",
         "Signature",
         "Telemetry",
         "TensorInfo",
