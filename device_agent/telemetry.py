@@ -11,7 +11,7 @@ from pathlib import Path
 
 from protos.edgeleak.v1 import agent_pb2
 
-__all__ = ["cpu_model", "emulated", "memory_total_bytes", "read"]
+__all__ = ["cpu_model", "emulated", "memory_total_bytes", "read", "reset_peak"]
 
 _PROC = Path("/proc")
 _SYS = Path("/sys")
@@ -44,10 +44,29 @@ def read(worker_pid: int | None = None, *, proc: Path = _PROC, sys: Path = _SYS)
     available = _meminfo(proc, "MemAvailable")
     if available is not None:
         telemetry.memory_available_bytes = available
-    resident = _resident_bytes(proc, worker_pid)
+    status = "" if worker_pid is None else _text(proc / str(worker_pid) / "status") or ""
+    resident, peak = (_kilobytes(status, key) for key in ("VmRSS", "VmHWM"))
     if resident is not None:
         telemetry.worker_resident_bytes = resident
+    if peak is not None:
+        telemetry.worker_peak_bytes = peak
     return telemetry
+
+
+def reset_peak(pid: int, *, proc: Path = _PROC) -> bool:
+    """Let a process's peak of resident memory begin at what it holds now; False where the kernel does not.
+
+    Args:
+        pid: the process.
+        proc: where /proc is mounted.
+    """
+    try:
+        # proc(5): 5 resets VmHWM. The file is there already, or the kernel cannot.
+        with (proc / str(pid) / "clear_refs").open("r+b", buffering=0) as file:
+            file.write(b"5")
+    except OSError:
+        return False
+    return True
 
 
 def memory_total_bytes(*, proc: Path = _PROC) -> int:
@@ -85,14 +104,12 @@ def _hottest(sys: Path) -> float | None:
 
 
 def _meminfo(proc: Path, key: str) -> int | None:
-    match = re.search(rf"^{key}:\s+(\d+) kB", _text(proc / "meminfo") or "", re.MULTILINE)
-    return int(match[1]) * 1024 if match else None
+    return _kilobytes(_text(proc / "meminfo") or "", key)
 
 
-def _resident_bytes(proc: Path, pid: int | None) -> int | None:
-    if pid is None:
-        return None
-    match = re.search(r"^VmRSS:\s+(\d+) kB", _text(proc / str(pid) / "status") or "", re.MULTILINE)
+def _kilobytes(text: str, key: str) -> int | None:
+    """The size that a line of a file of /proc gives, in bytes."""
+    match = re.search(rf"^{key}:\s+(\d+) kB", text, re.MULTILINE)
     return int(match[1]) * 1024 if match else None
 
 
