@@ -29,6 +29,9 @@ example:
   then, on the same machine or through a forwarded port:
   edgeleak audit audit.toml --device grpc://127.0.0.1:50051
 
+on a network, with the file that "edgeleak agent pair NAME --host ADDRESS" made on the host:
+  edgeleak-agent --listen 0.0.0.0:50051 --pairing NAME.pairing
+
 The agent prints one line, "listening on HOST:PORT", once it answers; it stops on SIGTERM or Ctrl-C.
 """
 
@@ -63,7 +66,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="loopback address; port 0 picks one (%(default)s)"
+        "--listen",
+        default="127.0.0.1:0",
+        metavar="HOST:PORT",
+        help="address to listen on, with --pairing also off loopback; port 0 picks one (%(default)s)",
+    )
+    parser.add_argument(
+        "--pairing",
+        type=Path,
+        metavar="FILE",
+        help="require mutual TLS and a token, as this file of edgeleak agent pair has them; read again when it changes",
     )
     parser.add_argument(
         "--store", type=Path, metavar="DIR", help="keep artifacts here (a private folder, removed at exit)"
@@ -79,6 +91,17 @@ def _parser() -> argparse.ArgumentParser:
         help="longest one batch may run (%(default)s)",
     )
     parser.add_argument(
+        "--worker-memory-bytes",
+        type=_positive,
+        metavar="N",
+        help="limit on the memory of the process that runs models (half of what is available, at least 512 MiB)",
+    )
+    parser.add_argument(
+        "--require-sandbox",
+        action="store_true",
+        help="refuse to start where this kernel cannot confine the process that runs models",
+    )
+    parser.add_argument(
         "--exit-on-stdin-eof",
         action="store_true",
         help="stop when standard input closes: end with the starting process",
@@ -88,28 +111,46 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    host = _loopback_host(options.listen)
+    host = _host(options.listen)
     if host is None:
         return _fail(
             _EXIT_USAGE,
-            f"--listen {options.listen}: only loopback addresses such as 127.0.0.1:50051; other networks need TLS and "
-            "a token, which this version does not have: forward the port (ssh -L, adb forward) instead",
+            f"--listen {options.listen}: write HOST:PORT, e.g. 127.0.0.1:50051, or with TLS (--pairing) 0.0.0.0:50051",
+        )
+    if options.pairing is None and not _is_loopback(host):
+        return _fail(
+            _EXIT_USAGE,
+            f"--listen {options.listen}: addresses other than loopback need mutual TLS and a token: run edgeleak agent "
+            "pair NAME --host ADDRESS on the host, copy NAME.pairing here, and add --pairing NAME.pairing",
         )
     try:
+        from device_agent import cage
         from device_agent.blobs import BlobStore
+        from device_agent.security import OPEN, door_of
         from device_agent.server import start
+        from device_agent.settings import CageSettings
         from device_agent.supervisor import Supervisor
+        from protos.pairing import PairingFileError
     except ImportError as error:
         return _fail(_EXIT_USAGE, f'{error.name} is not installed; pip install "edgeleak[agent]"')
+    memory_bytes = options.worker_memory_bytes or cage.default_memory_bytes()
+    unconfined = cage.available(memory_bytes).unconfined
+    if options.require_sandbox and unconfined:
+        return _fail(_EXIT_DEVICE, f"--require-sandbox: {'; '.join(unconfined)}")
+    try:
+        door = OPEN if options.pairing is None else door_of(options.pairing)
+    except PairingFileError as error:
+        return _fail(_EXIT_USAGE, f"--pairing: {error}")
     stop = _orders_to_stop(options.exit_on_stdin_eof)
     try:
         store = BlobStore(options.store, max_bytes=options.max_store_bytes)
     except OSError as error:
         return _fail(_EXIT_DEVICE, f"the store cannot be written: {error}")
-    worker = Supervisor(limit_seconds=options.batch_seconds)
+    settings = CageSettings(store.folder.resolve(), memory_bytes, options.require_sandbox)
+    worker = Supervisor(limit_seconds=options.batch_seconds, cage=settings)
     try:
         try:
-            server, port = start(store, worker, address=options.listen)
+            server, port = start(store, worker, address=options.listen, door=door)
         except RuntimeError:
             return _fail(_EXIT_DEVICE, f"{options.listen} cannot be bound; another agent may listen there, use port 0")
         print(f"listening on {host}:{port}", flush=True)
@@ -142,17 +183,21 @@ def _orders_to_stop(on_stdin_eof: bool) -> int:
     return orders
 
 
-def _loopback_host(address: str) -> str | None:
-    """The host part as a client would dial it, None where it is not loopback."""
+def _host(address: str) -> str | None:
+    """The host part of an address, None where it has no such form."""
     host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        return None
+    written = bool(host and colon) and port.isdecimal() and int(port) <= 65535
+    # An IPv6 address without brackets has colons of its own.
+    return host if written and (":" not in host or (host[0] == "[" and host[-1] == "]")) else None
+
+
+def _is_loopback(host: str) -> bool:
     if host == "localhost":
-        return "localhost"
+        return True
     try:
-        return host if ipaddress.ip_address(host.strip("[]")).is_loopback else None
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return None
+        return False
 
 
 def _positive(text: str) -> int:

@@ -9,6 +9,7 @@
         ArtifactError            exit 4   an exported file: truncated, altered, of another runtime, malformed
         RunError                 exit 4   a run folder: written by another configuration, damaged, a stage missing
         DependencyError          exit 4   an optional package is not installed
+        PairingError             exit 4   a device's pairing: missing, expired, damaged, there already
       DeviceError                exit 3   the device or its agent
         DeviceUnavailableError   exit 3   nothing answers there, or the agent does not start
         DeviceLostError          exit 3   it answered before and stopped answering
@@ -34,6 +35,7 @@ __all__ = [
     "EdgeleakError",
     "InputError",
     "InterruptedRunError",
+    "PairingError",
     "ProtocolError",
     "RunError",
     "StorageError",
@@ -85,6 +87,10 @@ class RunError(UsageError):
 
 class DependencyError(UsageError):
     """An optional package is needed and not installed."""
+
+
+class PairingError(UsageError):
+    """The pairing with a device is missing, expired, damaged, open to others, or there already."""
 
 
 class DeviceError(EdgeleakError):

@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from harness.cli._app import JsonOption, app, out
+from harness.cli._app import DeviceOption, JsonOption, app, out
 from harness.policy import exit_code, judge_pooled
 
 
-@app.command(name="doctor", epilog="Example: edgeleak doctor --json")
-def doctor_command(as_json: JsonOption = False) -> None:
+@app.command(name="doctor", epilog="Example: edgeleak doctor --device grpc://kitchen-pi.local:50051")
+def doctor_command(device: DeviceOption = None, as_json: JsonOption = False) -> None:
     """Check this machine: interpreter, packages, runtimes, a real agent, disk."""
     from harness import doctor
 
-    checks = doctor.examine()
+    checks = doctor.examine(device or "local")
     if as_json:
         out.print_json(json.dumps([check.to_json() for check in checks]))
     else:

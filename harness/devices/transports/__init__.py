@@ -1,6 +1,7 @@
 """The ways to reach an agent, one module each; a new one is a module and a row in `FORMS`.
 
-A module has ``open(selector, timeouts=) -> Connection``.
+A module has ``open(selector, timeouts=) -> Connection``, and ``check(selector)`` where an address of the right form may
+still name nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +14,13 @@ from harness.devices._types import Timeouts
 from harness.devices.transports import grpc, local
 from harness.devices.transports._connection import Connection
 from harness.errors import UsageError
+from protos.pairing import NAME
 
 __all__ = ["FORMS", "Connection", "Form", "check", "connect", "help_text"]
+
+
+class _Check(Protocol):
+    def __call__(self, selector: re.Match[str], /) -> None: ...
 
 
 class _Open(Protocol):
@@ -30,43 +36,55 @@ class Form:
         pattern: what has it, wholly; its groups are the selector's parts.
         help: what such a device is, to follow its form in a list.
         open: of the transport.
+        check: of the transport, without contact; by default nothing more is known than the form.
     """
 
     written: str
     pattern: re.Pattern[str]
     help: str
     open: _Open
+    check: _Check = lambda _: None
 
 
 # A host name, an IPv4 address or an IPv6 address in brackets.
-_HOST = r"(?:[^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])"
+_HOST = r"(?P<host>[^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])"
 # From 1 to 65535.
 _PORT = r"(?P<port>[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_TARGET = f"(?P<target>{_HOST}:{_PORT})"
 FORMS = (
     Form("local", re.compile("local"), "an agent that is started on this machine and ended afterwards", local.open),
     Form(
         "grpc://HOST:PORT",
-        re.compile(f"grpc://(?P<target>{_HOST}:{_PORT})"),
-        "an agent that runs already and listens there",
+        re.compile(f"grpc://{_TARGET}"),
+        "an agent that runs already and listens there, on loopback or by the pairing that names the host",
         grpc.open,
+        grpc.check,
+    ),
+    Form(
+        "grpc://NAME@HOST:PORT",
+        re.compile(f"grpc://(?P<name>{NAME.pattern})@{_TARGET}"),
+        "such an agent by the pairing NAME, whatever the host, e.g. a forwarded port on 127.0.0.1",
+        grpc.open,
+        grpc.check,
     ),
 )
 
 
 def check(url: str) -> None:
-    """Raise unless a device's address has a known form; nothing is contacted.
+    """Raise unless a device's address has a known form, and a pairing where it needs one; nothing is contacted.
 
     Raises:
         UsageError: it has none.
     """
-    _matched(url)
+    form, selector = _matched(url)
+    form.check(selector)
 
 
 def connect(url: str, *, timeouts: Timeouts) -> Connection:
     """Reach the agent that a device's address names, or start it where its form says so.
 
     Raises:
-        UsageError: the address has no known form.
+        UsageError: the address has no known form, or needs a pairing that is not there.
         DeviceUnavailableError: an agent that is started here does not start.
     """
     form, selector = _matched(url)
