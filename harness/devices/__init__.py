@@ -9,6 +9,7 @@ from harness.devices import transports
 from harness.devices._types import (
     BatchAnswer,
     BenchmarkResult,
+    ColdStart,
     Device,
     DeviceInfo,
     Lease,
@@ -24,6 +25,7 @@ from harness.devices.fake import FakeAgent
 __all__ = [
     "BatchAnswer",
     "BenchmarkResult",
+    "ColdStart",
     "Device",
     "DeviceInfo",
     "FakeAgent",

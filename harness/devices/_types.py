@@ -17,6 +17,7 @@ from harness.types import Artifact, Records
 __all__ = [
     "BatchAnswer",
     "BenchmarkResult",
+    "ColdStart",
     "Device",
     "DeviceInfo",
     "Lease",
@@ -206,6 +207,19 @@ class BatchAnswer:
     kernel_ns: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class ColdStart:
+    """What the first answer of a file costs in a fresh process that has imported the runtime's library, nanoseconds.
+
+    Args:
+        load_ns: loading the file.
+        first_inference_ns: the first run of one batch, with what it allocates.
+    """
+
+    load_ns: int
+    first_inference_ns: int
+
+
 @dataclass(frozen=True, eq=False)
 class BenchmarkResult:
     """Raw timings of one artifact.
@@ -214,11 +228,20 @@ class BenchmarkResult:
         samples_ns: nanoseconds inside the runtime, one per run, int64 ``[runs]``, in the order run.
         telemetry_before: of the board before the warm-up.
         telemetry_after: of the board after the last run.
+        telemetry_during: of the board between the runs, about every second.
+        cold_start: None where it was not asked for.
     """
 
     samples_ns: NDArray[np.int64]
     telemetry_before: Telemetry
     telemetry_after: Telemetry
+    telemetry_during: tuple[Telemetry, ...] = ()
+    cold_start: ColdStart | None = None
+
+    @property
+    def telemetry(self) -> tuple[Telemetry, ...]:
+        """All states of the board, in the order of time."""
+        return (self.telemetry_before, *self.telemetry_during, self.telemetry_after)
 
 
 class Device(Protocol):
@@ -283,11 +306,27 @@ class Device(Protocol):
         batch_size: int = 1,
         threads: int = 1,
         cooldown_s: float = 0.0,
+        warmup_s: float = 0.0,
+        duration_s: float = 0.0,
+        cold: bool = False,
     ) -> BenchmarkResult:
         """Time a deployed artifact on generated input.
 
+        Args:
+            artifact: deployed before.
+            warmup: runs that are made and not counted, at least.
+            runs: runs that are counted, at least; exactly so many where there is no duration.
+            batch_size: records a run.
+            threads: of the interpreter.
+            cooldown_s: pause before the warm-up, seconds.
+            warmup_s: the warm-up takes at least so long, seconds.
+            duration_s: the counted runs take at least so long, seconds inside the runtime.
+            cold: load the file anew in a fresh process first, and time that and the first inference apart.
+
         Raises:
+            InputError: the device refuses the numbers: more threads than it has cores, or too large a batch.
             DeviceLostError: the device stopped answering.
+            ProtocolError: the agent sends other runs than were asked for.
         """
         ...
 

@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import Self
 
 import grpc
-import numpy as np
 
 from harness.devices._answers import checked_answer
-from harness.devices._descriptions import device_info, signature, telemetry
+from harness.devices._descriptions import device_info, signature
 from harness.devices._failures import Failures, code_of
 from harness.devices._requests import batch_request, header_request
 from harness.devices._stream import Sender, Watch
-from harness.devices._types import BatchAnswer, BenchmarkResult, DeviceInfo, Signature, Telemetry, Timeouts
+from harness.devices._timings import Timings
+from harness.devices._types import BatchAnswer, BenchmarkResult, DeviceInfo, Signature, Timeouts
 from harness.devices._upload import upload, verify_file
 from harness.devices.transports import Connection
 from harness.errors import ArtifactError, DeviceError, ProtocolError
@@ -163,6 +163,9 @@ class AgentClient:
         batch_size: int = 1,
         threads: int = 1,
         cooldown_s: float = 0.0,
+        warmup_s: float = 0.0,
+        duration_s: float = 0.0,
+        cold: bool = False,
     ) -> BenchmarkResult:
         """Time a deployed artifact on generated input; see `Device.benchmark`."""
         request = agent_pb2.BenchmarkRequest(
@@ -172,26 +175,24 @@ class AgentClient:
             batch_size=batch_size,
             threads=threads,
             cooldown_ns=int(cooldown_s * 1e9),
+            warmup_ns=int(warmup_s * 1e9),
+            duration_ns=int(duration_s * 1e9),
+            cold=cold,
         )
         call = self._stub.Benchmark(request, timeout=self._timeouts.invoke)
         watch = self._watch(call, pause_seconds=cooldown_s)
-        samples: list[int] = []
-        states: list[Telemetry] = []
+        timings = Timings(request)
         try:
             with watch:
                 while (response := watch.wait_for(call)) is not None:
-                    if response.WhichOneof("part") == "telemetry":
-                        states.append(telemetry(response.telemetry))
-                    else:
-                        samples.extend(response.samples.kernel_time_ns)
+                    timings.add(response)
+            return timings.result()
         except grpc.RpcError as error:
             raise self._failures.of_stream(error, watch.verdict, f"benchmark of {artifact.key}") from error
+        except ValueError as error:
+            raise ProtocolError(f"benchmark of {artifact.key}: {error}", device=self._url) from error
         finally:
             call.cancel()
-        if len(samples) != runs or len(states) != 2 or min(samples) < 0:
-            message = f"benchmark of {artifact.key}: {len(samples)} samples of {runs} runs came"
-            raise ProtocolError(message, device=self._url)
-        return BenchmarkResult(np.asarray(samples, dtype=np.int64), *states)
 
     def purge(self, artifacts: Sequence[Artifact]) -> None:
         """Remove artifacts from the device; see `Device.purge`."""

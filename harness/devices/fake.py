@@ -44,6 +44,8 @@ _CALLS_MAX = 4
 _KERNEL_NS = 1_000
 _STORE_BYTES = 2 * 1024**3
 _SAMPLES_MAX = 10_000
+# Where an agent ends a benchmark, however long it was to take.
+_RUNS_MAX = 1_000_000
 _DEFAULT_TIMEOUTS = Timeouts()
 
 Answers = Callable[[str, Mapping[str, NDArray[np.generic]]], NDArray[np.generic]]
@@ -215,8 +217,12 @@ class _Service(agent_pb2_grpc.AgentServiceServicer):
     ) -> Iterator[agent_pb2.BenchmarkResponse]:
         self._require(request.sha256, context)
         yield agent_pb2.BenchmarkResponse(telemetry=_telemetry())
-        for start in range(0, request.runs, _SAMPLES_MAX):
-            samples = [_KERNEL_NS] * min(_SAMPLES_MAX, request.runs - start)
+        if request.cold:
+            cold_start = agent_pb2.ColdStart(load_ns=_KERNEL_NS, first_inference_ns=_KERNEL_NS)
+            yield agent_pb2.BenchmarkResponse(cold_start=cold_start)
+        runs = max(request.runs, min(request.duration_ns // _KERNEL_NS, _RUNS_MAX))
+        for start in range(0, runs, _SAMPLES_MAX):
+            samples = [_KERNEL_NS] * min(_SAMPLES_MAX, runs - start)
             yield agent_pb2.BenchmarkResponse(samples=agent_pb2.BenchmarkSamples(kernel_time_ns=samples))
         yield agent_pb2.BenchmarkResponse(telemetry=_telemetry())
 
