@@ -69,6 +69,4 @@ def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     # numpy's library of linear algebra starts its threads when it is imported, and the kernel confines a thread with
     # those that it starts later, not with its elder siblings. The agent multiplies no matrices with it.
     passed["OPENBLAS_NUM_THREADS"] = "1"
-    # ONNX Runtime reports to its maker unless this is set before its import.
-    passed["ORT_DISABLE_TELEMETRY"] = "1"
     return passed

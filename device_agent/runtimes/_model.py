@@ -141,6 +141,14 @@ class Library(Protocol):
 
     SHARES_THREADS: bool
 
+    def prepare(self) -> None:
+        """Import the library, which the first load does otherwise.
+
+        Raises:
+            AgentError: FAILED_PRECONDITION where it is missing.
+        """
+        ...
+
     def load(self, path: Path, *, threads: int) -> Model:
         """Load one file.
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from device_agent.errors import AgentError
-from device_agent.runtimes._batching import Batcher, BatchSizeError
+from device_agent.runtimes._batching import Batcher
 from device_agent.runtimes._model import Array, InputSpec, TensorSpec
+from device_agent.runtimes._refusals import refused_batch, refused_file
 
-__all__ = ["SHARES_THREADS", "load"]
+__all__ = ["SHARES_THREADS", "load", "prepare"]
 
 # The method that every export of a plain module has.
 _METHOD = "forward"
@@ -37,6 +38,15 @@ _SCALAR_TYPES = {
 SHARES_THREADS = True
 
 
+def prepare() -> None:
+    """Import the library.
+
+    Raises:
+        AgentError: FAILED_PRECONDITION where it is missing.
+    """
+    _libraries()
+
+
 def load(path: Path, *, threads: int) -> ExecuTorchModel:
     """Load one program's ``forward``.
 
@@ -50,9 +60,8 @@ def load(path: Path, *, threads: int) -> ExecuTorchModel:
         method = runtime.load_program(path).load_method(_METHOD)
     except KeyError as error:
         raise AgentError("INVALID_ARGUMENT", f"the program has no method {_METHOD!r}") from error
-    except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise AgentError("INVALID_ARGUMENT", f"the ExecuTorch loader refused the file: {reason}") from error
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+        raise refused_file("the ExecuTorch loader", error, " ".join(str(error).split())) from error
     return ExecuTorchModel(method, torch)
 
 
@@ -73,11 +82,11 @@ class ExecuTorchModel:
         bound = int(metadata.input_tensor_meta(0).sizes()[0]) if self.inputs else 1
         self.outputs = _output_specs(metadata)
         self.batch_limit = bound if self.inputs else None
-        self._batcher = Batcher(self._run_once, native=bound, limit=bound)
+        self._batcher = Batcher(native=bound, limit=bound)
 
     def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
         """Feed one batch of any size."""
-        outputs, kernel_ns = self._batcher.run(inputs)
+        outputs, kernel_ns = self._batcher.run(self._run_once, inputs)
         return [y.astype(np.float32, copy=False) if y.dtype.kind == "f" else y for y in outputs], kernel_ns
 
     def _run_once(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
@@ -86,8 +95,8 @@ class ExecuTorchModel:
         try:
             # The next run overwrites the output's memory.
             outputs = [output.clone() for output in self._method.execute(tensors)]
-        except RuntimeError as error:
-            raise BatchSizeError(" ".join(str(error).split())) from error
+        except (RuntimeError, OSError, MemoryError) as error:
+            raise refused_batch(error, " ".join(str(error).split())) from error
         kernel_ns = time.perf_counter_ns() - start
         return [_array(output, self._torch) for output in outputs], kernel_ns
 

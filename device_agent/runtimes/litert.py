@@ -12,10 +12,20 @@ import numpy as np
 from device_agent.errors import AgentError
 from device_agent.runtimes._batching import Batcher, BatchSizeError
 from device_agent.runtimes._model import Array, InputSpec, Quantization, TensorSpec
+from device_agent.runtimes._refusals import refused_batch, refused_file
 
-__all__ = ["SHARES_THREADS", "load"]
+__all__ = ["SHARES_THREADS", "load", "prepare"]
 
 SHARES_THREADS = False
+
+
+def prepare() -> None:
+    """Import the library.
+
+    Raises:
+        AgentError: FAILED_PRECONDITION where it is missing.
+    """
+    _interpreter_class()
 
 
 def load(path: Path, *, threads: int) -> LiteRtModel:
@@ -52,11 +62,11 @@ class LiteRtModel:
         self._native = self._native_shapes[0][0] if details and self._native_shapes[0] else 1
         self._outputs = [(int(d["index"]), _quantization(d)) for d in answers]
         self._allocated = [tuple(shape) for shape in self._native_shapes]
-        self._batcher = Batcher(self._run_once, native=self._native)
+        self._batcher = Batcher(native=self._native)
 
     def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
         """Feed one batch of any size; quantized outputs come back as float32."""
-        outputs, kernel_ns = self._batcher.run(inputs)
+        outputs, kernel_ns = self._batcher.run(self._run_once, inputs)
         return [
             _real(values, quantization) for values, (_, quantization) in zip(outputs, self._outputs, strict=True)
         ], kernel_ns
@@ -72,7 +82,7 @@ class LiteRtModel:
                 interpreter.set_tensor(index, values)
             interpreter.invoke()
             outputs = [interpreter.get_tensor(index) for index, _ in self._outputs]
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, OSError, MemoryError) as error:
             raise self._refused(error) from error
         return outputs, time.perf_counter_ns() - start
 
@@ -81,22 +91,21 @@ class LiteRtModel:
             for index, shape in zip(self._input_indices, shapes, strict=True):
                 self._interpreter.resize_tensor_input(index, shape)
             self._interpreter.allocate_tensors()
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, OSError, MemoryError) as error:
             raise self._refused(error) from error
         self._allocated = shapes
 
-    def _refused(self, error: Exception) -> BatchSizeError:
+    def _refused(self, error: Exception) -> AgentError | BatchSizeError:
         # A delegate that failed half-way is not to be trusted with the next batch.
         self._build()
-        return BatchSizeError(" ".join(str(error).split()))
+        return refused_batch(error, " ".join(str(error).split()))
 
     def _build(self) -> None:
         try:
             interpreter = self._interpreter_class(model_path=str(self._path), num_threads=self._threads)
             interpreter.allocate_tensors()
-        except (RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise AgentError("INVALID_ARGUMENT", f"the LiteRT loader refused the file: {reason}") from error
+        except (RuntimeError, ValueError, OSError, MemoryError) as error:
+            raise refused_file("the LiteRT loader", error, " ".join(str(error).split())) from error
         self._interpreter: Any = interpreter
         self._allocated = [tuple(int(a) for a in d["shape"]) for d in interpreter.get_input_details()]
 

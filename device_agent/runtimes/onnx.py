@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from device_agent.errors import AgentError
-from device_agent.runtimes._batching import Batcher, BatchSizeError
+from device_agent.runtimes._batching import Batcher
 from device_agent.runtimes._model import Array, InputSpec, TensorSpec
+from device_agent.runtimes._refusals import refused_batch, refused_file
 
-__all__ = ["SHARES_THREADS", "load"]
+__all__ = ["SHARES_THREADS", "load", "prepare"]
 
 _PROVIDERS = ["CPUExecutionProvider"]
 # The runtime's names of element types -> numpy's.
@@ -38,6 +40,15 @@ _FATAL = 4
 SHARES_THREADS = False
 
 
+def prepare() -> None:
+    """Import the library.
+
+    Raises:
+        AgentError: FAILED_PRECONDITION where it is missing.
+    """
+    _library()
+
+
 def load(path: Path, *, threads: int) -> OnnxModel:
     """Load one file.
 
@@ -50,12 +61,10 @@ def load(path: Path, *, threads: int) -> OnnxModel:
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL
     try:
-        # By path: the library then refuses weights that the file looks for outside its own folder, the store.
+        # By path: the library then refuses weights that the file looks for outside its own folder.
         session = library.InferenceSession(str(path), options, providers=_PROVIDERS)
-    except MemoryError:
-        raise
     except Exception as error:  # the library's exceptions have no base of their own
-        raise AgentError("INVALID_ARGUMENT", f"the ONNX loader refused the file: {_reason(error)}") from error
+        raise refused_file("the ONNX loader", error, _reason(error)) from error
     return OnnxModel(session)
 
 
@@ -75,21 +84,19 @@ class OnnxModel:
         native = declared[0].shape[0] if declared else 1
         self.outputs = _output_specs(session.get_outputs())
         self.batch_limit = native if declared and isinstance(native, int) else None
-        self._batcher = Batcher(self._run_once, native=self.batch_limit or 1)
+        self._batcher = Batcher(native=self.batch_limit or 1)
 
     def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
         """Feed one batch of any size."""
-        outputs, kernel_ns = self._batcher.run(inputs)
+        outputs, kernel_ns = self._batcher.run(self._run_once, inputs)
         return [y.astype(np.float32, copy=False) if y.dtype.kind == "f" else y for y in outputs], kernel_ns
 
     def _run_once(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
         start = time.perf_counter_ns()
         try:
             outputs = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
-        except MemoryError:
-            raise
         except Exception as error:  # the library's exceptions have no base of their own
-            raise BatchSizeError(_reason(error)) from error
+            raise refused_batch(error, _reason(error)) from error
         kernel_ns = time.perf_counter_ns() - start
         if not all(isinstance(output, np.ndarray) for output in outputs):
             raise AgentError("INVALID_ARGUMENT", "an output of the model is not a tensor")
@@ -97,6 +104,8 @@ class OnnxModel:
 
 
 def _library() -> Any:
+    # The library reports to its maker, over the network and by files, unless this is set before its import.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ImportError as error:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from device_agent.errors import AgentError
-from device_agent.runtimes._batching import Batcher, BatchSizeError
+from device_agent.runtimes._batching import Batcher
 from device_agent.runtimes._model import Array, InputSpec
+from device_agent.runtimes._refusals import refused_batch, refused_file
 
-__all__ = ["SHARES_THREADS", "load"]
+__all__ = ["SHARES_THREADS", "load", "prepare"]
 
 # The engine of phones; a packed weight is unpacked by the engine that is set while it is loaded.
 _ENGINE = "qnnpack"
@@ -31,6 +32,15 @@ _DTYPES = ("float32", "int64", "int32", "int8", "uint8", "bool")
 SHARES_THREADS = True
 
 
+def prepare() -> None:
+    """Import the library.
+
+    Raises:
+        AgentError: FAILED_PRECONDITION where it is missing.
+    """
+    _libraries()
+
+
 def load(path: Path, *, threads: int) -> PyTorchMobileModel:
     """Load one file.
 
@@ -42,8 +52,8 @@ def load(path: Path, *, threads: int) -> PyTorchMobileModel:
     torch.set_num_threads(threads)
     try:
         module = loader(str(path))
-    except (RuntimeError, ValueError) as error:
-        raise AgentError("INVALID_ARGUMENT", f"the lite interpreter refused the file: {_reason(error)}") from error
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+        raise refused_file("the lite interpreter", error, _reason(error)) from error
     return PyTorchMobileModel(module, inputs, torch)
 
 
@@ -63,11 +73,11 @@ class PyTorchMobileModel:
         # The format declares neither, and the archive's account is of inputs alone.
         self.outputs = None
         self.batch_limit = None
-        self._batcher = Batcher(self._run_once, native=1)
+        self._batcher = Batcher(native=1)
 
     def run(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
         """Feed one batch of any size."""
-        return self._batcher.run(inputs)
+        return self._batcher.run(self._run_once, inputs)
 
     def _run_once(self, inputs: Sequence[Array]) -> tuple[list[Array], int]:
         start = time.perf_counter_ns()
@@ -75,8 +85,8 @@ class PyTorchMobileModel:
         try:
             with self._torch.no_grad():
                 answer = self._module(*tensors)
-        except RuntimeError as error:
-            raise BatchSizeError(_reason(error)) from error
+        except (RuntimeError, OSError, MemoryError) as error:
+            raise refused_batch(error, _reason(error)) from error
         kernel_ns = time.perf_counter_ns() - start
         outputs = answer if isinstance(answer, (tuple, list)) else (answer,)
         return [_array(output, self._torch) for output in outputs], kernel_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ def convert(source: Source, numerics: Sequence[str]) -> Iterator[bytes]:
     weights per channel; ``int8-dynamic`` has one scale per tensor, the only form of ONNX Runtime's integer convolution.
     """
     require("torch", "onnx", "onnxruntime", "onnxscript", extra="onnx-export")
+    # ONNX Runtime reports to its maker over the network unless this is set before its import.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     plain = None
     for number_format in numerics:
         if number_format == "fp16":
