@@ -21,8 +21,7 @@ def refused_file(loader: str, error: Exception, reason: str) -> AgentError:
         reason: its words on one line.
     """
     if _is_memory(error):
-        message = f"{loader} asked for more memory than models may have here"
-        return AgentError("RESOURCE_EXHAUSTED", f"{message}: {reason or 'no memory'}")
+        return AgentError("RESOURCE_EXHAUSTED", f"{loader} asked for more memory than models may have here")
     return AgentError("INVALID_ARGUMENT", f"{loader} refused the file: {reason}")
 
 
@@ -34,8 +33,7 @@ def refused_batch(error: Exception, reason: str) -> AgentError | BatchSizeError:
         reason: its words on one line.
     """
     if _is_memory(error):
-        message = f"the batch takes more memory than models may have here: {reason or 'no memory'}; {_ADVICE}"
-        return AgentError("RESOURCE_EXHAUSTED", message)
+        return AgentError("RESOURCE_EXHAUSTED", f"the batch takes more memory than models may have here; {_ADVICE}")
     return BatchSizeError(reason)
 
 
