@@ -66,6 +66,11 @@ class BlobStore:
         for path in sorted(self._folder.iterdir()):
             self._adopt(path)
 
+    @property
+    def folder(self) -> Path:
+        """Where the complete artifacts lie."""
+        return self._folder
+
     def held(self, sha256: str) -> tuple[int, bool]:
         """Bytes held of an artifact, and whether it is complete.
 

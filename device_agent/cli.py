@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
+from protos.pages import keep_pages
+
 __all__ = ["main"]
 
 _EXIT_DEVICE = 3
@@ -123,6 +125,8 @@ def _serve(options: argparse.Namespace) -> int:
             f"--listen {options.listen}: addresses other than loopback need mutual TLS and a token: run edgeleak agent "
             "pair NAME --host ADDRESS on the host, copy NAME.pairing here, and add --pairing NAME.pairing",
         )
+    # Before gRPC's threads, which take arenas of their own.
+    keep_pages()
     try:
         from device_agent import cage
         from device_agent.blobs import BlobStore

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable
 
 __all__ = ["OK", "FrameSocket"]
 
@@ -16,16 +15,18 @@ _PREFIX = struct.Struct("<IQ")
 # Frames up to this size go out in one write: a copy of this size costs less than a second system call.
 _JOIN_BYTES = 64 * 1024
 # One read takes a whole small frame.
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
 # Linux doubles this and caps it at net.core.wmem_max; a batch of 64 small images then needs one wake-up.
 _SOCKET_BUFFER_BYTES = 1024 * 1024
+
+Frame = tuple[bytes, bytearray]
 
 
 class FrameSocket:
     """One end of the socket pair. Both ends are this machine's own processes, so lengths are trusted.
 
     Args:
-        sock: a connected stream socket; its timeout, if any, is how often ``on_silence`` is asked.
+        sock: a connected stream socket.
         send_seconds: longest that one frame may take to go out; None waits for ever, as the worker does.
     """
 
@@ -36,15 +37,21 @@ class FrameSocket:
             # A second handle, because a timeout belongs to the handle and reading has a shorter one.
             self._writer = sock.dup()
             self._writer.settimeout(send_seconds)
-        self._rest = b""
+        # As the socket has it: setting it is a system call.
+        self._seconds: float | None = sock.gettimeout()
+        # What has come of the next frame: a read that times out goes on there.
+        self._rest = bytearray()
+        self._header: bytes | None = None
+        self._payload = bytearray()
+        self._filled = 0
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)
 
-    def send(self, header: bytes, payload: bytes = b"") -> None:
+    def send(self, header: bytes, payload: bytes | bytearray = b"") -> None:
         """Write one frame.
 
         Raises:
-            OSError: the other end is gone, or did not read within the socket's timeout.
+            OSError: the other end is gone, or did not read in time.
         """
         prefix = _PREFIX.pack(len(header), len(payload))
         if len(payload) <= _JOIN_BYTES:
@@ -53,50 +60,56 @@ class FrameSocket:
             self._writer.sendall(prefix + header)
             self._writer.sendall(payload)
 
-    def receive(self, on_silence: Callable[[], None] | None = None) -> tuple[bytes, bytes]:
-        """Read one frame: header and payload.
+    def receive(self, seconds: float | None = None) -> Frame | None:
+        """Read one frame, header and payload; None where it is not whole in time, and the next call goes on with it.
 
         Args:
-            on_silence: called each time the socket's timeout passes without a byte; ends the wait by raising.
+            seconds: longest silence; None waits for ever.
 
         Raises:
             EOFError: the other end is gone.
+            OSError: the connection broke.
         """
-        data = self._rest
-        while len(data) < _PREFIX.size:
-            data += self._read(_READ_BYTES, on_silence)
-        header_bytes, payload_bytes = _PREFIX.unpack_from(data)
-        start, end = _PREFIX.size + header_bytes, _PREFIX.size + header_bytes + payload_bytes
-        while len(data) < start:
-            data += self._read(_READ_BYTES, on_silence)
-        self._rest = data[end:]
-        payload = data[start:end]
-        if len(payload) < payload_bytes:
-            payload = self._complete(payload, payload_bytes, on_silence)
-        return data[_PREFIX.size : start], payload
+        if seconds != self._seconds:
+            self._sock.settimeout(seconds)
+            self._seconds = seconds
+        try:
+            if self._header is None:
+                self._begin()
+            while self._filled < len(self._payload):
+                with memoryview(self._payload) as view:
+                    size = self._sock.recv_into(view[self._filled :])
+                if not size:
+                    raise EOFError
+                self._filled += size
+        except TimeoutError:
+            return None
+        header, payload = self._header, self._payload
+        assert header is not None, "a frame begins with its header"  # noqa: S101
+        self._header, self._payload, self._filled = None, bytearray(), 0
+        return header, payload
 
     def close(self) -> None:
         """Close this end; the other one reads end of file."""
         self._writer.close()
         self._sock.close()
 
-    def _complete(self, part: bytes, size: int, on_silence: Callable[[], None] | None) -> bytes:
-        parts, missing = [part], size - len(part)
-        while missing > 0:
-            part = self._read(min(missing, _READ_BYTES), on_silence)
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
+    def _begin(self) -> None:
+        """Read up to the end of a header, and make room for the payload: its bytes are then received in place."""
+        self._need(_PREFIX.size)
+        header_bytes, payload_bytes = _PREFIX.unpack_from(self._rest)
+        start = _PREFIX.size + header_bytes
+        self._need(start)
+        self._header = bytes(self._rest[_PREFIX.size : start])
+        self._payload = bytearray(payload_bytes)
+        early = self._rest[start : start + payload_bytes]
+        self._payload[: len(early)] = early
+        self._filled = len(early)
+        del self._rest[: start + len(early)]
 
-    def _read(self, size: int, on_silence: Callable[[], None] | None) -> bytes:
-        while True:
-            try:
-                data = self._sock.recv(size)
-            except TimeoutError:
-                if on_silence is None:
-                    raise
-                on_silence()
-                continue
+    def _need(self, size: int) -> None:
+        while len(self._rest) < size:
+            data = self._sock.recv(_READ_BYTES)
             if not data:
                 raise EOFError
-            return data
+            self._rest += data

@@ -6,7 +6,8 @@ import hmac
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from device_agent.errors import AgentError, BusyError
@@ -17,6 +18,8 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _HOLDER_MAX = 128
 # A host that dies keeps the device from others for at most this long; one that lives prolongs its lease.
 _SECONDS_MAX = 600.0
+# How long an upload may take that is under way: all that is known of it.
+_UPLOAD_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Leases:
         self._clock = clock
         self._lock = threading.Lock()
         self._lease: Lease | None = None
+        # Lease ids, or nothing, of calls that cannot pause.
+        self._users: list[str] = []
 
     def acquire(self, lease_id: str, *, holder: str, seconds: float) -> float:
         """Reserve the device, or prolong the same lease; seconds that it lasts from now.
@@ -63,6 +68,8 @@ class Leases:
             raise AgentError("INVALID_ARGUMENT", f"a lease lasts up to {_SECONDS_MAX:g} s, {seconds:g} were asked for")
         with self._lock:
             self._refuse_others(lease_id)
+            if any(not _same(user, lease_id) for user in self._users):
+                raise BusyError(holder="another host's upload", seconds=_UPLOAD_SECONDS)
             self._lease = Lease(lease_id, holder, self._clock() + seconds)
         return seconds
 
@@ -70,7 +77,7 @@ class Leases:
         """End a lease; whether it was the present one."""
         with self._lock:
             lease = self._present()
-            if lease is None or not hmac.compare_digest(lease.lease_id.encode(), lease_id.encode()):
+            if lease is None or not _same(lease.lease_id, lease_id):
                 return False
             self._lease = None
             return True
@@ -80,6 +87,33 @@ class Leases:
         with self._lock:
             lease = self._present()
             return None if lease is None else (lease.holder, lease.ends - self._clock())
+
+    def held_against(self, lease_id: str) -> tuple[str, float] | None:
+        """Who holds the device instead of this session, and for how many seconds yet; None where nobody else does."""
+        with self._lock:
+            lease = self._present()
+            if lease is None or _same(lease.lease_id, lease_id):
+                return None
+            return lease.holder, lease.ends - self._clock()
+
+    @contextmanager
+    def using(self, lease_id: str) -> Iterator[None]:
+        """A call that cannot pause, an upload for example: none begins under somebody else's lease, nor the reverse.
+
+        Args:
+            lease_id: what the call carries, empty where it carries none.
+
+        Raises:
+            BusyError: somebody else holds the device.
+        """
+        with self._lock:
+            self._refuse_others(lease_id)
+            self._users.append(lease_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users.remove(lease_id)
 
     def require(self, lease_id: str) -> None:
         """Raise where somebody else holds the device.
@@ -100,5 +134,9 @@ class Leases:
 
     def _refuse_others(self, lease_id: str) -> None:
         lease = self._present()
-        if lease is not None and not hmac.compare_digest(lease.lease_id.encode(), lease_id.encode()):
+        if lease is not None and not _same(lease.lease_id, lease_id):
             raise BusyError(holder=lease.holder, seconds=lease.ends - self._clock())
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())

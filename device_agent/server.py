@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -10,7 +9,7 @@ import platform
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -18,21 +17,30 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from device_agent import bench, telemetry
 from device_agent.blobs import Blob, BlobStore
+from device_agent.calls import THREADS, Calls
 from device_agent.errors import AgentError, WorkerDiedError
+from device_agent.incoming import Budget, Incoming
 from device_agent.lease import Leases
-from device_agent.readahead import read_ahead
 from device_agent.runtimes import check_magic, providers
 from device_agent.security import OPEN, Door
+from device_agent.stream import InvokeStream
 from device_agent.supervisor import Supervisor, named, request_header
-from protos import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
+from protos import LEASE_METADATA, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2
 from protos.runtimes import RUNTIMES, by_number
 
-__all__ = ["AgentService", "agent_version", "start"]
+__all__ = ["IDLE_SECONDS", "AgentService", "agent_version", "start"]
 
 _SERVICE = agent_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
-# Calls that may be open at once: a few hosts with a stream and a question each. Batches run one at a time anyway.
-_CALLS_MAX = 16
+# Calls that gRPC itself lets in, refused ones included: far more than have a place, see `device_agent.calls`.
+_CALLS_MAX = 256
+# Records in memory, of all streams together. One stream holds what its host has on its way: four batches.
+_BATCH_BYTES = 128 * 1024**2
+# A host that is silent for so long has stopped or is gone; one that merely was slow opens its stream again.
+IDLE_SECONDS = 120.0
+# How long the answer to a removal waits until the model is out of memory, too.
+_REMOVAL_SECONDS = 2.0
+
 _log = logging.getLogger("edgeleak.agent")
 
 
@@ -42,150 +50,176 @@ class AgentService:
     Args:
         store: where artifacts lie.
         worker: what runs them.
+        idle_seconds: longest that no batch may come of a stream.
     """
 
-    def __init__(self, store: BlobStore, worker: Supervisor) -> None:
+    def __init__(self, store: BlobStore, worker: Supervisor, *, idle_seconds: float) -> None:
         self._store = store
         self._worker = worker
+        self._idle_seconds = idle_seconds
         self._leases = Leases()
+        self._budget = Budget(_BATCH_BYTES)
 
     def GetDeviceInfo(  # noqa: N802
         self,
         request: agent_pb2.GetDeviceInfoRequest,  # noqa: ARG002
-        context: grpc.ServicerContext,
+        context: grpc.ServicerContext,  # noqa: ARG002
     ) -> agent_pb2.GetDeviceInfoResponse:
         """Say what this device is."""
-        with _statuses(context):
-            system = platform.uname()
-            return agent_pb2.GetDeviceInfoResponse(
-                protocol_version=PROTOCOL_VERSION,
-                agent_version=agent_version(),
-                pid=os.getpid(),
-                hostname=system.node,
-                operating_system=f"{system.system} {system.release}",
-                machine=system.machine,
-                cpu_model=telemetry.cpu_model(),
-                cpu_count=os.cpu_count() or 1,
-                memory_total_bytes=telemetry.memory_total_bytes(),
-                runtimes=[agent_pb2.RuntimeInfo(runtime=RUNTIMES[r].wire, provider=p) for r, p in providers().items()],
-                emulated=telemetry.emulated(),
-                telemetry=telemetry.read(self._worker.pid),
-                max_message_bytes=MAX_MESSAGE_BYTES,
-                max_store_bytes=self._store.max_bytes,
-            )
+        system = platform.uname()
+        return agent_pb2.GetDeviceInfoResponse(
+            protocol_version=PROTOCOL_VERSION,
+            agent_version=agent_version(),
+            pid=os.getpid(),
+            hostname=system.node,
+            operating_system=f"{system.system} {system.release}",
+            machine=system.machine,
+            cpu_model=telemetry.cpu_model(),
+            cpu_count=os.cpu_count() or 1,
+            memory_total_bytes=telemetry.memory_total_bytes(),
+            runtimes=[agent_pb2.RuntimeInfo(runtime=RUNTIMES[r].wire, provider=p) for r, p in providers().items()],
+            emulated=telemetry.emulated(),
+            telemetry=telemetry.read(self._worker.pid),
+            max_message_bytes=MAX_MESSAGE_BYTES,
+            max_store_bytes=self._store.max_bytes,
+            sandbox=self._sandbox(),
+            max_threads=os.cpu_count() or 1,
+            lease=self._lease(),
+        )
+
+    def _sandbox(self) -> agent_pb2.Sandbox:
+        confined = self._worker.confined()
+        return agent_pb2.Sandbox(
+            no_new_privileges=confined.no_new_privileges,
+            landlock_abi=confined.landlock_abi,
+            system_calls_filtered=confined.system_calls_filtered,
+            memory_limit_bytes=confined.memory_limit_bytes,
+            missing=confined.missing,
+        )
+
+    def _lease(self) -> agent_pb2.Lease | None:
+        held = self._leases.present()
+        return None if held is None else agent_pb2.Lease(holder=held[0], remaining_ns=int(held[1] * 1e9))
 
     def QueryArtifact(  # noqa: N802
-        self, request: agent_pb2.QueryArtifactRequest, context: grpc.ServicerContext
+        self,
+        request: agent_pb2.QueryArtifactRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002
     ) -> agent_pb2.QueryArtifactResponse:
         """How much of an artifact is held."""
-        with _statuses(context):
-            held, complete = self._store.held(request.sha256)
-            return agent_pb2.QueryArtifactResponse(held_bytes=held, complete=complete)
+        held, complete = self._store.held(request.sha256)
+        return agent_pb2.QueryArtifactResponse(held_bytes=held, complete=complete)
 
     def UploadArtifact(  # noqa: N802
         self, request_iterator: Iterator[agent_pb2.UploadArtifactRequest], context: grpc.ServicerContext
     ) -> agent_pb2.UploadArtifactResponse:
         """Store one file, then have the worker load it: a file that cannot run is refused now, not in mid-audit."""
-        with _statuses(context):
-            first = next(request_iterator, None)
-            if first is None or first.WhichOneof("part") != "header":
-                raise AgentError("INVALID_ARGUMENT", "an upload starts with its header")
-            header = first.header
-            runtime = by_number(header.runtime)
-            if runtime is None:
-                raise AgentError("INVALID_ARGUMENT", f"runtime {header.runtime} is none that this agent knows")
-            if runtime.name not in providers():
-                hint = f'install "edgeleak[{runtime.agent_extra}]" where the agent runs'
-                raise AgentError("FAILED_PRECONDITION", f"this agent has no {runtime.name}; {hint}")
-            if not self._store.held(header.sha256)[1]:
-                blob = self._store.receive(
-                    header.sha256,
-                    runtime=runtime.name,
-                    size_bytes=header.size_bytes,
-                    offset_bytes=header.offset_bytes,
-                    chunks=_chunks(request_iterator),
-                )
-                self._verify(blob, context)
-            blob = self._store.require(header.sha256)
-            return agent_pb2.UploadArtifactResponse(sha256=blob.sha256, size_bytes=blob.size_bytes)
+        with self._leases.using(_lease_of(context)):
+            return self._upload(request_iterator, context)
+
+    def _upload(
+        self, request_iterator: Iterator[agent_pb2.UploadArtifactRequest], context: grpc.ServicerContext
+    ) -> agent_pb2.UploadArtifactResponse:
+        first = next(request_iterator, None)
+        if first is None or first.WhichOneof("part") != "header":
+            raise AgentError("INVALID_ARGUMENT", "an upload starts with its header")
+        header = first.header
+        runtime = by_number(header.runtime)
+        if runtime is None:
+            raise AgentError("INVALID_ARGUMENT", f"runtime {header.runtime} is none that this agent knows")
+        if runtime.name not in providers():
+            hint = f'install "edgeleak[{runtime.agent_extra}]" where the agent runs'
+            raise AgentError("FAILED_PRECONDITION", f"this agent has no {runtime.name}; {hint}")
+        if not self._store.held(header.sha256)[1]:
+            blob = self._store.receive(
+                header.sha256,
+                runtime=runtime.name,
+                size_bytes=header.size_bytes,
+                offset_bytes=header.offset_bytes,
+                chunks=_chunks(request_iterator),
+            )
+            self._verify(blob, context)
+        blob = self._store.require(header.sha256)
+        return agent_pb2.UploadArtifactResponse(sha256=blob.sha256, size_bytes=blob.size_bytes)
 
     def ListArtifacts(  # noqa: N802
         self,
         request: agent_pb2.ListArtifactsRequest,  # noqa: ARG002
-        context: grpc.ServicerContext,
+        context: grpc.ServicerContext,  # noqa: ARG002
     ) -> agent_pb2.ListArtifactsResponse:
         """The complete artifacts."""
-        with _statuses(context):
-            return agent_pb2.ListArtifactsResponse(
-                artifacts=[
-                    agent_pb2.StoredArtifact(sha256=b.sha256, size_bytes=b.size_bytes, runtime=RUNTIMES[b.runtime].wire)
-                    for b in self._store.list()
-                ]
-            )
+        return agent_pb2.ListArtifactsResponse(
+            artifacts=[
+                agent_pb2.StoredArtifact(sha256=b.sha256, size_bytes=b.size_bytes, runtime=RUNTIMES[b.runtime].wire)
+                for b in self._store.list()
+            ]
+        )
 
     def DeleteArtifact(  # noqa: N802
         self, request: agent_pb2.DeleteArtifactRequest, context: grpc.ServicerContext
     ) -> agent_pb2.DeleteArtifactResponse:
         """Remove one artifact and unload it."""
-        with _statuses(context):
+        with self._leases.using(_lease_of(context)):
             deleted = self._store.delete(request.sha256)
             if deleted:
-                header = json.dumps({"operation": "unload", "sha256": request.sha256}).encode()
-                self._worker.call(header, what=f"the removal of {request.sha256[:12]}", wanted=context.is_active)
-            return agent_pb2.DeleteArtifactResponse(deleted=deleted)
+                header = json.dumps({"operation": "unload", "artifacts": [{"sha256": request.sha256}]}).encode()
+                ticket = self._worker.submit(header, what=f"the removal of {request.sha256[:12]}")
+                # Not for long: a removal that stands behind somebody's slow batch is done all the same.
+                self._worker.wait(ticket, _REMOVAL_SECONDS)
+        return agent_pb2.DeleteArtifactResponse(deleted=deleted)
 
     def DescribeArtifact(  # noqa: N802
         self, request: agent_pb2.DescribeArtifactRequest, context: grpc.ServicerContext
     ) -> agent_pb2.DescribeArtifactResponse:
         """What an artifact takes and answers."""
-        with _statuses(context):
-            blob = self._store.require(request.sha256)
-            header = request_header("describe", [blob], threads=request.threads)
+        blob = self._store.require(request.sha256)
+        header = request_header("describe", [blob], threads=request.threads)
+        with self._leases.using(_lease_of(context)):
             reply = self._worker.call(header, what=named([blob]), wanted=context.is_active)
-            return agent_pb2.DescribeArtifactResponse.FromString(reply)
+        return agent_pb2.DescribeArtifactResponse.FromString(reply)
 
     def AcquireLease(  # noqa: N802
-        self, request: agent_pb2.AcquireLeaseRequest, context: grpc.ServicerContext
+        self,
+        request: agent_pb2.AcquireLeaseRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002
     ) -> agent_pb2.AcquireLeaseResponse:
         """Reserve the device for one session."""
-        with _statuses(context):
-            seconds = self._leases.acquire(request.lease_id, holder=request.holder, seconds=request.duration_ns / 1e9)
-            return agent_pb2.AcquireLeaseResponse(remaining_ns=int(seconds * 1e9))
+        seconds = self._leases.acquire(request.lease_id, holder=request.holder, seconds=request.duration_ns / 1e9)
+        return agent_pb2.AcquireLeaseResponse(remaining_ns=int(seconds * 1e9))
 
     def ReleaseLease(  # noqa: N802
-        self, request: agent_pb2.ReleaseLeaseRequest, context: grpc.ServicerContext
+        self,
+        request: agent_pb2.ReleaseLeaseRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002
     ) -> agent_pb2.ReleaseLeaseResponse:
         """End a lease."""
-        with _statuses(context):
-            return agent_pb2.ReleaseLeaseResponse(released=self._leases.release(request.lease_id))
+        return agent_pb2.ReleaseLeaseResponse(released=self._leases.release(request.lease_id))
 
     def Invoke(  # noqa: N802
         self, request_iterator: Iterator[bytes], context: grpc.ServicerContext
     ) -> Iterator[bytes]:
-        """Feed every batch to every named artifact; the batch lives only as long as its answer takes.
+        """Feed every batch to every named artifact; a batch lives only as long as its answer takes.
 
         Batches and answers pass through unparsed: they are the worker's to read, and parsing would copy them.
         """
-        with _statuses(context), contextlib.closing(read_ahead(request_iterator)) as requests:
-            first = _parsed_header(next(requests, b""))
+        with Incoming(request_iterator, self._budget) as incoming:
+            first = _parsed_header(incoming.get(self._idle_seconds))
             blobs = [self._store.require(sha256) for sha256 in first.sha256s]
             header = request_header("load", blobs, threads=first.threads)
-            what = named(blobs)
-            # Loading first: its time and its errors are not the first batch's.
-            self._worker.call(header, what=what, wanted=context.is_active)
-            for request in requests:
-                if not request:
-                    raise AgentError("INVALID_ARGUMENT", "after the header come batches")
-                yield self._worker.call(header, request, what=what, wanted=context.is_active)
+            lease_id = _lease_of(context)
+            self._leases.require(lease_id)
+            stream = InvokeStream(self._worker, self._leases, lease_id=lease_id, wanted=context.is_active)
+            yield from stream.answers(header, named(blobs), incoming, idle_seconds=self._idle_seconds)
+            self._worker.expect(blobs)
 
     def Benchmark(  # noqa: N802
         self, request: agent_pb2.BenchmarkRequest, context: grpc.ServicerContext
     ) -> Iterator[agent_pb2.BenchmarkResponse]:
         """Time one artifact on generated input."""
-        with _statuses(context):
-            blob = self._store.require(request.sha256)
-            bench.check(request)
-            yield from bench.answers(request, blob, self._worker, context)
+        self._leases.require(_lease_of(context))
+        blob = self._store.require(request.sha256)
+        bench.check(request)
+        yield from bench.answers(request, blob, self._worker, context)
 
     def _verify(self, blob: Blob, context: grpc.ServicerContext) -> None:
         """Refuse what is not of its runtime or cannot be loaded, and keep nothing of it."""
@@ -210,7 +244,9 @@ def agent_version() -> str:
         return "unknown"
 
 
-def start(store: BlobStore, worker: Supervisor, *, address: str, door: Door = OPEN) -> tuple[grpc.Server, int]:
+def start(
+    store: BlobStore, worker: Supervisor, *, address: str, door: Door = OPEN, idle_seconds: float = IDLE_SECONDS
+) -> tuple[grpc.Server, int]:
     """Serve on an address; returns the server and the port it got.
 
     Args:
@@ -218,14 +254,15 @@ def start(store: BlobStore, worker: Supervisor, *, address: str, door: Door = OP
         worker: what runs them.
         address: ``HOST:PORT``; port 0 picks one.
         door: who may call.
+        idle_seconds: longest that a stream may neither send nor read.
 
     Raises:
         RuntimeError: the address cannot be bound.
     """
     server = grpc.server(
-        ThreadPoolExecutor(max_workers=_CALLS_MAX, thread_name_prefix="call"),
+        ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="call"),
         maximum_concurrent_rpcs=_CALLS_MAX,
-        interceptors=list(door.interceptors),
+        interceptors=[*door.interceptors, Calls(idle_seconds=idle_seconds)],
         options=[
             # Two agents on one port would share its connections silently.
             ("grpc.so_reuseport", 0),
@@ -236,7 +273,7 @@ def start(store: BlobStore, worker: Supervisor, *, address: str, door: Door = OP
             ("grpc.http2.max_ping_strikes", 0),
         ],
     )
-    server.add_generic_rpc_handlers((_handlers(AgentService(store, worker)),))
+    server.add_generic_rpc_handlers((_handlers(AgentService(store, worker, idle_seconds=idle_seconds)),))
     checks = health.HealthServicer()
     for name in ("", _SERVICE):
         checks.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -283,25 +320,6 @@ def _handlers(service: AgentService) -> grpc.GenericRpcHandler[Any, Any]:
     return grpc.method_handlers_generic_handler(_SERVICE, table)
 
 
-@contextlib.contextmanager
-def _statuses(context: grpc.ServicerContext) -> Iterator[None]:
-    try:
-        yield
-    except AgentError as error:
-        _abort(context, error)
-    except (grpc.RpcError, OSError) as error:
-        if not context.is_active():
-            # The caller went away; there is nobody to answer.
-            raise
-        _log.exception("call failed")
-        _abort(context, AgentError("INTERNAL", f"the agent failed: {error}"))
-
-
-def _abort(context: grpc.ServicerContext, error: AgentError) -> NoReturn:
-    context.abort(grpc.StatusCode[error.code], error.message)
-    raise AssertionError("abort raises")
-
-
 def _chunks(requests: Iterable[agent_pb2.UploadArtifactRequest]) -> Iterator[bytes]:
     for request in requests:
         if request.WhichOneof("part") != "chunk":
@@ -309,11 +327,19 @@ def _chunks(requests: Iterable[agent_pb2.UploadArtifactRequest]) -> Iterator[byt
         yield request.chunk
 
 
-def _parsed_header(data: bytes) -> agent_pb2.InvokeHeader:
+def _parsed_header(data: bytes | None) -> agent_pb2.InvokeHeader:
+    if data is None:
+        raise AgentError("DEADLINE_EXCEEDED", "no header came in time; a stream of batches starts with one")
     try:
         request = agent_pb2.InvokeRequest.FromString(data)
     except DecodeError as error:
-        raise AgentError("INVALID_ARGUMENT", f"malformed header: {error}") from error
-    if not request.header.sha256s:
+        raise AgentError("INVALID_ARGUMENT", "the header is malformed") from error
+    if not request.header.sha256s or request.batches:
         raise AgentError("INVALID_ARGUMENT", "a stream of batches starts with a header that names its artifacts")
     return request.header
+
+
+def _lease_of(context: grpc.ServicerContext) -> str:
+    """The lease that a call carries; empty where it carries none."""
+    metadata = context.invocation_metadata() or ()
+    return next((str(value) for key, value in metadata if key == LEASE_METADATA), "")

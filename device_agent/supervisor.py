@@ -1,204 +1,360 @@
-"""The agent's side of its worker: one request at a time, and a new worker where the old one died or hangs."""
+"""The agent's side of its workers: requests in turn, two on their way at once, and a new worker where one died.
+
+A request stands in one queue with everybody's. The first two are at the worker: it reads the second one's bytes while
+it works on the first. Whoever waits for an answer reads for all: answers come in the queue's order and are handed to
+their owners, so a host that does not fetch its answers holds up nobody.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
 
 from device_agent.blobs import Blob
+from device_agent.cage import Sandbox, available
 from device_agent.errors import AgentError, WorkerDiedError
-from device_agent.frames import OK, FrameSocket
+from device_agent.frames import OK
+from device_agent.process import WorkerProcess
+from device_agent.settings import CageSettings
+from device_agent.spare import Spare
 
-__all__ = ["Supervisor", "named", "request_header"]
+__all__ = ["BEAT_SECONDS", "Supervisor", "Ticket", "named", "request_header"]
 
+# Requests at the worker at once: one that runs, one whose bytes arrive meanwhile.
+_AT_WORKER = 2
 # How often a wait looks up: whether the caller still listens, whether the time is over.
 _SLICE_SECONDS = 0.5
+# A host that waits for somebody else's work hears of it this often.
+BEAT_SECONDS = 5.0
 # A caller that went away leaves its batch this long to finish before the worker is taken for hung: most do finish,
 # and a restart costs the next caller every loaded model.
 _ABANDONED_SECONDS = 10.0
-_STDERR = 2
-# How a process ends by what it runs: the loader or a kernel went wrong on the file.
-_FAULTS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
-# A killed process is gone at once, unless the kernel itself hangs.
-_REAP_SECONDS = 5.0
-# A number of threads beyond which the request is a mistake.
-_THREADS_MAX = 256
+# Artifacts that one stream may name: more than any audit has variants.
+_ARTIFACTS_MAX = 256
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One request's place in the queue.
+
+    Args:
+        header: the request, JSON.
+        payload: batches, protobuf; empty for every other operation.
+        what: the artifacts, for messages.
+        wanted: False once the caller has gone away.
+        alone: nothing else is at the worker meanwhile, and several replies come up to an empty one.
+    """
+
+    header: bytes
+    payload: bytes
+    what: str
+    wanted: Callable[[], bool]
+    alone: bool = False
+    sent: bool = False
+    replies: deque[bytes] = field(default_factory=deque)
+    error: AgentError | None = None
+    ended: bool = False
+    # When it became the first of the queue, and when its caller was first seen to be gone.
+    started: float | None = None
+    left: float | None = None
 
 
 class Supervisor:
-    """Owns the worker process. Calls are serialised: one batch runs at a time, whoever sent it, and a benchmark runs
-    alone, so that no neighbour is in its timing.
+    """Owns the worker process, and a spare one.
 
     Args:
         limit_seconds: longest that one request may run before the worker is taken for hung and replaced.
+        cage: how the workers are confined; None confines nothing.
         clock: seconds that only grow.
     """
 
-    def __init__(self, *, limit_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        limit_seconds: float,
+        cage: CageSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._limit_seconds = limit_seconds
         self._clock = clock
-        self._lock = threading.Lock()
+        self._turn = threading.Condition()
+        self._queue: deque[Ticket] = deque()
+        self._reading = False
         self._closed = False
-        self._start()
+        self._cage = cage
+        self._spare = Spare(lambda: WorkerProcess(send_seconds=limit_seconds, cage=cage))
+        self._worker = self._spare.take()
 
     @property
     def pid(self) -> int:
         """Process id of the present worker."""
-        return self._process.pid
+        return self._worker.pid
+
+    def confined(self) -> Sandbox:
+        """What confines the workers."""
+        return Sandbox() if self._cage is None else available(self._cage.memory_bytes)
 
     def call(
         self, header: bytes, payload: bytes = b"", *, what: str, wanted: Callable[[], bool] = lambda: True
     ) -> bytes:
-        """Send one request and wait for its one reply.
+        """Send one request and wait for its one reply; arguments as in `submit`.
+
+        Raises:
+            AgentError: as `wait`.
+        """
+        ticket = self.submit(header, payload, what=what, wanted=wanted)
+        while (reply := self.wait(ticket)) is None:
+            pass
+        return reply
+
+    def submit(
+        self,
+        header: bytes,
+        payload: bytes = b"",
+        *,
+        what: str,
+        wanted: Callable[[], bool] = lambda: True,
+        alone: bool = False,
+    ) -> Ticket:
+        """Put a request into the queue; `wait` for it, or `abandon` it.
 
         Args:
             header: the request, JSON.
-            payload: the batch, protobuf; empty for every other operation.
+            payload: batches, protobuf; empty for every other operation.
             what: the artifacts, for the message when the worker dies.
             wanted: False once the caller has gone away.
+            alone: nothing else is at the worker meanwhile.
 
         Raises:
-            AgentError: the worker refused; INTERNAL where it died; DEADLINE_EXCEEDED where it hung; CANCELLED.
+            AgentError: UNAVAILABLE while the agent stops.
         """
-        with self._exclusive(wanted):
-            return self._converse(header, payload, what, wanted)
-
-    def stream(self, header: bytes, *, what: str, wanted: Callable[[], bool]) -> Generator[bytes, None, None]:
-        """Send one request and yield its replies up to the empty one; nothing else runs meanwhile.
-
-        Raises:
-            AgentError: as `call`.
-        """
-        with self._exclusive(wanted):
-            complete = False
-            try:
-                reply = self._converse(header, b"", what, wanted)
-                while reply:
-                    yield reply
-                    reply = self._converse(None, b"", what, wanted)
-                complete = True
-            except AgentError:
-                complete = True
-                raise
-            finally:
-                if not complete:
-                    # The caller left in the middle: what the worker still sends belongs to nobody.
-                    self._restart()
-
-    def close(self) -> None:
-        """End the worker."""
-        self._closed = True
-        self._end()
-
-    @contextlib.contextmanager
-    def _exclusive(self, wanted: Callable[[], bool]) -> Iterator[None]:
-        while not self._lock.acquire(timeout=_SLICE_SECONDS):
-            if not wanted():
-                raise AgentError("CANCELLED", "the caller left while it waited for another one's batch")
-        try:
+        ticket = Ticket(header, payload, what, wanted, alone)
+        with self._turn:
             if self._closed:
                 raise AgentError("UNAVAILABLE", "the agent is stopping")
-            if self._process.poll() is not None:
-                self._restart()
-            yield
+            self._queue.append(ticket)
+            self._advance()
+        return ticket
+
+    def wait(self, ticket: Ticket, seconds: float = _SLICE_SECONDS) -> bytes | None:
+        """The next reply to a request; None where none came in time, and a later call goes on waiting.
+
+        Raises:
+            AgentError: the worker refused; INTERNAL where it died; DEADLINE_EXCEEDED where it hung; CANCELLED once the
+                caller has gone away.
+        """
+        until = self._clock() + seconds
+        while True:
+            with self._turn:
+                while not ticket.replies and not ticket.ended and self._reading:
+                    if self._clock() >= until:
+                        return None
+                    if not ticket.wanted() and ticket is not self._queue[0]:
+                        self._drop(ticket)
+                        raise AgentError("CANCELLED", "the caller left while it waited for another one's batch")
+                    self._turn.wait(_SLICE_SECONDS)
+                if ticket.replies:
+                    return ticket.replies.popleft()
+                if ticket.error is not None:
+                    raise ticket.error
+                if ticket.ended:
+                    raise AgentError("UNAVAILABLE", "the agent is stopping")
+                self._reading = True
+            try:
+                self._read_one()
+            finally:
+                with self._turn:
+                    self._reading = False
+                    self._turn.notify_all()
+            if not ticket.replies and not ticket.ended and self._clock() >= until:
+                return None
+
+    def stands_in_line(self, ticket: Ticket) -> bool:
+        """Whether something else still runs before this request."""
+        return ticket.started is None and not ticket.ended
+
+    def abandon(self, ticket: Ticket) -> None:
+        """Nobody waits for this request any more; where it is at the worker, its answer will be thrown away."""
+        with self._turn:
+            ticket.wanted = lambda: False
+            if not ticket.ended:
+                self._drop(ticket)
+
+    def stream(self, header: bytes, *, what: str, wanted: Callable[[], bool]) -> Generator[bytes | None, None, None]:
+        """Send one request and yield its replies up to the empty one; nothing else runs meanwhile.
+
+        None is yielded now and then while something else still runs before this request.
+
+        Raises:
+            AgentError: as `wait`.
+        """
+        ticket = self.submit(header, what=what, wanted=wanted, alone=True)
+        try:
+            while (reply := self.wait(ticket, BEAT_SECONDS)) != b"":
+                if reply is not None or self.stands_in_line(ticket):
+                    yield reply
         finally:
-            self._lock.release()
+            if not ticket.ended:
+                with self._turn:
+                    if ticket.sent:
+                        # The caller left in the middle: what the worker still sends belongs to nobody.
+                        self._finish(ticket, AgentError("CANCELLED", f"the caller left during {what}"))
+                        self._replace()
+                    else:
+                        self._drop(ticket)
 
-    def _converse(self, header: bytes | None, payload: bytes, what: str, wanted: Callable[[], bool]) -> bytes:
-        on_silence = self._patience(what, wanted)
+    def expect(self, blobs: Sequence[Blob]) -> None:
+        """The runtimes of these artifacts are in use: a spare worker will have their libraries."""
+        for blob in blobs:
+            self._spare.expect(blob.runtime)
+
+    def refresh(self, runtimes: Sequence[str]) -> None:
+        """Replace the worker, once it is idle, by one that has loaded nothing but these runtimes' libraries."""
+        header = json.dumps({"operation": "prepare", "runtimes": list(runtimes)}).encode()
+        what = "the runtimes' libraries"
+        turn = self.submit(header, what=what, alone=True)
+        while self.wait(turn) is None:
+            pass
+        with self._turn:
+            self._replace()
+        self.call(header, what=what)
+
+    def close(self) -> None:
+        """End the workers; whoever waits is told."""
+        with self._turn:
+            self._closed = True
+            for ticket in list(self._queue):
+                self._finish(ticket, AgentError("UNAVAILABLE", "the agent is stopping"))
+            self._worker.end()
+        self._spare.close()
+
+    # -- under the lock ----------------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Send what may be at the worker now."""
+        if self._queue and not self._queue[0].sent and not self._worker.runs():
+            self._replace()
+            return
+        for position, ticket in enumerate(list(self._queue)[:_AT_WORKER]):
+            if position and (ticket.alone or self._queue[0].alone):
+                return
+            if position == 0 and ticket.started is None:
+                ticket.started = self._clock()
+            if not ticket.sent:
+                ticket.sent = True
+                try:
+                    self._worker.frames.send(ticket.header, ticket.payload)
+                except TimeoutError:
+                    head = self._queue[0]
+                    message = f"{head.what}: the worker took no input for {self._limit_seconds:g} s"
+                    self._fail(AgentError("DEADLINE_EXCEEDED", f"{message}; it has been restarted"))
+                    return
+                except OSError:
+                    self._died()
+                    return
+
+    def _finish(self, ticket: Ticket, error: AgentError | None = None) -> None:
+        ticket.ended, ticket.error, ticket.payload = True, error, b""
+        if ticket in self._queue:
+            self._queue.remove(ticket)
+        self._turn.notify_all()
+
+    def _drop(self, ticket: Ticket) -> None:
+        """Take a request out of the queue that is not at the worker; what is there stays until it is answered."""
+        if not ticket.sent:
+            self._finish(ticket, AgentError("CANCELLED", "the caller left"))
+            self._advance()
+
+    def _fail(self, error: AgentError) -> None:
+        """The first request ends with this error, the others go to a new worker."""
+        if self._queue:
+            self._finish(self._queue[0], error)
+        self._replace()
+
+    def _died(self) -> None:
+        how, crashed = self._worker.death()
+        what = self._queue[0].what if self._queue else "nothing"
+        self._fail(
+            WorkerDiedError(f"the worker died ({how}) while running {what}; it has been restarted", crashed=crashed)
+        )
+
+    def _replace(self) -> None:
+        self._worker.end()
+        if self._closed:
+            return
+        self._worker = self._spare.take()
+        for ticket in self._queue:
+            ticket.sent, ticket.started = False, None
+        self._advance()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def _read_one(self) -> None:
+        """Read for a slice of time, and hand a reply to the first of the queue."""
+        worker = self._worker
         try:
-            if header is not None:
-                self._frames.send(header, payload)
-            reply, data = self._frames.receive(on_silence)
-        except AgentError:
-            self._restart()
-            raise
-        except TimeoutError as error:
-            self._restart()
-            message = f"{what}: the worker took no input for {self._limit_seconds:g} s; it has been restarted"
-            raise AgentError("DEADLINE_EXCEEDED", message) from error
-        except (OSError, EOFError) as error:
-            how, crashed = self._death_of_worker()
-            self._restart()
-            message = f"the worker died ({how}) while running {what}; it has been restarted"
-            raise WorkerDiedError(message, crashed=crashed) from error
-        if reply == OK:
-            return data
-        refusal = json.loads(reply)
-        raise AgentError(refusal["error"], refusal["message"])
+            frame = worker.frames.receive(_SLICE_SECONDS)
+        except (OSError, EOFError):
+            with self._turn:
+                if worker is self._worker and not self._closed:
+                    self._died()
+            return
+        with self._turn:
+            if worker is not self._worker:
+                return
+            if frame is not None and worker.unread:
+                worker.unread -= 1
+                return
+            if not self._queue:
+                return
+            if frame is None:
+                self._look_after(self._queue[0])
+                return
+            head = self._queue[0]
+            reply, data = frame
+            if reply != OK:
+                refusal = json.loads(reply)
+                self._finish(head, AgentError(refusal["error"], refusal["message"]))
+            else:
+                head.replies.append(bytes(data))
+                if not (head.alone and data):
+                    self._finish(head)
+            self._advance()
 
-    def _patience(self, what: str, wanted: Callable[[], bool]) -> Callable[[], None]:
-        started = self._clock()
-        left: list[float] = []
-
-        def on_silence() -> None:
-            now = self._clock()
-            if not wanted() and not left:
-                left.append(now)
-            if left and now - left[0] > _ABANDONED_SECONDS:
-                raise AgentError("CANCELLED", f"the caller left while {what} was running")
-            if now - started > self._limit_seconds:
-                message = f"{what} did not answer within {self._limit_seconds:g} s; the worker has been restarted"
-                raise AgentError("DEADLINE_EXCEEDED", message)
-
-        return on_silence
-
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            # -P: a folder of the caller's that happens to be called device_agent is not imported.
-            # The runtimes print at will; their lines go to the agent's own standard error, never into its output.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "device_agent.worker", str(theirs.fileno()), str(os.getpid())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=_STDERR,
-            )
-        ours.settimeout(_SLICE_SECONDS)
-        self._frames = FrameSocket(ours, send_seconds=self._limit_seconds)
-
-    def _restart(self) -> None:
-        self._end()
-        if not self._closed:
-            self._start()
-
-    def _end(self) -> None:
-        self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_REAP_SECONDS)
-        # After the kill: a thread that still reads gets its end of file, not another one's descriptor.
-        self._frames.close()
-
-    def _death_of_worker(self) -> tuple[str, bool]:
-        """How the worker's process ended, and whether by a fault of what it ran."""
-        try:
-            code = self._process.wait(_REAP_SECONDS)
-        except subprocess.TimeoutExpired:
-            return "it closed its socket", False
-        if code >= 0:
-            return f"exit status {code}", False
-        number = signal.Signals(-code)
-        # A killed process is most often one that outgrew the memory.
-        name = f"{number.name}, perhaps out of memory" if number is signal.SIGKILL else number.name
-        return name, number in _FAULTS
+    def _look_after(self, head: Ticket) -> None:
+        """End the first request where it runs for too long, or for nobody."""
+        now = self._clock()
+        started = head.started if head.started is not None else now
+        if not head.wanted() and head.left is None:
+            head.left = now
+        if head.left is not None and now - head.left > _ABANDONED_SECONDS:
+            self._fail(AgentError("CANCELLED", f"the caller left while {head.what} was running"))
+        elif now - started > self._limit_seconds:
+            message = f"{head.what} did not answer within {self._limit_seconds:g} s; the worker has been restarted"
+            self._fail(AgentError("DEADLINE_EXCEEDED", message))
 
 
 def request_header(operation: str, blobs: Sequence[Blob], *, threads: int = 0, **options: int) -> bytes:
     """A request to the worker about these artifacts.
 
     Raises:
-        AgentError: INVALID_ARGUMENT for more threads than any device has.
+        AgentError: INVALID_ARGUMENT for more threads than the device has cores, for too many artifacts, and for one
+            that is named twice.
     """
-    if threads > _THREADS_MAX:
-        raise AgentError("INVALID_ARGUMENT", f"{threads} threads are more than any device has")
+    cores = os.cpu_count() or 1
+    if threads > cores:
+        raise AgentError(
+            "INVALID_ARGUMENT", f"{threads} threads: this device has {cores} cores; ask for at most as many"
+        )
+    if len(blobs) > _ARTIFACTS_MAX:
+        raise AgentError("INVALID_ARGUMENT", f"{len(blobs)} artifacts: one stream names at most {_ARTIFACTS_MAX}")
+    if len({blob.sha256 for blob in blobs}) < len(blobs):
+        raise AgentError("INVALID_ARGUMENT", "an artifact is named twice; name each once")
     artifacts = [{"sha256": b.sha256, "runtime": b.runtime, "path": str(b.path)} for b in blobs]
     return json.dumps({"operation": operation, "artifacts": artifacts, "threads": threads or 1, **options}).encode()
 

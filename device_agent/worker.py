@@ -1,38 +1,46 @@
 """The child process that owns the interpreters: a model that crashes kills this process, not the agent.
 
-Started by the supervisor as ``python -m device_agent.worker FD``. A request's header is JSON, its payload is a protobuf
-message; so is the reply. The worker holds no state that the next worker would miss: every request names its artifacts
-with their paths, and what is not loaded is loaded.
+Started by the agent as ``python -m device_agent.worker SETTINGS``; it is caged before it sees a model. A request's
+header is JSON, its payload is a protobuf message; so is the reply. The worker holds no state that the next worker would
+miss: every request names its artifacts with their paths, and what is not loaded is loaded.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
+import queue
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
-from device_agent import timing
+from device_agent import cage, timing
 from device_agent.descriptions import describe
 from device_agent.errors import AgentError
 from device_agent.frames import OK, FrameSocket
-from device_agent.runtimes import Model, arrange, library
+from device_agent.loaded import LoadedModels, Named
+from device_agent.runtimes import arrange, library
+from device_agent.settings import CageSettings, WorkerSettings
 from protos.edgeleak.v1 import agent_pb2
-from protos.tensors import fill_tensor, from_tensor
+from protos.pages import keep_pages
+from protos.tensors import fill_tensor
+from protos.wire import WireBatch, read_batches
 
 __all__ = ["Worker", "main"]
 
 # linux/prctl.h: the kernel signals this process when its parent dies, even while a kernel call hangs.
 _PR_SET_PDEATHSIG = 1
-# Artifacts and threads of one request, parsed once: a stream sends the same header with every batch.
-_Named = list[tuple[str, Model]]
+# A frame waits while one is worked on: its bytes arrive during the kernel's time, not after it.
+_WAITING_MAX = 1
+# Models may take this share of the worker's memory; the rest is for batches and kernels.
+_MODELS_SHARE = 2
+# Where the worker's memory has no limit.
+_MODELS_BYTES = 2 * 1024**3
 
 
 class Worker:
@@ -40,13 +48,14 @@ class Worker:
 
     Args:
         frames: the connection to the agent.
+        memory_bytes: limit on this process's memory, 0 where there is none.
     """
 
-    def __init__(self, frames: FrameSocket) -> None:
+    def __init__(self, frames: FrameSocket, *, memory_bytes: int = 0) -> None:
         self._frames = frames
-        self._models: dict[tuple[str, int], tuple[str, Model]] = {}
-        self._by_header: dict[bytes, _Named] = {}
-        self._operations: dict[str, Callable[[dict[str, Any]], None]] = {
+        self._models = LoadedModels(max_bytes=memory_bytes // _MODELS_SHARE or _MODELS_BYTES)
+        self._operations: dict[str, Callable[[dict[str, Any]], bytes]] = {
+            "prepare": self._prepare,
             "load": self._load,
             "unload": self._unload,
             "describe": self._describe,
@@ -55,101 +64,80 @@ class Worker:
 
     def serve(self) -> None:
         """Answer until end of file."""
-        while True:
-            try:
-                header, payload = self._frames.receive()
-            except EOFError:
-                return
-            self._answer(header, payload)
+        waiting: queue.Queue[tuple[bytes, bytearray] | None] = queue.Queue(_WAITING_MAX)
+        threading.Thread(target=self._receive, args=(waiting,), name="frames", daemon=True).start()
+        while (frame := waiting.get()) is not None:
+            self._answer(*frame)
 
-    def _answer(self, header: bytes, payload: bytes) -> None:
+    def _receive(self, waiting: queue.Queue[tuple[bytes, bytearray] | None]) -> None:
         try:
-            if payload:
-                self._frames.send(OK, self._run(header, payload))
-            else:
-                request = json.loads(header)
-                self._operations[request["operation"]](request)
+            while True:
+                waiting.put(self._frames.receive())
+        except (EOFError, OSError):
+            # The agent went away, perhaps in the middle of a frame: nobody waits for an answer.
+            waiting.put(None)
+
+    def _answer(self, header: bytes, payload: bytearray) -> None:
+        try:
+            reply = self._run(header, payload) if payload else self._operate(header)
         except AgentError as error:
             self._refuse(error.code, error.message)
         except MemoryError:
-            self._refuse("RESOURCE_EXHAUSTED", "the device ran out of memory; use a smaller batch")
-        except OSError:
-            raise
+            self._refuse(
+                "RESOURCE_EXHAUSTED", "the model and the batch outgrow the device's memory; use a smaller batch"
+            )
         except Exception as error:  # the runtimes raise what they like; the agent and the next call must survive it
             self._refuse("INTERNAL", f"the runtime failed: {type(error).__name__}: {' '.join(str(error).split())}")
+        else:
+            self._frames.send(OK, reply)
 
     def _refuse(self, code: str, message: str) -> None:
         self._frames.send(json.dumps({"error": code, "message": message}).encode())
 
-    def _run(self, header: bytes, payload: bytes) -> bytes:
-        named = self._by_header.get(header)
-        if named is None:
-            named = self._by_header[header] = self._require(json.loads(header))
+    def _operate(self, header: bytes) -> bytes:
+        request = json.loads(header)
+        return self._operations[request["operation"]](request)
+
+    def _run(self, header: bytes, payload: bytearray) -> bytes:
+        named = self._models.named(header, lambda: json.loads(header))
         try:
-            request = agent_pb2.InvokeRequest.FromString(payload)
-        except DecodeError as error:
+            batches = read_batches(payload)
+        except ValueError as error:
             raise AgentError("INVALID_ARGUMENT", f"malformed batch: {error}") from error
-        if request.HasField("header") or not request.batches:
-            raise AgentError("INVALID_ARGUMENT", "after the header come batches")
         response = agent_pb2.InvokeResponse()
-        for batch in request.batches:
+        for batch in batches:
             _answer_batch(batch, named, response.batches.add(number=batch.number))
         return response.SerializeToString()
 
-    def _load(self, request: dict[str, Any]) -> None:
-        self._require(request)
-        self._frames.send(OK)
+    def _prepare(self, request: dict[str, Any]) -> bytes:
+        """Import libraries now, so that nobody waits for them later; one that is missing is the first load's error."""
+        for runtime in request["runtimes"]:
+            with contextlib.suppress(AgentError):
+                library(runtime).prepare()
+        return b""
 
-    def _unload(self, request: dict[str, Any]) -> None:
-        self._by_header.clear()
-        for key in [key for key in self._models if key[0] == request["sha256"]]:
-            del self._models[key]
-        self._frames.send(OK)
+    def _load(self, request: dict[str, Any]) -> bytes:
+        self._models.require(request)
+        return b""
 
-    def _describe(self, request: dict[str, Any]) -> None:
-        ((_, model),) = self._require(request)
-        self._frames.send(OK, describe(model).SerializeToString())
+    def _unload(self, request: dict[str, Any]) -> bytes:
+        self._models.drop([artifact["sha256"] for artifact in request["artifacts"]])
+        return b""
 
-    def _benchmark(self, request: dict[str, Any]) -> None:
+    def _describe(self, request: dict[str, Any]) -> bytes:
+        ((_, model),) = self._models.require(request)
+        return describe(model).SerializeToString()
+
+    def _benchmark(self, request: dict[str, Any]) -> bytes:
         """Time one model; every group of samples is one reply, an empty one is the last."""
-        timing.benchmark(request, lambda: self._require(request)[0][1], lambda data: self._frames.send(OK, data))
-        self._frames.send(OK)
-
-    def _require(self, request: dict[str, Any]) -> _Named:
-        threads = request["threads"]
-        return [
-            (a["sha256"], self._model(a["sha256"], a["runtime"], Path(a["path"]), threads))
-            for a in request["artifacts"]
-        ]
-
-    def _model(self, sha256: str, runtime: str, path: Path, threads: int) -> Model:
-        loaded = self._models.get((sha256, threads))
-        if loaded is not None:
-            return loaded[1]
-        loader = library(runtime)
-        if loader.SHARES_THREADS:
-            self._drop(lambda key, name: name == runtime and key[1] != threads)
-        try:
-            model = loader.load(path, threads=threads)
-        except AgentError as error:
-            raise AgentError(error.code, f"artifact {sha256[:12]}: {error.message}") from error
-        self._models[sha256, threads] = (runtime, model)
-        return model
-
-    def _drop(self, wanted: Callable[[tuple[str, int], str], bool]) -> None:
-        for key in [key for key, (name, _) in self._models.items() if wanted(key, name)]:
-            del self._models[key]
-            self._by_header.clear()
+        timing.benchmark(request, lambda: self._models.require(request)[0][1], lambda data: self._frames.send(OK, data))
+        return b""
 
 
-def _answer_batch(batch: agent_pb2.Batch, named: _Named, into: agent_pb2.BatchAnswer) -> None:
-    try:
-        tensors = [(tensor.name, from_tensor(tensor)) for tensor in batch.inputs]
-    except ValueError as error:
-        raise AgentError("INVALID_ARGUMENT", f"batch {batch.number} is malformed: {error}") from error
+def _answer_batch(batch: WireBatch, named: Named, into: agent_pb2.BatchAnswer) -> None:
     for sha256, model in named:
         try:
-            outputs, kernel_ns = model.run(arrange(model.inputs, tensors))
+            outputs, kernel_ns = model.run(arrange(model.inputs, batch.tensors))
             answer = into.answers.add(sha256=sha256, kernel_time_ns=kernel_ns)
             for output in outputs:
                 fill_tensor(answer.outputs.add(), "", output)
@@ -168,17 +156,33 @@ def _die_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """Serve the socket whose descriptor is the first argument; the second is the agent's process id."""
-    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
-    _die_with_parent(parent)
+    """Serve the agent that started this process, as `WorkerSettings`, the one argument, say."""
+    keep_pages()
+    settings = WorkerSettings.from_argument(sys.argv[1])
+    _die_with_parent(settings.parent)
     # Ctrl-C reaches the whole process group; the agent decides when its worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with socket.socket(fileno=descriptor) as sock:
+    with socket.socket(fileno=settings.descriptor) as sock:
+        frames = FrameSocket(sock)  # sets the socket's buffers, which nothing may do inside
+        memory_bytes = 0
+        if settings.cage is not None:
+            _confine(settings.cage)
+            memory_bytes = settings.cage.memory_bytes
         try:
-            Worker(FrameSocket(sock)).serve()
+            Worker(frames, memory_bytes=memory_bytes).serve()
         except OSError:
             # The agent went away in the middle of a frame: nobody waits for an answer.
             return
+
+
+def _confine(settings: CageSettings) -> None:
+    """Enter the cage, or end: a kernel that has what confines and refuses it is not to be trusted with a model."""
+    try:
+        sandbox = cage.enter(settings)
+    except OSError as error:
+        sys.exit(f"edgeleak-agent: the process that runs models cannot be confined: {error}")
+    if settings.require and sandbox.unconfined:
+        sys.exit(f"edgeleak-agent: the process that runs models is not confined: {'; '.join(sandbox.unconfined)}")
 
 
 if __name__ == "__main__":

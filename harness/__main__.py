@@ -21,6 +21,10 @@ INTERRUPTED = 3
 def main() -> NoReturn:
     """Load the command line and run it."""
     end_while_loading()
+    from protos.pages import keep_pages
+
+    # Batches for a device come and go.
+    keep_pages()
     from harness import cli
 
     cli.main()

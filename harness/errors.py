@@ -12,6 +12,7 @@
         PairingError             exit 4   a device's pairing: missing, expired, damaged, there already
       DeviceError                exit 3   the device or its agent
         DeviceUnavailableError   exit 3   nothing answers there, or the agent does not start
+        DeviceBusyError          exit 3   somebody else holds it for timing
         DeviceLostError          exit 3   it answered before and stopped answering
         ProtocolError            exit 3   the agent speaks another protocol version, or breaks the contract
         DeviceOutputError        exit 3   the model's answer is not finite, or has the wrong shape
@@ -28,6 +29,7 @@ __all__ = [
     "ArtifactError",
     "ConfigError",
     "DependencyError",
+    "DeviceBusyError",
     "DeviceError",
     "DeviceLostError",
     "DeviceOutputError",
@@ -107,6 +109,10 @@ class DeviceError(EdgeleakError):
 
 class DeviceUnavailableError(DeviceError):
     """Nothing answers at the device's address, or the agent does not start."""
+
+
+class DeviceBusyError(DeviceError):
+    """Somebody else holds the device for timing; the message says who, and for how long."""
 
 
 class DeviceLostError(DeviceError):

@@ -138,18 +138,24 @@ def _private_content(path: Path) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise PairingFileError(f"{path} cannot be read: {error.strerror}") from error
-    with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise PairingFileError(f"{path} is no file")
-        if status.st_uid != os.geteuid():
-            raise PairingFileError(f"{path} belongs to another user: run chown {_user()} {path}")
-        if status.st_mode & 0o077:
-            raise PairingFileError(f"{path} is open to other users: run chmod 600 {path}")
-        content = stream.read(_FILE_BYTES_MAX + 1)
+    try:
+        _require_private(path, os.fstat(handle))
+        # One more than allowed: a file that grew is noticed.
+        content = os.read(handle, _FILE_BYTES_MAX + 1)
+    finally:
+        os.close(handle)
     if len(content) > _FILE_BYTES_MAX:
         raise PairingFileError(f"{path} is no pairing: it is larger than {_FILE_BYTES_MAX} bytes")
     return content
+
+
+def _require_private(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise PairingFileError(f"{path} is no file")
+    if status.st_uid != os.geteuid():
+        raise PairingFileError(f"{path} belongs to another user: run chown {_user()} {path}")
+    if status.st_mode & 0o077:
+        raise PairingFileError(f"{path} is open to other users: run chmod 600 {path}")
 
 
 def _user() -> str:

@@ -46,26 +46,39 @@ class AttackConfig(Section):
 
 
 class BenchConfig(Section):
-    """How latency is measured on the device."""
+    """How latency is measured on the device.
 
-    batch_size: Count = 1
-    warmup: Annotated[int, Field(ge=0)] = 10
-    runs: Count = 100
-    threads: Count = 1
-    cooldown_s: Annotated[float, Field(ge=0)] = 0.0
+    Each file is run at least `runs` times that take at least `duration_s` seconds, split over `rounds`; in each round
+    every file has its turn, in another order, so that heat and neighbours meet all alike. Before each turn the device
+    rests for `cooldown_s`; then come at least `warmup` runs, for at least `warmup_s`, that are not counted. With `cold`
+    each file is also loaded in a fresh process, and its load, first inference and peak memory are reported.
+    """
+
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 1
+    warmup: Annotated[int, Field(ge=0, le=1_000_000)] = 5
+    warmup_s: Annotated[float, Field(ge=0, le=3600)] = 0.01
+    runs: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    duration_s: Annotated[float, Field(ge=0, le=3600)] = 0.2
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 8
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    cooldown_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    cold: bool = False
 
 
 class TimeoutsConfig(Section):
     """How long to wait for a device, in seconds; what is not given has the defaults of `harness.devices.Timeouts`.
 
     `connect` is until its first answer, `upload` for one file besides a second a MiB, `invoke` for one stream of
-    batches or one benchmark, `idle` between two answers.
+    batches or one benchmark, `idle` between two answers, `reconnect` for a connection that broke, `busy` for
+    a device that somebody else holds for timing.
     """
 
     connect: Seconds | None = None
     upload: Seconds | None = None
     invoke: Seconds | None = None
     idle: Seconds | None = None
+    reconnect: Seconds | None = None
+    busy: Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)] | None = None
 
     def given(self) -> dict[str, float]:
         """The keys that the file has."""

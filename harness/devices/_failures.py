@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 
+from harness.devices._text import plain
 from harness.devices.transports import Connection
 from harness.errors import (
+    DeviceBusyError,
     DeviceError,
     DeviceLostError,
     DeviceUnavailableError,
@@ -15,16 +18,28 @@ from harness.errors import (
     InputError,
     ProtocolError,
 )
+from protos import BUSY_METADATA
 
-__all__ = ["Failures", "code_of"]
+__all__ = ["Failures", "busy_seconds", "code_of", "details_of"]
 
 _HINTS = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: "free room on the device, or use smaller batches",
     grpc.StatusCode.NOT_FOUND: "the agent was restarted; rerun the same command",
     grpc.StatusCode.INTERNAL: "rerun the same command; if one artifact does it again, that file crashes its runtime",
 }
+# Nanoseconds of a year have fewer digits.
+_DIGITS_MAX = 18
 # Something answers, but not the service that this contract names.
 _FOREIGN = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNKNOWN)
+
+
+def busy_seconds(error: grpc.RpcError) -> float | None:
+    """How long somebody else holds the device yet; None where the call failed for another reason."""
+    if code_of(error) is not grpc.StatusCode.ABORTED:
+        return None
+    trailing: Any = error.trailing_metadata() or ()
+    value = next((str(value) for key, value in trailing if key == BUSY_METADATA), "")
+    return int(value) / 1e9 if value.isdigit() and len(value) < _DIGITS_MAX else None
 
 
 def code_of(error: grpc.RpcError) -> grpc.StatusCode:
@@ -71,7 +86,10 @@ class Failures:
         """
         if not self.connection.alive():
             return self.lost(f"the agent's process ended during {doing}")
-        code, details = code_of(error), _details(error)
+        code, details = code_of(error), details_of(error)
+        if busy_seconds(error) is not None:
+            hint = "wait for it: busy = 600 under [device.timeouts] waits up to 600 s"
+            return DeviceBusyError(f"{doing}: {details}", device=self.device, hint=hint)
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             return self.lost(f"the agent stopped answering during {doing}")
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -92,7 +110,7 @@ class Failures:
         if verdict is not None:
             return self.lost(f"{verdict} during {doing}")
         if code_of(error) is grpc.StatusCode.INVALID_ARGUMENT:
-            return InputError(f"{self.device}: {error.details()}")
+            return InputError(f"{self.device}: {details_of(error)}")
         return self.of_call(error, doing)
 
     def lost(self, message: str) -> DeviceLostError:
@@ -104,6 +122,7 @@ class Failures:
         return DeviceUnavailableError(message, device=self.device, hint=self.connection.start_hint)
 
 
-def _details(error: grpc.RpcError) -> str:
+def details_of(error: grpc.RpcError) -> str:
+    """What the agent said, fit for a terminal and a page: it is not trusted."""
     details = error.details()
-    return " ".join(details.split()) if details else code_of(error).name
+    return plain(details) if details else code_of(error).name

@@ -1,8 +1,9 @@
-"""Batches as the contract carries them."""
+"""Batches as the contract carries them: packed once, several small ones to a message."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,35 +11,56 @@ from harness.errors import InputError
 from harness.types import Artifact, Records
 from protos import MAX_MESSAGE_BYTES
 from protos.edgeleak.v1 import agent_pb2
-from protos.tensors import fill_tensor
+from protos.wire import Piece, join_batches, pack_batch
 
-__all__ = ["batch_request", "header_request"]
+__all__ = ["PackedBatch", "header_message", "message", "packed"]
 
 
-def header_request(artifacts: Sequence[Artifact], *, threads: int) -> agent_pb2.InvokeRequest:
+@dataclass(frozen=True)
+class PackedBatch:
+    """One numbered batch, ready to go; its pieces are views of the records' arrays.
+
+    Args:
+        number: its own.
+        records: how many it holds.
+        pieces: of its bytes.
+        size: of all pieces, bytes.
+    """
+
+    number: int
+    records: int
+    pieces: Sequence[Piece]
+    size: int
+
+
+def header_message(artifacts: Sequence[Artifact], *, threads: int) -> bytes:
     """What opens a stream of batches to these artifacts."""
     # Two variants may be one file: the device is asked once, and the answer is given to both.
     digests = list(dict.fromkeys(artifact.sha256 for artifact in artifacts))
-    return agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=digests, threads=threads))
+    header = agent_pb2.InvokeHeader(sha256s=digests, threads=threads)
+    return agent_pb2.InvokeRequest(header=header).SerializeToString()
 
 
-def batch_request(number: int, records: Records, artifacts: Sequence[Artifact]) -> agent_pb2.InvokeRequest:
+def packed(number: int, records: Records, artifacts: Sequence[Artifact]) -> PackedBatch:
     """One numbered batch.
 
     Raises:
         InputError: an array has a type that the contract does not carry, or the batch is too large for a message.
     """
-    request = agent_pb2.InvokeRequest()
-    batch = request.batches.add(number=number)
-    for name in _input_order(records, artifacts):
-        try:
-            fill_tensor(batch.inputs.add(), name, np.asarray(records.inputs[name]))
-        except ValueError as error:
-            raise InputError(f"records: {error}") from error
-    if request.ByteSize() > MAX_MESSAGE_BYTES:
-        message = f"batch {number} takes {request.ByteSize()} bytes, more than a message's {MAX_MESSAGE_BYTES}"
-        raise InputError(message, hint="use a smaller batch size")
-    return request
+    tensors = [(name, np.asarray(records.inputs[name])) for name in _input_order(records, artifacts)]
+    try:
+        pieces, size = pack_batch(number, tensors)
+    except ValueError as error:
+        raise InputError(f"records: {error}") from error
+    if size > MAX_MESSAGE_BYTES:
+        why = f"batch {number} takes {size} bytes, more than a message's {MAX_MESSAGE_BYTES}"
+        raise InputError(why, hint="use a smaller batch size")
+    return PackedBatch(number, len(records), pieces, size)
+
+
+def message(batches: Sequence[PackedBatch]) -> bytes:
+    """One message of several batches."""
+    return join_batches([batch.pieces for batch in batches])
 
 
 def _input_order(records: Records, artifacts: Sequence[Artifact]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -43,6 +44,9 @@ class Timeouts:
             prediction.
         idle: between two answers, or two groups of samples. A batch of 64 small images took 23 s in an emulator, and
             one batch feeds several artifacts.
+        reconnect: for a connection that broke to be there again; what was not answered is then asked again. A stopped
+            agent is noticed within eight seconds, to which these are added.
+        busy: for a device that somebody else holds for timing; 0 does not wait.
 
     Raises:
         UsageError: a number of seconds is not finite, or not above 0.
@@ -52,9 +56,13 @@ class Timeouts:
     upload: float = 60.0
     invoke: float = 86_400.0
     idle: float = 120.0
+    reconnect: float = 5.0
+    busy: float = 0.0
 
     def __post_init__(self) -> None:
         for name, seconds in asdict(self).items():
+            if name == "busy" and seconds == 0:
+                continue
             if not 0 < seconds < math.inf:
                 raise UsageError(f"timeout {name} is {seconds} seconds", hint="give a finite number above 0")
 
@@ -327,6 +335,21 @@ class Device(Protocol):
             InputError: the device refuses the numbers: more threads than it has cores, or too large a batch.
             DeviceLostError: the device stopped answering.
             ProtocolError: the agent sends other runs than were asked for.
+        """
+        ...
+
+    def lease(self, *, seconds: float = 60.0, holder: str | None = None) -> AbstractContextManager[None]:
+        """Hold the device, so that nobody else's work is in a timing; leaving the block gives it back.
+
+        The lease prolongs itself while the block runs. Uploads and streams of this device object go on under it; new
+        calls of others are refused, and their streams pause.
+
+        Args:
+            seconds: how long it lasts where this process dies.
+            holder: who, as others read it; None names user, host and process.
+
+        Raises:
+            DeviceBusyError: somebody else holds it, and did not give it back within the time-out ``busy``.
         """
         ...
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import grpc
 
-from harness.devices._failures import Failures, code_of
+from harness.devices._failures import Failures, busy_seconds, code_of, details_of
+from harness.devices._patience import Patience
 from harness.errors import ArtifactError, EdgeleakError
 from harness.types import Artifact
 from protos import CHUNK_BYTES
@@ -22,6 +23,8 @@ _EXPORT_HINT = "export it again with: edgeleak export"
 _MIN_BYTES_PER_SECOND = 1024 * 1024
 # What the agent held was damaged, or someone else's upload moved on: one more try, from what it now holds.
 _ONCE_MORE = (grpc.StatusCode.DATA_LOSS, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ABORTED)
+
+Metadata = tuple[tuple[str, str], ...]
 
 
 def verify_file(artifact: Artifact) -> None:
@@ -48,36 +51,50 @@ def verify_file(artifact: Artifact) -> None:
         )
 
 
-def upload(stub: agent_pb2_grpc.AgentServiceStub, artifact: Artifact, *, failures: Failures, seconds: float) -> bool:
+def upload(
+    stub: agent_pb2_grpc.AgentServiceStub,
+    artifact: Artifact,
+    *,
+    failures: Failures,
+    patience: Patience,
+    seconds: float,
+    metadata: Metadata = (),
+) -> bool:
     """Send what the agent lacks of a verified file; False where it held all of it.
 
     Args:
         stub: the agent.
         artifact: the file.
         failures: the device's errors.
+        patience: an upload that broke goes on from what the agent then holds.
         seconds: besides those that the size takes.
+        metadata: of each call.
 
     Raises:
         ArtifactError: the agent's runtime refuses the file.
         DeviceError: no room, no such runtime, or the device was lost.
     """
     try:
-        return _upload_once(stub, artifact, seconds=seconds)
+        return patience.call(lambda: _upload_once(stub, artifact, seconds=seconds, metadata=metadata))
     except grpc.RpcError as error:
-        if code_of(error) not in _ONCE_MORE:
+        if code_of(error) not in _ONCE_MORE or busy_seconds(error) is not None:
             raise _failure(error, artifact, failures) from error
     try:
-        return _upload_once(stub, artifact, seconds=seconds)
+        return patience.call(lambda: _upload_once(stub, artifact, seconds=seconds, metadata=metadata))
     except grpc.RpcError as error:
         raise _failure(error, artifact, failures) from error
 
 
-def _upload_once(stub: agent_pb2_grpc.AgentServiceStub, artifact: Artifact, *, seconds: float) -> bool:
-    held = stub.QueryArtifact(agent_pb2.QueryArtifactRequest(sha256=artifact.sha256), timeout=seconds)
+def _upload_once(
+    stub: agent_pb2_grpc.AgentServiceStub, artifact: Artifact, *, seconds: float, metadata: Metadata
+) -> bool:
+    request = agent_pb2.QueryArtifactRequest(sha256=artifact.sha256)
+    held = stub.QueryArtifact(request, timeout=seconds, metadata=metadata)
     if held.complete:
         return False
     limit = seconds + artifact.size_bytes / _MIN_BYTES_PER_SECOND
-    stub.UploadArtifact(_requests(artifact, artifact.path, int(held.held_bytes)), timeout=limit)
+    requests = _requests(artifact, artifact.path, int(held.held_bytes))
+    stub.UploadArtifact(requests, timeout=limit, metadata=metadata)
     return True
 
 
@@ -98,5 +115,5 @@ def _requests(artifact: Artifact, path: Path, offset: int) -> Iterator[agent_pb2
 
 def _failure(error: grpc.RpcError, artifact: Artifact, failures: Failures) -> EdgeleakError:
     if code_of(error) is grpc.StatusCode.INVALID_ARGUMENT:
-        return ArtifactError(f"{artifact.path}: {failures.device} refuses it: {error.details()}", hint=_EXPORT_HINT)
+        return ArtifactError(f"{artifact.path}: {failures.device} refuses it: {details_of(error)}", hint=_EXPORT_HINT)
     return failures.of_call(error, f"upload of {artifact.key}")

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 import grpc
 
-from harness.devices._answers import checked_answer
 from harness.devices._descriptions import device_info, signature
 from harness.devices._failures import Failures, code_of
-from harness.devices._requests import batch_request, header_request
-from harness.devices._stream import Sender, Watch
+from harness.devices._invocation import Invocation
+from harness.devices._lease import HeldLease, default_holder
+from harness.devices._patience import Patience
+from harness.devices._stream import Watch
 from harness.devices._timings import Timings
 from harness.devices._types import BatchAnswer, BenchmarkResult, DeviceInfo, Signature, Timeouts
 from harness.devices._upload import upload, verify_file
 from harness.devices.transports import Connection
 from harness.errors import ArtifactError, DeviceError, ProtocolError
 from harness.types import Artifact, Records
-from protos import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
+from protos import LEASE_METADATA, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
 from protos.runtimes import RUNTIMES, names
 
 __all__ = ["AgentClient"]
 
-# Batches on their way at once: one being built here, one on the wire, one waiting at the agent, one in the kernel.
-_WINDOW = 4
 # A ping when nothing comes, and how long its echo may take. An agent with a slow model echoes; a hung one does not, nor
 # one behind a pulled cable.
-_PING_MS = 10_000
-_PING_TIMEOUT_MS = 10_000
+_PING_MS = 4_000
+_PING_TIMEOUT_MS = 4_000
+_INVOKE = "/edgeleak.v1.AgentService/Invoke"
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -40,6 +42,8 @@ _OPTIONS = [
     ("grpc.enable_http_proxy", 0),
     ("grpc.keepalive_time_ms", _PING_MS),
     ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+    # The time for the echo has a bound of its own, a minute where it is not set.
+    ("grpc.http2.ping_timeout_ms", _PING_TIMEOUT_MS),
 ]
 
 
@@ -72,6 +76,11 @@ class AgentClient:
         self._failures = Failures(url, connection)
         self._channel = connection.channel(_OPTIONS)
         self._stub = agent_pb2_grpc.AgentServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        # Batches go out as bytes: the generated method would copy them three times.
+        self._invoke = self._channel.stream_stream(
+            _INVOKE, request_serializer=None, response_deserializer=agent_pb2.InvokeResponse.FromString
+        )
+        self._lease_id = ""
         # Uploaded by this session: what lay there before is not ours to remove.
         self._deployed: dict[str, Artifact] = {}
         self._closed = False
@@ -93,7 +102,7 @@ class AgentClient:
             DeviceLostError: it stopped answering.
         """
         try:
-            return self._info()
+            return self._patience().call(self._info)
         except grpc.RpcError as error:
             raise self._failures.of_call(error, "asking for its description") from error
 
@@ -102,7 +111,14 @@ class AgentClient:
         if artifact.runtime not in RUNTIMES:
             raise ArtifactError(f"{artifact.path}: runtime {artifact.runtime!r} is none of {names()}")
         verify_file(artifact)
-        if upload(self._stub, artifact, failures=self._failures, seconds=self._timeouts.upload):
+        if upload(
+            self._stub,
+            artifact,
+            failures=self._failures,
+            patience=self._patience(),
+            seconds=self._timeouts.upload,
+            metadata=self._metadata(),
+        ):
             self._deployed[artifact.sha256] = artifact
 
     def describe(self, artifact: Artifact, *, threads: int = 1) -> Signature:
@@ -110,7 +126,10 @@ class AgentClient:
         request = agent_pb2.DescribeArtifactRequest(sha256=artifact.sha256, threads=threads)
         doing = f"description of {artifact.key}"
         try:
-            return signature(self._stub.DescribeArtifact(request, timeout=self._timeouts.upload))
+            ask = partial(
+                self._stub.DescribeArtifact, request, timeout=self._timeouts.upload, metadata=self._metadata()
+            )
+            return signature(self._patience().call(ask))
         except grpc.RpcError as error:
             if code_of(error) is grpc.StatusCode.UNIMPLEMENTED:
                 message = "the agent cannot describe artifacts: it is older than this host"
@@ -125,34 +144,17 @@ class AgentClient:
         self, artifacts: Sequence[Artifact], batches: Iterable[tuple[int, Records]], *, threads: int = 1
     ) -> Generator[BatchAnswer, None, None]:
         """Feed every numbered batch to every artifact, a few batches ahead of the answers; see `Device.invoke`."""
-        sender = Sender()
-        sender.send(header_request(artifacts, threads=threads))
-        call = self._stub.Invoke(iter(sender), timeout=self._timeouts.invoke)
-        under_way: deque[tuple[int, int]] = deque()
-        source = iter(batches)
-        watch = self._watch(call)
-        try:
-            with watch:
-                while True:
-                    while len(under_way) < _WINDOW and (batch := next(source, None)) is not None:
-                        under_way.append((batch[0], len(batch[1])))
-                        sender.send(batch_request(*batch, artifacts))
-                    if not under_way:
-                        break
-                    number, records = under_way.popleft()
-                    response = watch.wait_for(call)
-                    if response is None:
-                        raise ProtocolError(f"the agent ended the stream before batch {number}", device=self._url)
-                    (answer,) = response.batches
-                    yield checked_answer(answer, number=number, records=records, artifacts=artifacts, device=self._url)
-                sender.end()
-                if watch.wait_for(call) is not None:
-                    raise ProtocolError("the agent answered a batch that was not sent", device=self._url)
-        except grpc.RpcError as error:
-            raise self._failures.of_stream(error, watch.verdict, "a stream of batches") from error
-        finally:
-            sender.end()
-            call.cancel()
+        stream = Invocation(
+            open=lambda messages: self._invoke(messages, timeout=self._timeouts.invoke, metadata=self._metadata()),
+            watch=self._watch,
+            reopen=self._reopen,
+            failures=self._failures,
+            patience=self._patience(),
+            artifacts=artifacts,
+            batches=batches,
+            threads=threads,
+        )
+        yield from stream.answers()
 
     def benchmark(
         self,
@@ -179,7 +181,7 @@ class AgentClient:
             duration_ns=int(duration_s * 1e9),
             cold=cold,
         )
-        call = self._stub.Benchmark(request, timeout=self._timeouts.invoke)
+        call = self._stub.Benchmark(request, timeout=self._timeouts.invoke, metadata=self._metadata())
         watch = self._watch(call, pause_seconds=cooldown_s)
         timings = Timings(request)
         try:
@@ -194,15 +196,46 @@ class AgentClient:
         finally:
             call.cancel()
 
+    @contextlib.contextmanager
+    def lease(self, *, seconds: float = 60.0, holder: str | None = None) -> Iterator[None]:
+        """Hold the device; see `Device.lease`."""
+        if self._lease_id:
+            # Of this session already: the outer block gives it back.
+            yield
+            return
+        self._lease_id = secrets.token_hex(16)
+        try:
+            held = self._patience().call(
+                lambda: HeldLease(
+                    self._stub,
+                    lease_id=self._lease_id,
+                    holder=holder or default_holder(),
+                    seconds=seconds,
+                    timeout=self._timeouts.connect,
+                )
+            )
+        except grpc.RpcError as error:
+            self._lease_id = ""
+            raise self._failures.of_call(error, "asking for a lease") from error
+        try:
+            yield
+        finally:
+            self._lease_id = ""
+            held.end()
+
     def purge(self, artifacts: Sequence[Artifact]) -> None:
         """Remove artifacts from the device; see `Device.purge`."""
-        self._purge(artifacts, seconds=self._timeouts.upload)
+        self._purge(artifacts, seconds=self._timeouts.upload, patience=self._patience())
 
-    def _purge(self, artifacts: Sequence[Artifact], *, seconds: float) -> None:
+    def _purge(self, artifacts: Sequence[Artifact], *, seconds: float, patience: Patience | None) -> None:
         for artifact in artifacts:
             request = agent_pb2.DeleteArtifactRequest(sha256=artifact.sha256)
+            remove = partial(self._stub.DeleteArtifact, request, timeout=seconds, metadata=self._metadata())
             try:
-                self._stub.DeleteArtifact(request, timeout=seconds)
+                if patience is None:
+                    remove()
+                else:
+                    patience.call(remove)
             except grpc.RpcError as error:
                 raise self._failures.of_call(error, f"removal of {artifact.key}") from error
             self._deployed.pop(artifact.sha256, None)
@@ -215,7 +248,7 @@ class AgentClient:
         try:
             if self._connection.purge_on_close:
                 # Not the upload's patience: whoever leaves after Ctrl-C must not wait for a slow model.
-                self._purge(list(self._deployed.values()), seconds=self._timeouts.connect)
+                self._purge(list(self._deployed.values()), seconds=self._timeouts.connect, patience=None)
         except DeviceError:
             # It is gone, and with it its store; the error that matters was raised where it happened.
             self._deployed.clear()
@@ -234,6 +267,22 @@ class AgentClient:
     def _watch(self, call: grpc.Call, *, pause_seconds: float = 0.0) -> Watch:
         idle_seconds = self._timeouts.idle + pause_seconds
         return Watch(call, idle_seconds=idle_seconds, alive=self._connection.alive, clock=self._clock)
+
+    def _patience(self) -> Patience:
+        return Patience(self._failures, self._timeouts)
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return ((LEASE_METADATA, self._lease_id),) if self._lease_id else ()
+
+    def _reopen(self, artifacts: Sequence[Artifact]) -> None:
+        """Make sure that the agent answers again and holds the artifacts: it may have been started anew."""
+        self._info()
+        for artifact in artifacts:
+            held = self._stub.QueryArtifact(
+                agent_pb2.QueryArtifactRequest(sha256=artifact.sha256), timeout=self._timeouts.connect
+            )
+            if not held.complete:
+                self.deploy(artifact)
 
     def _connect(self, target: str) -> None:
         try:

@@ -193,6 +193,16 @@ class _Service(agent_pb2_grpc.AgentServiceServicer):
             batch_size_max=signature.batch_size_max,
         )
 
+    def AcquireLease(
+        self, request: agent_pb2.AcquireLeaseRequest, context: grpc.ServicerContext
+    ) -> agent_pb2.AcquireLeaseResponse:
+        return agent_pb2.AcquireLeaseResponse(remaining_ns=request.duration_ns)
+
+    def ReleaseLease(
+        self, request: agent_pb2.ReleaseLeaseRequest, context: grpc.ServicerContext
+    ) -> agent_pb2.ReleaseLeaseResponse:
+        return agent_pb2.ReleaseLeaseResponse(released=True)
+
     def Invoke(
         self, requests: Iterator[agent_pb2.InvokeRequest], context: grpc.ServicerContext
     ) -> Iterator[agent_pb2.InvokeResponse]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from device_agent.blobs import BlobStore
 from device_agent.server import start
-from device_agent.supervisor import Supervisor
+from device_agent.supervisor import Supervisor, Ticket
 from harness.types import Artifact, Records, TensorSpec
 from protos import MAX_MESSAGE_BYTES
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
@@ -159,14 +159,20 @@ class WatchedSupervisor(Supervisor):
         self.now = 0.0
         super().__init__(limit_seconds=LIMIT_SECONDS, clock=lambda: self.now)
 
-    def call(
-        self, header: bytes, payload: bytes = b"", *, what: str, wanted: Callable[[], bool] = lambda: True
-    ) -> bytes:
+    def submit(
+        self,
+        header: bytes,
+        payload: bytes = b"",
+        *,
+        what: str,
+        wanted: Callable[[], bool] = lambda: True,
+        alone: bool = False,
+    ) -> Ticket:
         def asked() -> bool:
             self.waits.set()
             return wanted()
 
-        return super().call(header, payload, what=what, wanted=asked)
+        return super().submit(header, payload, what=what, wanted=asked, alone=alone)
 
     @contextmanager
     def worker_under_request(self, then: Callable[[int], object]) -> Iterator[int]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from device_agent import telemetry
 from device_agent.errors import AgentError
 from device_agent.frames import FrameSocket
-from device_agent.readahead import read_ahead
+from device_agent.incoming import Budget, Incoming
 from device_agent.runtimes import Quantization, check_magic
 from device_agent.runtimes._batching import Batcher, BatchSizeError
 from device_agent.runtimes._model import Array
@@ -50,9 +50,9 @@ def test_batcher_answers_each_record_once(n: int, native: int, data: st.DataObje
             raise BatchSizeError("no")
         return [inputs[0] * 2], 1
 
-    batcher = Batcher(run_once, native=native, limit=limit)
+    batcher = Batcher(native=native, limit=limit)
     for _ in range(2):
-        (output,), kernel_ns = batcher.run([np.arange(n)])
+        (output,), kernel_ns = batcher.run(run_once, [np.arange(n)])
         np.testing.assert_array_equal(output, np.arange(n) * 2)
         pieces = 1 if limit is None and not baked else -(-n // native)
         assert kernel_ns == pieces
@@ -63,11 +63,11 @@ def test_batcher_blames_the_batch_when_no_size_runs() -> None:
         raise BatchSizeError("kernel is broken")
 
     with pytest.raises(AgentError, match="kernel is broken") as error:
-        Batcher(run_once, native=2).run([np.arange(5)])
+        Batcher(native=2).run(run_once, [np.arange(5)])
     assert error.value.code == "INVALID_ARGUMENT"
 
 
-def test_read_ahead_receives_two_requests_ahead_at_most() -> None:
+def test_incoming_receives_two_requests_ahead_at_most() -> None:
     asked = 0
     too_early: list[tuple[int, int]] = []
     second = threading.Event()
@@ -81,33 +81,61 @@ def test_read_ahead_receives_two_requests_ahead_at_most() -> None:
                 second.set()
             yield bytes([number])
 
-    ahead = read_ahead(requests())
-    for number in range(100):
-        asked += 1
-        assert next(ahead) == bytes([number])
-        assert second.wait(20), "the second request is taken while the first is worked on"
+    with Incoming(requests()) as incoming:
+        for number in range(100):
+            asked += 1
+            assert incoming.get(20) == bytes([number])
+            assert second.wait(20), "the second request is taken while the first is worked on"
     assert too_early == []
 
 
-def test_the_thread_of_read_ahead_ends_when_it_is_closed() -> None:
+def test_the_thread_of_incoming_ends_when_it_is_closed() -> None:
     before = set(threading.enumerate())
-    ahead = read_ahead(bytes([number]) for number in range(100))
-    next(ahead)
-    (thread,) = set(threading.enumerate()) - before
-    ahead.close()
+    with Incoming(bytes([number]) for number in range(100)) as incoming:
+        incoming.get(20)
+        (thread,) = set(threading.enumerate()) - before
     thread.join(20)
     assert not thread.is_alive()
 
 
-def test_read_ahead_raises_the_requests_error() -> None:
+def test_incoming_raises_the_requests_error() -> None:
     def requests() -> Iterator[bytes]:
         yield b"x"
         raise OSError("gone")
 
-    ahead = read_ahead(requests())
-    assert next(ahead) == b"x"
-    with pytest.raises(OSError, match="gone"):
-        next(ahead)
+    with Incoming(requests()) as incoming:
+        assert incoming.get(10) == b"x"
+        with pytest.raises(OSError, match="gone"):
+            incoming.get(10)
+
+
+def test_incoming_says_when_the_requests_have_ended() -> None:
+    with Incoming(iter([b"x"])) as incoming:
+        assert incoming.get(10) == b"x"
+        assert incoming.get(10) is None
+        assert incoming.ended
+
+
+def test_streams_together_hold_no_more_than_the_budget() -> None:
+    budget = Budget(100)
+    with Incoming(iter([b"x" * 60]), budget) as first, Incoming(iter([b"y" * 60]), budget) as second:
+        (one, other) = (first, second) if first.get(0.5) is not None else (second, first)
+        assert other.get(0.5) is None
+        one.done_with(60)
+        assert other.get(10) is not None
+
+
+def test_a_message_over_the_budget_comes_alone() -> None:
+    with Incoming(iter([b"x" * 200]), Budget(100)) as incoming:
+        assert incoming.get(10) == b"x" * 200
+
+
+def test_a_stream_that_ends_gives_its_room_back() -> None:
+    budget = Budget(100)
+    with Incoming(iter([b"x" * 60]), budget) as first:
+        assert first.get(10) is not None
+    with Incoming(iter([b"y" * 100]), budget) as second:
+        assert second.get(10) is not None
 
 
 @given(st.lists(st.tuples(st.binary(max_size=50), st.integers(0, 700_000)), min_size=1, max_size=4))
@@ -123,7 +151,7 @@ def test_frames_arrive_whole_and_in_order(frames: list[tuple[bytes, int]]) -> No
 
         thread = threading.Thread(target=send)
         thread.start()
-        got = [receiver.receive() for _ in sent]
+        got = [(header, bytes(payload)) for header, payload in (receiver.receive() or (b"", bytearray()) for _ in sent)]
         thread.join()
     assert got == sent
 

@@ -185,7 +185,7 @@ def test_the_window_is_bounded(tmp_path: Path) -> None:
     def counted() -> Iterator[tuple[int, Records]]:
         nonlocal taken
         for taken in range(1, 41):
-            yield taken, records(1)
+            yield taken, records(20_000)
 
     with FakeAgent(threefold) as device:
         device.deploy(artifact)
