@@ -6,6 +6,8 @@ caller's matter: anything that can tell how far it came and append will do.
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,11 +15,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.devices import Device
+from harness.devices import BatchAnswer, Device
 from harness.results import Parity
 from harness.types import Artifact, Records
 
 __all__ = ["AnswerSink", "CollectionTimes", "collect", "parity"]
+
+# Answers that wait to be written: a slow disk holds up the device, and memory stays bounded.
+_WAITING_MAX = 64
 
 Progress = Callable[[str, int, int], None]
 
@@ -86,14 +91,13 @@ def collect(
     for artifact in artifacts:
         sinks[artifact.key].rewind(first)
     began, kernel, answered = clock_ns(), 0, 0
-    for answer in device.invoke(artifacts, _batches(records, batch_size, first, total)):
-        for artifact in artifacts:
-            values = answer.outputs[artifact.key]
-            sinks[artifact.key].append(answer.number, values)
-            answered += len(values)
-        kernel += sum(answer.kernel_ns.values())
-        if progress is not None:
-            progress(label, min((answer.number + 1) * batch_size, len(records)), len(records))
+    with _Writer({artifact.key: sinks[artifact.key] for artifact in artifacts}) as writer:
+        for answer in device.invoke(artifacts, _batches(records, batch_size, first, total)):
+            writer.put(answer)
+            answered += sum(len(values) for values in answer.outputs.values())
+            kernel += sum(answer.kernel_ns.values())
+            if progress is not None:
+                progress(label, min((answer.number + 1) * batch_size, len(records)), len(records))
     return CollectionTimes(answered, clock_ns() - began, kernel)
 
 
@@ -105,6 +109,49 @@ def parity(answers: NDArray[np.float32], reference: NDArray[np.float32], *, name
         n=len(answers),
         reference=name,
     )
+
+
+class _Writer:
+    """Appends answers in a thread of its own: the device does not wait for the disk.
+
+    Leaving the block waits until everything is written, also where the device was lost.
+
+    Args:
+        sinks: artifact key -> where its answers go.
+    """
+
+    def __init__(self, sinks: Mapping[str, AnswerSink]) -> None:
+        self._sinks = sinks
+        self._waiting: queue.Queue[BatchAnswer | None] = queue.Queue(_WAITING_MAX)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._write, name="answers", daemon=True)
+
+    def __enter__(self) -> _Writer:
+        self._thread.start()
+        return self
+
+    def put(self, answer: BatchAnswer) -> None:
+        """Have an answer written; raises what went wrong with an earlier one."""
+        if self._error is not None:
+            raise self._error
+        self._waiting.put(answer)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._waiting.put(None)
+        self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def _write(self) -> None:
+        while (answer := self._waiting.get()) is not None:
+            if self._error is not None:
+                # What cannot be written is taken all the same, so that nobody waits for room.
+                continue
+            try:
+                for key, sink in self._sinks.items():
+                    sink.append(answer.number, answer.outputs[key])
+            except BaseException as error:  # it belongs to the thread that asks
+                self._error = error
 
 
 def _batches(records: Records, size: int, first: int, total: int) -> Iterator[tuple[int, Records]]:

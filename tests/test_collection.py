@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.audit.accuracy import accuracy
 from harness.collection import collect, parity
 from harness.devices import FakeAgent
-from harness.errors import DeviceOutputError
+from harness.errors import DeviceOutputError, StorageError
 from harness.types import Artifact, Records
 from tests.devices.files import placeholder
 
@@ -121,3 +121,19 @@ def test_accuracy_has_an_exact_interval() -> None:
     assert (estimate.value, estimate.n) == (0.75, 4)
     assert estimate.low == pytest.approx(0.1941, abs=1e-4)  # Clopper-Pearson for 3 of 4
     assert estimate.high == pytest.approx(0.9937, abs=1e-4)
+
+
+class FullDisk(Sink):
+    """Has room for two batches."""
+
+    def append(self, number: int, answers: NDArray[np.float32]) -> None:
+        if len(self.batches) == 2:
+            raise StorageError("the disk is full")
+        super().append(number, answers)
+
+
+def test_an_answer_that_cannot_be_written_ends_the_collection(artifacts: list[Artifact]) -> None:
+    sinks: dict[str, Sink] = {artifacts[0].key: Sink(), artifacts[1].key: FullDisk()}
+    with pytest.raises(StorageError, match="the disk is full"):
+        run(artifacts, sinks)
+    assert sorted(sinks[artifacts[1].key].batches) == [0, 1]
