@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness import fields
 from harness.report import _format
 from harness.report._clean import clean
+from harness.report._latency_tables import latency_notes
 from harness.report.model import Report
 
 __all__ = ["method_notes"]
@@ -29,7 +29,7 @@ def method_notes(report: Report) -> tuple[str, ...]:
         "interval that holds 0 shows no change.",
         "Controls are attacks or variants that bound what the method itself finds; they are marked and never count as "
         "the best attack on a variant.",
-        *_latency_notes(report),
+        *latency_notes(report),
     )
 
 
@@ -83,12 +83,3 @@ def _increase_notes(report: Report) -> tuple[str, ...]:
         "where all of it lies above 0, “less” where all of it lies below, else “not resolved”, which is no proof of "
         "equality.",
     )
-
-
-def _latency_notes(report: Report) -> tuple[str, ...]:
-    if not report.names_missing_parts and all(artifact.latency is None for artifact in report.artifacts):
-        return ()
-    note = "Latency is reported beside leakage and never decides the verdict."
-    if fields.flag(report.device or {}, "emulated"):
-        note += " The device was emulated: its latencies are not those of hardware."
-    return (note,)

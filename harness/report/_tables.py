@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from harness.report import _format
 from harness.report._clean import NOT_AVAILABLE, clean
 from harness.report._table import Cell, Column, Row, Table, estimate_cell, make_table, number_cell, text_cell
 from harness.report.model import ArtifactRow, Report
 from harness.results import QuantizerMis, Result
-from harness.types import Estimate
 
 __all__ = ["artifact_table", "mis_distinct", "mis_n_r", "mis_rate", "mis_status", "mis_table", "timing_table"]
 
@@ -42,15 +39,9 @@ def _distinct_cell(row: ArtifactRow) -> Cell:
     return number_cell(text, f"over {len(row.artifact.weights)} weight tensors")
 
 
-def _latency_cell(percentile: str, row: ArtifactRow) -> Cell:
+def _latency_cell(row: ArtifactRow) -> Cell:
     latency = row.artifact.latency
-    if latency is None:
-        return number_cell(NOT_AVAILABLE)
-    runs = _format.whole(latency.runs or None)
-    hint = f"{runs} runs, batch {latency.batch_size}, threads {latency.threads}"
-    throttled = ", throttled" if latency.throttled else ""
-    estimate: Estimate = getattr(latency, percentile)
-    return number_cell(_format.interval(estimate, _format.duration) + throttled, hint)
+    return estimate_cell(latency.p50_ns if latency else None, _format.duration)
 
 
 def _parity_cell(row: ArtifactRow) -> Cell:
@@ -77,8 +68,7 @@ _ARTIFACT_COLUMNS: tuple[Column[ArtifactRow], ...] = (
     Column("Distinct values", _distinct_cell),
     Column("Accuracy, members", lambda row: estimate_cell(row.artifact.accuracy_members, _format.percent)),
     Column("Accuracy, non-members", lambda row: estimate_cell(row.artifact.accuracy_nonmembers, _format.percent)),
-    Column("Latency p50", partial(_latency_cell, "p50_ns")),
-    Column("Latency p95", partial(_latency_cell, "p95_ns")),
+    Column("Latency p50", _latency_cell),
     Column("Parity", _parity_cell),
     Column("Best NR AUC", lambda row: _strongest_cell(row.nr)),
     Column("Best SR AUC", lambda row: _strongest_cell(row.sr)),

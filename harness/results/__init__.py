@@ -4,9 +4,10 @@ Each is read back by its one ``from_json``, which takes what is missing for unkn
 finished run loads no library of statistics.
 """
 
-from harness.results._artifact import ArtifactResult, Latency, Parity
+from harness.results._artifact import ArtifactResult, Parity
 from harness.results._attack import AttackFindings, Measures, Result, Skipped
 from harness.results._increase import Increase
+from harness.results._latency import Latency
 from harness.results._mis import LogDelta, MisFindings, QuantizerMis, best_log_delta, regime_of
 from harness.results._null import NullSummary, PooledNull
 from harness.results._privacy import CanaryBound, CanaryFindings, PrivacyBound, PrivacyFindings

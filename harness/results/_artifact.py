@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from harness import fields
+from harness.results._latency import Latency
 from harness.types import Estimate
 
-__all__ = ["ArtifactResult", "Latency", "Parity"]
+__all__ = ["ArtifactResult", "Parity"]
 
 
 @dataclass(frozen=True)
@@ -46,53 +47,6 @@ class Parity:
         return cls(difference, int(flips), int(n), fields.text(node, "reference"))
 
 
-@dataclass(frozen=True)
-class Latency:
-    """Kernel time of one artifact on one device.
-
-    Args:
-        p50_ns: median, nanoseconds.
-        p95_ns: 95th percentile, nanoseconds.
-        runs: counted runs.
-        throttled: the board slowed down while it was measured.
-        batch_size: records a run.
-        threads: of the interpreter.
-    """
-
-    p50_ns: Estimate
-    p95_ns: Estimate
-    runs: int
-    throttled: bool
-    batch_size: int = 1
-    threads: int = 1
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object."""
-        return {
-            "p50_ns": self.p50_ns.to_json(),
-            "p95_ns": self.p95_ns.to_json(),
-            "runs": self.runs,
-            "throttled": self.throttled,
-            "batch_size": self.batch_size,
-            "threads": self.threads,
-        }
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self | None:
-        """The latency that :meth:`to_json` wrote; None where the object has no median."""
-        p50 = Estimate.from_json(node.get("p50_ns"))
-        if p50 is None:
-            return None
-        return cls(
-            p50_ns=p50,
-            p95_ns=Estimate.from_json(node.get("p95_ns")) or Estimate.unknown(),
-            runs=fields.integer(node, "runs") or 0,
-            throttled=fields.flag(node, "throttled"),
-            batch_size=fields.integer(node, "batch_size") or 1,
-            threads=fields.integer(node, "threads") or 1,
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
 class ArtifactResult:
     """One variant on one runtime: what its file holds, how well it answers, how fast, how like its reference.
@@ -111,7 +65,7 @@ class ArtifactResult:
         accuracy_nonmembers: top-1 accuracy on non-members.
         parity: difference from the reference's answers; None where there is no reference.
         latency: of the device; None where it was not measured.
-        telemetry: what the board said before and after.
+        telemetry: what the board said before, during and after.
     """
 
     variant: str

@@ -52,6 +52,7 @@ candidates = 2
 
 [bench]
 runs = 30
+duration_s = 0.0
 
 [gate]
 max_flip_share = 0.2

@@ -27,6 +27,8 @@ names = ["confidence", "rmia", "sr2-lr", "mr-logistic"]
 
 [bench]
 runs = 5
+duration_s = 0.0
+cold = true
 """
 
 

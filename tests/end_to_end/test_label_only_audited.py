@@ -52,6 +52,7 @@ enabled = false
 
 [bench]
 runs = 5
+duration_s = 0.0
 """
 COPIES = 12
 

@@ -49,6 +49,7 @@ enabled = false
 
 [bench]
 runs = 5
+duration_s = 0.0
 """
 DRAWS = 10
 

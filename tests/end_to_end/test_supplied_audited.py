@@ -51,6 +51,28 @@ def test_every_file_has_its_row_with_accuracy_latency_and_size(report: dict[str,
         assert "in rows that do not sum to one" in rows[variant]["outputs"]
 
 
+def test_every_file_is_timed_in_rounds_and_started_cold(report: dict[str, Any], supplied_run: Path) -> None:
+    kept = {
+        row["variant"]: row["rounds"]
+        for row in json.loads((supplied_run / "results/bench.json").read_text())["artifacts"]
+    }
+    for row in report["artifacts"]:
+        latency = row["latency"]
+        assert latency["rounds"] == 5
+        assert [len(one["samples_ns"]) for one in kept[row["variant"]]] == [1] * 5
+        assert all(one["telemetry"][0]["time_unix_ns"] > 0 for one in kept[row["variant"]])
+        assert min(latency["cold_load_ns"], latency["first_inference_ns"]) > 0
+        assert latency["peak_bytes"] > 1_000_000
+        assert row["telemetry"]["during"]["readings"] == 8
+        if row["variant"] == "original":
+            assert (latency["ratio"], latency["not_compared"]) == (None, "")
+        elif row["runtime"] == "litert":
+            assert 0 < latency["ratio"]["low"] <= latency["ratio"]["value"] <= latency["ratio"]["high"]
+            assert latency["ratio"]["n"] == 5
+        else:
+            assert "no original" in latency["not_compared"]
+
+
 def test_every_adversary_attacks_and_shadows_serve_rmia(report: dict[str, Any]) -> None:
     rows = report["attacks"]["results"]
     attacked = {(row["adversary"], row["attack"], row["runtime"]) for row in rows}

@@ -162,6 +162,15 @@ LATENCIES = st.builds(
     throttled=st.booleans(),
     batch_size=st.integers(1, 64),
     threads=st.integers(1, 64),
+    p90_ns=st.none() | estimates(),
+    p99_ns=st.none() | estimates(),
+    rounds=st.integers(1, 64),
+    throttled_because=st.lists(TEXTS, max_size=2).map(tuple),
+    ratio=st.none() | estimates(),
+    not_compared=TEXTS,
+    cold_load_ns=st.none() | COUNTS,
+    first_inference_ns=st.none() | COUNTS,
+    peak_bytes=st.none() | COUNTS,
 )
 ARTIFACTS = st.builds(
     ArtifactResult,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib import resources
 
 from harness.policy import RuleOutcome
-from harness.report import _attack_tables, _increases, _notes, _slice_tables, _tables, _words, pictures
+from harness.report import _attack_tables, _increases, _latency_tables, _notes, _slice_tables, _tables, _words, pictures
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report.model import SCHEMA, Report
 from harness.report.pictures import Curve
@@ -46,7 +46,10 @@ def render(report: Report, curves: Mapping[str, Curve]) -> str:
         rules=None if verdict is None else [_rule(rule) for rule in verdict.rules],
         audited=_words.audited(report),
         roc=pictures.roc(curves),
-        leakage=pictures.leakage(report.artifact_rows()),
+        # An emulated device's latencies are not to be compared, by eye neither.
+        leakage=None if _latency_tables.is_emulated(report) else pictures.leakage(report.artifact_rows()),
+        emulated=_latency_tables.is_emulated(report),
+        latency=_latency_tables.latency_table(report),
         artifacts=_tables.artifact_table(report),
         strongest=_attack_tables.strongest_table(report),
         cuts=_words.cut_sentences(report.attacks.results),

@@ -17,6 +17,7 @@ from harness.report import _format, _slice_tables, _tables, _words
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report.model import ArtifactRow, Report
 from harness.report.writers._terminal_attacks import attack_parts, skipped_parts
+from harness.report.writers._terminal_latency import latency_parts
 from harness.report.writers._terminal_table import add_row, compact, new_table
 from harness.results import MisFindings
 from harness.types import Estimate
@@ -40,6 +41,7 @@ def summary(report: Report, *, files: Sequence[Path] = ()) -> RenderableType:
     parts: list[RenderableType] = [_verdict(report)]
     if report.artifacts:
         parts.append(_artifacts(report))
+        parts.extend(latency_parts(report))
         parts.extend(_readings(report))
     parts.append(findings(report))
     parts.extend(Text(f"Written: {clean(str(path), limit=PATH_LIMIT)}", overflow="fold") for path in files)
