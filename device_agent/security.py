@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,9 @@ def door_of(path: Path) -> Door:
         PairingFileError: the file is not private, or no pairing.
     """
     pairing = WatchedPairing(path)
+    if pairing.current().expires < datetime.now(UTC):
+        # It starts all the same: the clock of a board may be wrong until the network has set it.
+        _log.warning("by this device's clock the pairing %s expired on %s", path, pairing.current().expires.date())
     credentials = grpc.dynamic_ssl_server_credentials(
         _certificates(pairing.current()),
         lambda: _certificates(pairing.current()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import ssl
 import time
@@ -399,6 +400,17 @@ def test_a_link_in_the_store_is_not_followed(
         described = method("DescribeArtifact").status(channel, pairings.own.token, messages=[request])
     assert outside.read_bytes() == b"untouched"
     assert described in ("NOT_FOUND", "INVALID_ARGUMENT")
+
+
+def test_the_unit_starts_the_agent_with_options_that_it_has() -> None:
+    """Of systemd, as docs/agent.md has it installed."""
+    unit = (SECURITY.parent / "examples" / "edgeleak-agent.service").read_text()
+    (line,) = re.findall(r"^ExecStart=\S+/edgeleak-agent (.+)$", unit, flags=re.MULTILINE)
+    arguments = [word if word != "/etc/edgeleak/device.pairing" else "/nowhere/device.pairing" for word in line.split()]
+    process = run_agent(*arguments)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert "--pairing: /nowhere/device.pairing cannot be read" in err
 
 
 def test_the_agent_speaks_no_plaintext_and_no_tls_before_1_2(paired_agent: Agent, pairings: Pairings) -> None:
