@@ -28,6 +28,7 @@ from device_agent.supervisor import Supervisor, named, request_header
 from protos import LEASE_METADATA, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from protos.edgeleak.v1 import agent_pb2
 from protos.runtimes import RUNTIMES, by_number
+from protos.wire import DamagedError, opened
 
 __all__ = ["IDLE_SECONDS", "AgentService", "agent_version", "start"]
 
@@ -331,7 +332,9 @@ def _parsed_header(data: bytes | None) -> agent_pb2.InvokeHeader:
     if data is None:
         raise AgentError("DEADLINE_EXCEEDED", "no header came in time; a stream of batches starts with one")
     try:
-        request = agent_pb2.InvokeRequest.FromString(data)
+        request = agent_pb2.InvokeRequest.FromString(bytes(opened(data)))
+    except DamagedError as error:
+        raise AgentError("DATA_LOSS", str(error)) from error
     except DecodeError as error:
         raise AgentError("INVALID_ARGUMENT", "the header is malformed") from error
     if not request.header.sha256s or request.batches:

@@ -11,6 +11,7 @@ from device_agent.incoming import Incoming
 from device_agent.lease import Leases
 from device_agent.supervisor import BEAT_SECONDS, Supervisor, Ticket
 from protos.edgeleak.v1 import agent_pb2
+from protos.wire import sealed
 
 __all__ = ["InvokeStream", "waiting"]
 
@@ -85,7 +86,7 @@ class InvokeStream:
             while (reply := self._worker.wait(ticket, BEAT_SECONDS)) is None:
                 # Only while others run: about the caller's own batch it learns nothing that it could rely on.
                 if self._worker.stands_in_line(ticket):
-                    yield waiting(self._leases, self._lease_id).SerializeToString()
+                    yield waiting(self._leases, self._lease_id)
         except GeneratorExit:
             self._worker.abandon(ticket)
             raise
@@ -100,12 +101,13 @@ class InvokeStream:
             now = time.monotonic()
             if said is None or now - said >= BEAT_SECONDS:
                 said = now
-                yield waiting(self._leases, self._lease_id).SerializeToString()
+                yield waiting(self._leases, self._lease_id)
             time.sleep(_SLICE_SECONDS)
 
 
-def waiting(leases: Leases, lease_id: str) -> agent_pb2.InvokeResponse:
-    """What a host hears that waits."""
+def waiting(leases: Leases, lease_id: str) -> bytes:
+    """What a host hears that waits, serialised."""
     held = leases.held_against(lease_id)
     holder, seconds = held or ("", 0.0)
-    return agent_pb2.InvokeResponse(waiting=agent_pb2.Waiting(holder=holder, remaining_ns=int(seconds * 1e9)))
+    message = agent_pb2.InvokeResponse(waiting=agent_pb2.Waiting(holder=holder, remaining_ns=int(seconds * 1e9)))
+    return sealed([message.SerializeToString()])

@@ -29,7 +29,7 @@ from device_agent.settings import CageSettings, WorkerSettings
 from protos.edgeleak.v1 import agent_pb2
 from protos.pages import keep_pages
 from protos.tensors import fill_tensor
-from protos.wire import WireBatch, read_batches
+from protos.wire import DamagedError, WireBatch, opened, read_batches, sealed
 
 __all__ = ["Worker", "main"]
 
@@ -101,13 +101,15 @@ class Worker:
     def _run(self, header: bytes, payload: bytearray) -> bytes:
         named = self._models.named(header, lambda: json.loads(header))
         try:
-            batches = read_batches(payload)
+            batches = read_batches(opened(payload))
+        except DamagedError as error:
+            raise AgentError("DATA_LOSS", str(error)) from error
         except ValueError as error:
             raise AgentError("INVALID_ARGUMENT", f"malformed batch: {error}") from error
         response = agent_pb2.InvokeResponse()
         for batch in batches:
             _answer_batch(batch, named, response.batches.add(number=batch.number))
-        return response.SerializeToString()
+        return sealed([response.SerializeToString()])
 
     def _prepare(self, request: dict[str, Any]) -> bytes:
         """Import libraries now, so that nobody waits for them later; one that is missing is the first load's error."""

@@ -3,11 +3,16 @@
 A batch is a few hundred kilobytes of tensor data behind a few dozen bytes of fields. The generated code copies the
 data three times on its way into a message and once more on its way out; here it is joined once, and read where it lies.
 The bytes are those of `InvokeRequest` as ``agent.proto`` has it, and a test holds them against the generated code.
+
+Every message of a stream ends with a checksum of its bytes: TCP's own is weak, adapters and forwarded ports compute it
+anew, and a flipped bit in a record, an answer or a time looks like any other value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +21,7 @@ from numpy.typing import NDArray
 from protos.edgeleak.v1 import agent_pb2
 from protos.tensors import array_of, tensor_head
 
-__all__ = ["Piece", "WireBatch", "join_batches", "pack_batch", "read_batches"]
+__all__ = ["SEAL_BYTES", "DamagedError", "Piece", "WireBatch", "opened", "pack_batch", "read_batches", "sealed"]
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _BATCHES = agent_pb2.InvokeRequest.BATCHES_FIELD_NUMBER
@@ -30,7 +35,16 @@ _UINT64_MAX = 2**64 - 1
 # Far more than any model has inputs, and small enough that a hostile message costs little.
 _TENSORS_MAX = 1024
 
+# The last field of a message in both directions: its tag, and the checksum of what stands before.
+_SEAL = struct.Struct("<BI")
+_SEAL_TAG = agent_pb2.InvokeRequest.CRC32_FIELD_NUMBER << 3 | _FIXED32
+SEAL_BYTES = _SEAL.size
+
 Piece = bytes | memoryview
+
+
+class DamagedError(Exception):
+    """A message did not come as it was sent."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,7 @@ class WireBatch:
 
 
 def pack_batch(number: int, tensors: Sequence[tuple[str, NDArray[np.generic]]]) -> tuple[list[Piece], int]:
-    """The pieces of one batch in an `InvokeRequest`, and their size in bytes; `join_batches` puts them together.
+    """The pieces of one batch in an `InvokeRequest`, and their size in bytes; `sealed` makes a message of them.
 
     Raises:
         ValueError: the contract has no such dtype.
@@ -70,13 +84,30 @@ def pack_batch(number: int, tensors: Sequence[tuple[str, NDArray[np.generic]]]) 
     return [outer, *pieces], size + len(outer)
 
 
-def join_batches(batches: Sequence[Sequence[Piece]]) -> bytes:
-    """One message of several packed batches: the only copy that is made of their data."""
-    return b"".join(piece for pieces in batches for piece in pieces)
+def sealed(pieces: Iterable[Piece]) -> bytes:
+    """One message of these pieces and their checksum: the only copy that is made of a batch's data."""
+    body = list(pieces)
+    checksum = 0
+    for piece in body:
+        checksum = zlib.crc32(piece, checksum)
+    return b"".join([*body, _SEAL.pack(_SEAL_TAG, checksum)])
 
 
-def read_batches(message: bytes | bytearray) -> list[WireBatch]:
-    """The batches of one message; their tensors share its memory.
+def opened(message: bytes | bytearray) -> memoryview:
+    """A message without its checksum, in place.
+
+    Raises:
+        DamagedError: the checksum is missing or of other bytes.
+    """
+    whole = memoryview(message).toreadonly()
+    body = whole[:-SEAL_BYTES]
+    if len(whole) < SEAL_BYTES or _SEAL.unpack(whole[-SEAL_BYTES:]) != (_SEAL_TAG, zlib.crc32(body)):
+        raise DamagedError("a message was damaged on its way: its checksum is of other bytes")
+    return body
+
+
+def read_batches(message: bytes | bytearray | memoryview) -> list[WireBatch]:
+    """The batches of one message without its checksum; their tensors share its memory.
 
     Raises:
         ValueError: the message is malformed, carries a header or no batch.

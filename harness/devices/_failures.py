@@ -25,6 +25,7 @@ __all__ = ["Failures", "busy_seconds", "code_of", "details_of"]
 _HINTS = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: "free room on the device, or use smaller batches",
     grpc.StatusCode.NOT_FOUND: "the agent was restarted; rerun the same command",
+    grpc.StatusCode.DATA_LOSS: "check the cable, the adapter and the forwarded port, and rerun the same command",
     grpc.StatusCode.INTERNAL: "rerun the same command; if one artifact does it again, that file crashes its runtime",
 }
 # Nanoseconds of a year have fewer digits.
@@ -112,6 +113,10 @@ class Failures:
         if code_of(error) is grpc.StatusCode.INVALID_ARGUMENT:
             return InputError(f"{self.device}: {details_of(error)}")
         return self.of_call(error, doing)
+
+    def damaged(self, message: str, doing: str) -> DeviceError:
+        """What comes is not what was sent, time and again."""
+        return DeviceError(f"{doing}: {message}", device=self.device, hint=_HINTS[grpc.StatusCode.DATA_LOSS])
 
     def lost(self, message: str) -> DeviceLostError:
         """The device answered before."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from harness.devices._answers import checked_answer
-from harness.devices._failures import Failures
+from harness.devices._failures import Failures, code_of
 from harness.devices._patience import Patience
 from harness.devices._requests import PackedBatch, header_message, message, packed
 from harness.devices._stream import Sender, Watch
@@ -18,6 +19,7 @@ from harness.devices._types import BatchAnswer
 from harness.errors import ProtocolError
 from harness.types import Artifact, Records
 from protos.edgeleak.v1 import agent_pb2
+from protos.wire import DamagedError, opened
 
 __all__ = ["Invocation"]
 
@@ -61,13 +63,13 @@ class Invocation:
         self._under_way: deque[list[PackedBatch]] = deque()
         self._group_size = 1
         while True:
-            error: grpc.RpcError
+            error: grpc.RpcError | DamagedError
             watch, call, sender = self._begin()
             try:
                 with watch:
                     yield from self._exchange(watch, call, sender)
                 return
-            except grpc.RpcError as broken:
+            except (grpc.RpcError, DamagedError) as broken:
                 error = broken
             finally:
                 sender.end()
@@ -107,9 +109,19 @@ class Invocation:
     def _response(self, watch: Watch, call: Any) -> agent_pb2.InvokeResponse | None:
         """The next answer; signs of life of an agent that runs something else first are passed over."""
         while True:
-            response: agent_pb2.InvokeResponse | None = watch.wait_for(call)
-            if response is None or not response.HasField("waiting"):
+            message = watch.wait_for(call)
+            if message is None:
+                return None
+            response = self._parsed(message)
+            if not response.HasField("waiting"):
                 return response
+
+    def _parsed(self, message: bytes) -> agent_pb2.InvokeResponse:
+        opened(message)
+        try:
+            return agent_pb2.InvokeResponse.FromString(message)
+        except DecodeError:
+            self._break("an answer of the agent is no message of the contract")
 
     def _next_group(self) -> list[PackedBatch]:
         group: list[PackedBatch] = []
@@ -139,16 +151,25 @@ class Invocation:
     def _break(self, message: str) -> NoReturn:
         raise ProtocolError(message, device=self.failures.device)
 
-    def _recover(self, error: grpc.RpcError, verdict: str | None) -> None:
+    def _recover(self, error: grpc.RpcError | DamagedError, verdict: str | None) -> None:
         """Return where the stream is to be opened again, from the last answer on.
 
         Raises:
             EdgeleakError: it is not.
         """
         doing = "a stream of batches"
-        if verdict is not None or not self.patience.pauses(error):
+        if isinstance(error, DamagedError):
+            if not self.patience.pauses_after_break():
+                raise self.failures.damaged(str(error), doing) from error
+        elif verdict is not None or not self._pauses(error):
             raise self.failures.of_stream(error, verdict, doing) from error
         try:
             self.patience.call(lambda: self.reopen(self.artifacts))
         except grpc.RpcError as again:
             raise self.failures.of_stream(again, None, doing) from again
+
+    def _pauses(self, error: grpc.RpcError) -> bool:
+        if code_of(error) is grpc.StatusCode.DATA_LOSS:
+            # A batch was damaged on its way, and not run.
+            return self.patience.pauses_after_break()
+        return self.patience.pauses(error)

@@ -65,15 +65,24 @@ class Patience:
                 self._busy_since = now
             left = self._busy_since + self._timeouts.busy - now
             pause = min(max(held, _FIRST_PAUSE_SECONDS), _PAUSE_SECONDS_MAX, left)
-        elif code_of(error) in _BROKEN and self._failures.connection.alive():
-            if self._broken_since is None:
-                self._broken_since = now
-            left = self._broken_since + self._timeouts.reconnect - now
-            pause, self._pause = min(self._pause, left), min(2 * self._pause, _PAUSE_SECONDS_MAX)
+        elif code_of(error) in _BROKEN:
+            return self.pauses_after_break()
         else:
             return False
         if left <= 0:
             return False
+        self._sleep(pause)
+        return True
+
+    def pauses_after_break(self) -> bool:
+        """Wait where what broke may be tried again: the agent's process runs, and not too much time has passed."""
+        now = self._clock()
+        if self._broken_since is None:
+            self._broken_since = now
+        left = self._broken_since + self._timeouts.reconnect - now
+        if left <= 0 or not self._failures.connection.alive():
+            return False
+        pause, self._pause = min(self._pause, left), min(2 * self._pause, _PAUSE_SECONDS_MAX)
         self._sleep(pause)
         return True
 

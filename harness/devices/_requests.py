@@ -11,7 +11,7 @@ from harness.errors import InputError
 from harness.types import Artifact, Records
 from protos import MAX_MESSAGE_BYTES
 from protos.edgeleak.v1 import agent_pb2
-from protos.wire import Piece, join_batches, pack_batch
+from protos.wire import SEAL_BYTES, Piece, pack_batch, sealed
 
 __all__ = ["PackedBatch", "header_message", "message", "packed"]
 
@@ -38,7 +38,7 @@ def header_message(artifacts: Sequence[Artifact], *, threads: int) -> bytes:
     # Two variants may be one file: the device is asked once, and the answer is given to both.
     digests = list(dict.fromkeys(artifact.sha256 for artifact in artifacts))
     header = agent_pb2.InvokeHeader(sha256s=digests, threads=threads)
-    return agent_pb2.InvokeRequest(header=header).SerializeToString()
+    return sealed([agent_pb2.InvokeRequest(header=header).SerializeToString()])
 
 
 def packed(number: int, records: Records, artifacts: Sequence[Artifact]) -> PackedBatch:
@@ -52,15 +52,15 @@ def packed(number: int, records: Records, artifacts: Sequence[Artifact]) -> Pack
         pieces, size = pack_batch(number, tensors)
     except ValueError as error:
         raise InputError(f"records: {error}") from error
-    if size > MAX_MESSAGE_BYTES:
-        why = f"batch {number} takes {size} bytes, more than a message's {MAX_MESSAGE_BYTES}"
+    if size + SEAL_BYTES > MAX_MESSAGE_BYTES:
+        why = f"batch {number} takes {size} bytes, more than a message's {MAX_MESSAGE_BYTES - SEAL_BYTES}"
         raise InputError(why, hint="use a smaller batch size")
     return PackedBatch(number, len(records), pieces, size)
 
 
 def message(batches: Sequence[PackedBatch]) -> bytes:
     """One message of several batches."""
-    return join_batches([batch.pieces for batch in batches])
+    return sealed(piece for batch in batches for piece in batch.pieces)
 
 
 def _input_order(records: Records, artifacts: Sequence[Artifact]) -> list[str]:

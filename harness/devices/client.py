@@ -76,10 +76,9 @@ class AgentClient:
         self._failures = Failures(url, connection)
         self._channel = connection.channel(_OPTIONS)
         self._stub = agent_pb2_grpc.AgentServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        # Batches go out as bytes: the generated method would copy them three times.
-        self._invoke = self._channel.stream_stream(
-            _INVOKE, request_serializer=None, response_deserializer=agent_pb2.InvokeResponse.FromString
-        )
+        # Batches go out as bytes: the generated method would copy them three times. Answers come as bytes for their
+        # checksum.
+        self._invoke = self._channel.stream_stream(_INVOKE, request_serializer=None, response_deserializer=None)
         self._lease_id = ""
         # Uploaded by this session: what lay there before is not ours to remove.
         self._deployed: dict[str, Artifact] = {}

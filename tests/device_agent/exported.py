@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -222,7 +223,7 @@ def answered(responses: Iterable[agent_pb2.InvokeResponse]) -> list[agent_pb2.Ba
 
 
 def header(digests: list[str]) -> agent_pb2.InvokeRequest:
-    return agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=digests))
+    return with_checksum(agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=digests)))
 
 
 def batch(number: int, inputs: Mapping[str, NDArray[np.generic]]) -> agent_pb2.InvokeRequest:
@@ -230,6 +231,12 @@ def batch(number: int, inputs: Mapping[str, NDArray[np.generic]]) -> agent_pb2.I
     one = request.batches.add(number=number)
     for name, values in inputs.items():
         fill_tensor(one.inputs.add(), name, values)
+    return with_checksum(request)
+
+
+def with_checksum(request: agent_pb2.InvokeRequest) -> agent_pb2.InvokeRequest:
+    request.ClearField("crc32")
+    request.crc32 = zlib.crc32(request.SerializeToString())
     return request
 
 

@@ -24,6 +24,7 @@ from tests.device_agent.exported import (
     ended_by,
     header,
     status,
+    with_checksum,
 )
 
 # Float kernels of two runtimes differ from eager torch by rounding only.
@@ -128,7 +129,7 @@ def test_bytes_that_do_not_fit_the_shape_are_refused(shared_agent: Agent, export
     request = batch(0, {"args_0": exported.images})
     request.batches[0].inputs[0].shape[0] = 63
     with pytest.raises(grpc.RpcError) as error:
-        list(shared_agent.stub.Invoke(iter([header([digest]), request]), timeout=10))
+        list(shared_agent.stub.Invoke(iter([header([digest]), with_checksum(request)]), timeout=10))
     assert status(error)[0] == "INVALID_ARGUMENT"
 
 
@@ -143,7 +144,8 @@ def test_threads_may_change_between_streams(shared_agent: Agent, exported: Expor
     """ExecuTorch's pool is shared: resetting it under a loaded program crashes, so the worker loads anew."""
     digest = shared_agent.upload(exported.path(name))
     for threads in (1, 2, 1):
-        first = agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=[digest], threads=threads))
+        opening = agent_pb2.InvokeHeader(sha256s=[digest], threads=threads)
+        first = with_checksum(agent_pb2.InvokeRequest(header=opening))
         (response,) = answered(shared_agent.stub.Invoke(iter([first, batch(0, {"x": exported.images})]), timeout=30))
         np.testing.assert_allclose(output(response.answers[0]), exported.logits, atol=FLOAT_TOLERANCE)
 

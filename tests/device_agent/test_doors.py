@@ -24,7 +24,7 @@ from device_agent.security import RefusalRate
 from harness.devices import pairing
 from protos.edgeleak.v1 import agent_pb2
 from protos.pairing import Pairing, tls_context
-from tests.device_agent.exported import Agent, Exported, run_agent
+from tests.device_agent.exported import Agent, Exported, header, run_agent
 
 SECURITY = Path(__file__).parents[2] / "SECURITY.md"
 SERVICE = agent_pb2.DESCRIPTOR.services_by_name["AgentService"]
@@ -351,7 +351,7 @@ def test_digests_that_are_none_are_refused_by_every_method(paired_agent: Agent, 
         requests = {
             **named,
             "Benchmark": agent_pb2.BenchmarkRequest(sha256=digest, runs=1, batch_size=1),
-            "Invoke": agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=[digest])),
+            "Invoke": header([digest]),
             "UploadArtifact": upload_header(digest),
         }
         with secured(paired_agent.target, pairings.own) as channel:

@@ -300,12 +300,14 @@ class Batch(_message.Message):
     def __init__(self, number: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ...) -> None: ...
 
 class InvokeRequest(_message.Message):
-    __slots__ = ("header", "batches")
+    __slots__ = ("header", "batches", "crc32")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     BATCHES_FIELD_NUMBER: _ClassVar[int]
+    CRC32_FIELD_NUMBER: _ClassVar[int]
     header: InvokeHeader
     batches: _containers.RepeatedCompositeFieldContainer[Batch]
-    def __init__(self, header: _Optional[_Union[InvokeHeader, _Mapping]] = ..., batches: _Optional[_Iterable[_Union[Batch, _Mapping]]] = ...) -> None: ...
+    crc32: int
+    def __init__(self, header: _Optional[_Union[InvokeHeader, _Mapping]] = ..., batches: _Optional[_Iterable[_Union[Batch, _Mapping]]] = ..., crc32: _Optional[int] = ...) -> None: ...
 
 class ArtifactAnswer(_message.Message):
     __slots__ = ("sha256", "outputs", "kernel_time_ns")
@@ -334,12 +336,14 @@ class Waiting(_message.Message):
     def __init__(self, holder: _Optional[str] = ..., remaining_ns: _Optional[int] = ...) -> None: ...
 
 class InvokeResponse(_message.Message):
-    __slots__ = ("batches", "waiting")
+    __slots__ = ("batches", "waiting", "crc32")
     BATCHES_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
+    CRC32_FIELD_NUMBER: _ClassVar[int]
     batches: _containers.RepeatedCompositeFieldContainer[BatchAnswer]
     waiting: Waiting
-    def __init__(self, batches: _Optional[_Iterable[_Union[BatchAnswer, _Mapping]]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ...) -> None: ...
+    crc32: int
+    def __init__(self, batches: _Optional[_Iterable[_Union[BatchAnswer, _Mapping]]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., crc32: _Optional[int] = ...) -> None: ...
 
 class BenchmarkRequest(_message.Message):
     __slots__ = ("sha256", "warmup_runs", "runs", "batch_size", "threads", "cooldown_ns", "warmup_ns", "duration_ns", "cold")
