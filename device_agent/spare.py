@@ -35,6 +35,12 @@ class Spare:
         self._timer: threading.Timer | None = None
         self._closed = False
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the spare; None while there is none."""
+        with self._lock:
+            return None if self._ready is None else self._ready.pid
+
     def take(self) -> WorkerProcess:
         """The spare where it runs, otherwise a new worker."""
         with self._lock:

@@ -95,6 +95,11 @@ class Supervisor:
         """Process id of the present worker."""
         return self._worker.pid
 
+    @property
+    def spare_pid(self) -> int | None:
+        """Process id of the spare worker; None while there is none."""
+        return self._spare.pid
+
     def confined(self) -> Sandbox:
         """What confines the workers."""
         return Sandbox() if self._cage is None else available(self._cage.memory_bytes)

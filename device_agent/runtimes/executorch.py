@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,30 +51,35 @@ def load(path: Path, *, threads: int) -> ExecuTorchModel:
     Raises:
         AgentError: INVALID_ARGUMENT for a malformed file, FAILED_PRECONDITION where the library is missing.
     """
-    runtime, bindings, torch = _libraries()
+    bindings, torch = _libraries()
     if bindings._threadpool_get_thread_count() != threads:
         bindings._unsafe_reset_threadpool(threads)
     try:
-        method = runtime.load_program(path).load_method(_METHOD)
-    except KeyError as error:
-        raise AgentError("INVALID_ARGUMENT", f"the program has no method {_METHOD!r}") from error
+        # The whole table of contents is verified, as far as the library can.
+        program = bindings._load_program(str(path), program_verification=bindings.Verification.InternalConsistency)
+        names = {program.get_method_name(position) for position in range(program.num_methods())}
+        if _METHOD not in names:
+            raise AgentError("INVALID_ARGUMENT", f"the program has no method {_METHOD!r}")
+        method = program.load_method(_METHOD)
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
         raise refused_file("the ExecuTorch loader", error, " ".join(str(error).split())) from error
-    return ExecuTorchModel(method, torch)
+    return ExecuTorchModel(program, method, torch)
 
 
 class ExecuTorchModel:
     """One loaded method.
 
     Args:
+        program: the bindings' program, which owns what the method computes with.
         method: the bindings' method.
         torch: the module, imported by the caller because it takes seconds.
     """
 
-    def __init__(self, method: Any, torch: Any) -> None:
+    def __init__(self, program: Any, method: Any, torch: Any) -> None:
+        self._program = program
         self._method = method
         self._torch = torch
-        metadata = method.metadata
+        metadata = method.method_meta()
         self.inputs = tuple(_input_spec(metadata, position) for position in range(metadata.num_inputs()))
         # The bound of a dynamic batch axis, or the size of a static one: the file does not say which.
         bound = int(metadata.input_tensor_meta(0).sizes()[0]) if self.inputs else 1
@@ -94,28 +97,26 @@ class ExecuTorchModel:
         tensors = [self._torch.from_numpy(values) for values in inputs]
         try:
             # The next run overwrites the output's memory.
-            outputs = [output.clone() for output in self._method.execute(tensors)]
+            outputs = [output.clone() for output in self._method(tensors)]
         except (RuntimeError, OSError, MemoryError) as error:
             raise refused_batch(error, " ".join(str(error).split())) from error
         kernel_ns = time.perf_counter_ns() - start
         return [_array(output, self._torch) for output in outputs], kernel_ns
 
 
-def _libraries() -> tuple[Any, Any, Any]:
-    try:
-        with warnings.catch_warnings(), contextlib.suppress(AttributeError):
-            # Import-time deprecation notes of the library's own dependencies are not the user's concern.
-            warnings.simplefilter("ignore")
-            import executorch.extension.pybindings.portable_lib as bindings
-            import torch
-            from executorch.runtime import Runtime
+def _libraries() -> tuple[Any, Any]:
+    """The bindings and torch, whose libraries the bindings' are linked to.
 
-            return Runtime.get(), bindings, torch
+    The library's own Python modules around the bindings import its exporter, which takes three times as long as torch.
+    """
+    try:
+        import torch
+        from executorch.extension.pybindings import _portable_lib
     except ImportError as error:
         raise AgentError(
             "FAILED_PRECONDITION", 'this agent has no ExecuTorch; install "edgeleak[executorch]" where the agent runs'
         ) from error
-    raise AgentError("FAILED_PRECONDITION", "this ExecuTorch lacks the Python runtime; install executorch 1.4")
+    return _portable_lib, torch
 
 
 def _input_spec(metadata: Any, position: int) -> InputSpec:
