@@ -35,6 +35,8 @@ _DTYPES = {
 _PREAMBLE = re.compile(
     r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from \S+ failed:)?(\S+\.(h|cc):\d+ .*?\)(?= [A-Z]) )?"
 )
+# Where on this device it looked for weights in other files, and where in its source it noticed.
+_PLACES = re.compile(r' (resolved path|allowed directory): "[^"]*"|\S+\.(h|cc):\d+ \S+ ')
 # Fatal errors only: what a file is refused for comes back as an exception, and need not be printed, too.
 _FATAL = 4
 SHARES_THREADS = False
@@ -136,4 +138,5 @@ def _record_shape(declared: Any) -> tuple[int | None, ...]:
 
 def _reason(error: Exception) -> str:
     """The library's words on one line, without its codes, this device's path of the file, and its own source lines."""
-    return _PREAMBLE.sub("", " ".join(str(error).split())) or type(error).__name__
+    words = _PREAMBLE.sub("", " ".join(str(error).split()))
+    return _PLACES.sub("", words) or type(error).__name__

@@ -16,10 +16,8 @@ import numpy as np
 import pytest
 
 from device_agent import cage
-from device_agent.blobs import BlobStore
-from device_agent.server import start
-from device_agent.supervisor import Supervisor
 from tests.device_agent.exported import Agent, Caller, Exported, agents, answered, batch, header, status
+from tests.device_agent.uncaged import uncaged_agent
 
 ATTACKER = Path(__file__).parent / "attacker" / "sitecustomize.py"
 TRIGGER = 1000
@@ -152,18 +150,9 @@ def test_the_same_acts_succeed_without_a_cage(
 ) -> None:
     """The table would be worth nothing if the acts failed by themselves."""
     surroundings.arm(monkeypatch)
-    supervisor = Supervisor(limit_seconds=60, cage=None)
-    store = BlobStore(surroundings.store, max_bytes=1 << 30)
-    server, port = start(store, supervisor, address="127.0.0.1:0")
-    caller = Caller(f"127.0.0.1:{port}")
-    try:
+    with uncaged_agent(surroundings.store) as caller:
         digest = caller.upload(exported.path("net.tflite"))
         code, message = attempt(caller, digest, [*ACTS].index(name), exported.images)
-    finally:
-        caller.channel.close()
-        server.stop(0).wait()
-        supervisor.close()
-        store.close()
     assert (code, "THE ACT SUCCEEDED" in message) == ("INTERNAL", True), message
 
 
