@@ -16,14 +16,18 @@ import numpy as np
 import pytest
 
 from benchmarks.test_collection import artifact
+from harness.audit.stages.bench import turns
 from harness.devices import Device, Timeouts, open_device
 from harness.latency import ratio
+from harness.types import IntArray
 
 ROUNDS = 15
 RUNS = 100
 WARMUP = 20
 # How far the agent's median may lie from the other's.
 TOLERANCE = 0.03
+# Comparisons of a file with its copies: so many copies beside it, and so many repetitions.
+COPIES, REPEATS = 5, 4
 NANOSECONDS_PER_MILLISECOND = 1e6
 
 # Large enough that two decimals of a millisecond, which is what the other one writes, are half a per cent or less.
@@ -78,6 +82,37 @@ def median_ns(tool: Path, model: Path, folder: Path) -> float:
     result = json.loads(written.read_text())
     assert (result["accelerators"], result["num_threads"], result["latency"]["num_runs"]) == (["CPU"], 1, RUNS)
     return float(result["latency"]["median_ms"]) * NANOSECONDS_PER_MILLISECOND
+
+
+def test_identical_files_are_told_apart_no_more_often_than_the_level_says(
+    device: Device, models: Path, tmp_path: Path
+) -> None:
+    """Copies of one file, timed and compared as an audit does it: whatever differs is the method's own error."""
+    copies = []
+    for number in range(COPIES + 1):
+        path = tmp_path / f"{number}.tflite"
+        # Bytes after its end are another digest, and nothing to the runtime.
+        path.write_bytes((models / f"{WIDTHS[0]}.tflite").read_bytes() + bytes(number))
+        copies.append(artifact(path, "litert"))
+        device.deploy(copies[-1])
+    told_apart, widths = 0, []
+    with device.lease():
+        for seed in range(REPEATS):
+            samples: list[list[IntArray]] = [[] for _ in copies]
+            for order in turns(len(copies), 8, seed=seed):
+                for place in order:
+                    timed = device.benchmark(copies[place], warmup=5, runs=20, duration_s=0.05)
+                    samples[place].append(timed.samples_ns)
+            estimates = [ratio(rounds, samples[0]) for rounds in samples[1:]]
+            told_apart += sum(estimate is not None and not estimate.holds(1.0) for estimate in estimates)
+            widths += [estimate.high / estimate.low - 1 for estimate in estimates if estimate is not None]
+    print(
+        f"\nidentical files: {told_apart} of {len(widths)} told apart at 95%; "
+        f"intervals of the ratio are {100 * np.median(widths):.1f}% wide (median)"
+    )
+    # Of 20 independent comparisons at 95%, more than five would be told apart once in 3,000 times.
+    assert len(widths) == COPIES * REPEATS
+    assert told_apart <= 5
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -58,7 +58,7 @@ def answers(
     *,
     clock: Callable[[], int] = time.monotonic_ns,
 ) -> Iterator[agent_pb2.BenchmarkResponse]:
-    """What a benchmark sends: telemetry, a cold start where it was asked for, samples, and telemetry now and then.
+    """What a benchmark of a newly loaded file sends: telemetry, a cold start if wanted, samples, and telemetry between.
 
     Args:
         request: that `check` has accepted.
@@ -74,6 +74,8 @@ def answers(
     _pause(request.cooldown_ns / 1e9, context)
     if request.cold:
         worker.refresh([blob.runtime])
+    else:
+        run.unload()
     run.reset_peak()
     yield run.state()
     if request.cold:
@@ -110,6 +112,11 @@ class _Benchmark:
         self._peak_was_reset = False
         # Mean time of a run so far.
         self._pace_ns: float | None = None
+
+    def unload(self) -> None:
+        """Have the file loaded anew: where a model happens to lie in memory makes it faster or slower by a per cent."""
+        header = request_header("unload", [self._blob])
+        self._worker.call(header, what=named([self._blob]), wanted=self._context.is_active)
 
     def reset_peak(self) -> None:
         """Let the worker's peak of memory begin here; where the kernel does not, it is not reported."""

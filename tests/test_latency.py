@@ -25,10 +25,13 @@ def result(
     celsius: tuple[float | None, float | None] = (None, None),
     cold: ColdStart | None = None,
     peak_bytes: int | None = None,
+    resident_bytes: int | None = None,
 ) -> BenchmarkResult:
     return BenchmarkResult(
         samples_ns=samples.astype(np.int64),
-        telemetry_before=Telemetry(0, cpu_frequency_hz=before_hz, temperature_celsius=celsius[0]),
+        telemetry_before=Telemetry(
+            0, cpu_frequency_hz=before_hz, temperature_celsius=celsius[0], worker_resident_bytes=resident_bytes
+        ),
         telemetry_after=Telemetry(
             0, cpu_frequency_hz=after_hz, temperature_celsius=celsius[1], worker_peak_bytes=peak_bytes
         ),
@@ -166,9 +169,10 @@ def test_what_cannot_be_compared_says_why(original: str, rounds: int, reason: st
 
 
 def test_a_cold_start_is_reported_with_the_fresh_processs_peak() -> None:
-    cold = result(np.full(1, 9), cold=ColdStart(500, 70), peak_bytes=10_000)
+    cold = result(np.full(1, 9), cold=ColdStart(500, 70), peak_bytes=10_000, resident_bytes=8_000)
     latency = summarise([result(np.full(30, 5), peak_bytes=99_999)], cold=cold)
     assert (latency.cold_load_ns, latency.first_inference_ns, latency.peak_bytes) == (500, 70, 10_000)
+    assert latency.added_bytes == 2_000
     without = summarise([result(np.full(30, 5))])
     assert (without.cold_load_ns, without.first_inference_ns, without.peak_bytes) == (None, None, None)
 

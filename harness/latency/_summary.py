@@ -59,6 +59,7 @@ def summarise(
         first_inference_ns=None if start is None else start.first_inference_ns,
         # Of the fresh process: elsewhere the other files are in it, too.
         peak_bytes=None if cold is None else cold.telemetry_after.worker_peak_bytes,
+        added_bytes=None if cold is None else _added_bytes(cold),
     )
 
 
@@ -85,6 +86,11 @@ def compared(
         else _compared(latency, results[variant], results.get(original), emulated=emulated, level=level)
         for variant, latency in latencies.items()
     }
+
+
+def _added_bytes(cold: BenchmarkResult) -> int | None:
+    before, peak = cold.telemetry_before.worker_resident_bytes, cold.telemetry_after.worker_peak_bytes
+    return None if before is None or peak is None else max(0, peak - before)
 
 
 def _compared(

@@ -74,7 +74,8 @@ def latency_notes(report: Report) -> tuple[str, ...]:
         "original is the geometric mean of the rounds' ratios of medians, with Student's interval on their logarithms; "
         "each interval holds on its own. “Cannot be told apart” means that it holds 1, which is no proof of equality.",
         "A cold start is the load of the file in a fresh process that has imported the runtime's library, and the "
-        "first inference after it. Peak memory is of that process, its library included.",
+        "first inference after it. Peak memory is of that process, its library included; what the file and its runs "
+        "added stands beside it.",
     )
 
 
@@ -135,4 +136,5 @@ _COLUMNS: tuple[Column[tuple[ArtifactRow, Latency]], ...] = (
     Column("Cold load", lambda row: _time_cell(row[1].cold_load_ns), optional=True),
     Column("First inference", lambda row: _time_cell(row[1].first_inference_ns), optional=True),
     Column("Peak memory", lambda row: number_cell(_format.bytes_text(row[1].peak_bytes)), optional=True),
+    Column("of it, added", lambda row: number_cell(_format.bytes_text(row[1].added_bytes)), optional=True),
 )

@@ -31,6 +31,7 @@ class Latency:
         cold_load_ns: loading the file in a fresh process that has imported the runtime's library, nanoseconds.
         first_inference_ns: the first run after that, nanoseconds.
         peak_bytes: most memory of that process, its library included, from before the load to after the runs.
+        added_bytes: what the process held more at that peak than before the load.
     """
 
     p50_ns: Estimate
@@ -48,6 +49,7 @@ class Latency:
     cold_load_ns: int | None = None
     first_inference_ns: int | None = None
     peak_bytes: int | None = None
+    added_bytes: int | None = None
 
     def to_json(self) -> dict[str, object]:
         """A JSON object."""
@@ -67,6 +69,7 @@ class Latency:
             "cold_load_ns": self.cold_load_ns,
             "first_inference_ns": self.first_inference_ns,
             "peak_bytes": self.peak_bytes,
+            "added_bytes": self.added_bytes,
         }
 
     @classmethod
@@ -91,6 +94,7 @@ class Latency:
             cold_load_ns=fields.integer(node, "cold_load_ns"),
             first_inference_ns=fields.integer(node, "first_inference_ns"),
             peak_bytes=fields.integer(node, "peak_bytes"),
+            added_bytes=fields.integer(node, "added_bytes"),
         )
 
 

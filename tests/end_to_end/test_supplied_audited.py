@@ -62,7 +62,7 @@ def test_every_file_is_timed_in_rounds_and_started_cold(report: dict[str, Any], 
         assert [len(one["samples_ns"]) for one in kept[row["variant"]]] == [1] * 5
         assert all(one["telemetry"][0]["time_unix_ns"] > 0 for one in kept[row["variant"]])
         assert min(latency["cold_load_ns"], latency["first_inference_ns"]) > 0
-        assert latency["peak_bytes"] > 1_000_000
+        assert latency["peak_bytes"] > latency["added_bytes"] >= 0
         assert row["telemetry"]["during"]["readings"] == 8
         if row["variant"] == "original":
             assert (latency["ratio"], latency["not_compared"]) == (None, "")

@@ -41,7 +41,7 @@ def emulated() -> dict[str, Any]:
 def of_an_earlier_version() -> dict[str, Any]:
     report = sample.report()
     new = ("p90_ns", "p99_ns", "rounds", "throttled_because", "ratio", "not_compared")
-    cold = ("cold_load_ns", "first_inference_ns", "peak_bytes")
+    cold = ("cold_load_ns", "first_inference_ns", "peak_bytes", "added_bytes")
     for artifact in report["artifacts"]:
         for key in (*new, *cold):
             if artifact["latency"]:
@@ -73,6 +73,7 @@ def test_the_table_has_all_of_a_files_latency() -> None:
         "Cold load": ("3 ms", ""),
         "First inference": ("400 µs", ""),
         "Peak memory": ("90.0 MiB", ""),
+        "of it, added": ("1.5 MiB", ""),
     }
     assert rows["original", "litert"]["p50 / original's"] == ("n/a", "")
     assert rows["int8-ptq", "litert"]["Throttled"] == ("yes", "later runs took 1.40 times as long as earlier ones")

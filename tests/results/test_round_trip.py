@@ -171,6 +171,7 @@ LATENCIES = st.builds(
     cold_load_ns=st.none() | COUNTS,
     first_inference_ns=st.none() | COUNTS,
     peak_bytes=st.none() | COUNTS,
+    added_bytes=st.none() | COUNTS,
 )
 ARTIFACTS = st.builds(
     ArtifactResult,
