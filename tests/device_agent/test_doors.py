@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import socket
 import ssl
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -184,20 +186,19 @@ def test_nobody_but_the_paired_host_reaches_any_method(paired_agent: Agent, pair
     assert statuses[f"/{SERVICE.full_name}/Unheard"] == "UNIMPLEMENTED"
 
 
-def test_an_upload_without_end_is_refused_before_its_first_message_is_read(
-    paired_agent: Agent, pairings: Pairings
-) -> None:
-    sent = 0
+def test_a_call_without_the_token_is_refused_before_a_message_is_read(paired_agent: Agent, pairings: Pairings) -> None:
+    """Two uploads: one that never sends its first message, and one that never stops sending."""
+    answered = threading.Event()
 
-    def without_end() -> Iterator[bytes]:
-        nonlocal sent
-        while True:
-            sent += 1
-            yield bytes(1 << 20)
+    def silent() -> Iterator[bytes]:
+        answered.wait(60)
+        yield b""
 
+    upload = method("UploadArtifact")
     with secured(paired_agent.target, pairings.own) as channel:
-        assert method("UploadArtifact").status(channel, "wrong", messages=without_end()) == "UNAUTHENTICATED"
-    assert sent < 100
+        assert upload.status(channel, "wrong", messages=silent()) == "UNAUTHENTICATED"
+        answered.set()
+        assert upload.status(channel, "wrong", messages=itertools.repeat(bytes(1 << 20))) == "UNAUTHENTICATED"
 
 
 def test_a_flood_of_wrong_tokens_is_told_to_wait_and_does_not_lock_the_host_out(
