@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from harness.devices import open_device
+from harness.devices import Sandbox, open_device
 from harness.errors import EdgeleakError
 from protos.runtimes import RUNTIMES
 
@@ -50,7 +50,7 @@ def examine(device: str = "local") -> list[Check]:
     Args:
         device: the device to ask, `local` or `grpc://host:port`.
     """
-    return [_interpreter(), *_packages(), _agent(device), _disk()]
+    return [_interpreter(), *_packages(), *_agent(device), _disk()]
 
 
 def table(checks: list[Check]) -> Table:
@@ -94,17 +94,30 @@ def _optional_packages() -> dict[str, str]:
     return extras
 
 
-def _agent(url: str) -> Check:
+def _agent(url: str) -> list[Check]:
     try:
         with open_device(url) as device:
             info = device.info()
     except EdgeleakError as error:
-        return Check("agent", False, error.message, error.hint or "")
+        return [Check("agent", False, error.message, error.hint or "")]
     runtimes = ", ".join(info.runtimes.values())
     advice = "" if info.runtimes else 'pip install "edgeleak[litert]" on the device'
-    return Check(
-        "agent", bool(info.runtimes), f"{url}, pid {info.pid}, {info.machine}: {runtimes or 'no runtime'}", advice
-    )
+    found = f"{url}, pid {info.pid}, {info.machine}: {runtimes or 'no runtime'}"
+    return [Check("agent", bool(info.runtimes), found, advice), _sandbox(info.sandbox)]
+
+
+def _sandbox(sandbox: Sandbox | None) -> Check:
+    """What confines the device's models, and in the agent's words what does not."""
+    if sandbox is None:
+        return Check("sandbox", False, "the agent does not say", "install the same release of edgeleak on the device")
+    parts = {
+        "no new privileges": sandbox.no_new_privileges,
+        f"files by Landlock {sandbox.landlock_abi}": sandbox.landlock_abi > 0,
+        "system calls filtered": sandbox.system_calls_filtered,
+        f"memory up to {sandbox.memory_limit_bytes / 1e9:.1f} GB": sandbox.memory_limit_bytes > 0,
+    }
+    found = ", ".join(part for part, holds in parts.items() if holds) or "none"
+    return Check("sandbox", all(parts.values()), found, "; ".join(sandbox.missing))
 
 
 def _disk() -> Check:
