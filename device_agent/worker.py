@@ -43,6 +43,10 @@ _MODELS_SHARE = 2
 _MODELS_BYTES = 2 * 1024**3
 
 
+# A request's header; then what it carries, without its checksum, or why that cannot be used; None for no payload.
+_Request = tuple[bytes, memoryview | DamagedError | None]
+
+
 class Worker:
     """Answers requests over one socket until the agent closes it.
 
@@ -64,22 +68,27 @@ class Worker:
 
     def serve(self) -> None:
         """Answer until end of file."""
-        waiting: queue.Queue[tuple[bytes, bytearray] | None] = queue.Queue(_WAITING_MAX)
+        waiting: queue.Queue[_Request | None] = queue.Queue(_WAITING_MAX)
         threading.Thread(target=self._receive, args=(waiting,), name="frames", daemon=True).start()
         while (frame := waiting.get()) is not None:
             self._answer(*frame)
 
-    def _receive(self, waiting: queue.Queue[tuple[bytes, bytearray] | None]) -> None:
+    def _receive(self, waiting: queue.Queue[_Request | None]) -> None:
         try:
-            while True:
-                waiting.put(self._frames.receive())
-        except (EOFError, OSError):
-            # The agent went away, perhaps in the middle of a frame: nobody waits for an answer.
+            while (frame := self._frames.receive()) is not None:
+                header, payload = frame
+                # Checked here, while the kernel computes: it takes a thirtieth of a small model's time.
+                try:
+                    waiting.put((header, opened(payload) if payload else None))
+                except DamagedError as error:
+                    waiting.put((header, error))
+        except (EOFError, OSError, MemoryError):
+            # The agent went away, perhaps in the middle of a frame; or not even its message fits into the memory.
             waiting.put(None)
 
-    def _answer(self, header: bytes, payload: bytearray) -> None:
+    def _answer(self, header: bytes, payload: memoryview | DamagedError | None) -> None:
         try:
-            reply = self._run(header, payload) if payload else self._operate(header)
+            reply = self._operate(header) if payload is None else self._run(header, payload)
         except AgentError as error:
             self._refuse(error.code, error.message)
         except MemoryError:
@@ -98,12 +107,12 @@ class Worker:
         request = json.loads(header)
         return self._operations[request["operation"]](request)
 
-    def _run(self, header: bytes, payload: bytearray) -> bytes:
+    def _run(self, header: bytes, payload: memoryview | DamagedError) -> bytes:
+        if isinstance(payload, DamagedError):
+            raise AgentError("DATA_LOSS", str(payload)) from payload
         named = self._models.named(header, lambda: json.loads(header))
         try:
-            batches = read_batches(opened(payload))
-        except DamagedError as error:
-            raise AgentError("DATA_LOSS", str(error)) from error
+            batches = read_batches(payload)
         except ValueError as error:
             raise AgentError("INVALID_ARGUMENT", f"malformed batch: {error}") from error
         response = agent_pb2.InvokeResponse()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from protos.edgeleak.v1 import agent_pb2
 from protos.tensors import fill_tensor, from_tensor
-from protos.wire import DamagedError, opened, pack_batch, read_batches, sealed
+from protos.wire import SEAL_BYTES, DamagedError, opened, pack_batch, read_batches, sealed
 
 DTYPES = ("float32", "int32", "int64", "int8", "uint8")
 ARRAYS = st.builds(
@@ -41,7 +41,7 @@ def test_written_batches_are_those_of_the_generated_code(batches: Batches) -> No
     packed = [pack_batch(number, tensors) for number, tensors in batches]
     message = b"".join(piece for pieces, _ in packed for piece in pieces)
     assert len(message) == sum(size for _, size in packed)
-    assert agent_pb2.InvokeRequest.FromString(message) == generated(batches)
+    assert agent_pb2.InvokeRequest.FromString(bytes(message)) == generated(batches)
 
 
 @given(BATCHES)
@@ -124,3 +124,21 @@ def test_a_million_tensors_are_refused() -> None:
 def test_float64_is_not_a_type_of_a_batch() -> None:
     with pytest.raises(ValueError, match="float32"):
         pack_batch(0, [("x", np.zeros(2))])
+
+
+@given(st.binary(max_size=40), st.integers(0, 10_000), st.integers(0, 7))
+def test_a_flipped_bit_is_noticed(body: bytes, place: int, bit: int) -> None:
+    message = bytearray(sealed([body]))
+    assert bytes(opened(message)) == body
+    message[place % len(message)] ^= 1 << bit
+    with pytest.raises(DamagedError):
+        opened(message)
+
+
+def test_the_checksum_is_a_field_of_the_contract() -> None:
+    body = agent_pb2.InvokeRequest(header=agent_pb2.InvokeHeader(sha256s=["0" * 64])).SerializeToString()
+    parsed = agent_pb2.InvokeRequest.FromString(sealed([body]))
+    assert parsed.crc32 == zlib.crc32(body)
+    with pytest.raises(DamagedError):
+        opened(body)
+    assert len(sealed([body])) == len(body) + SEAL_BYTES
