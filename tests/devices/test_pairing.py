@@ -233,6 +233,19 @@ def test_each_failure_of_a_handshake_says_what_it_failed_of_and_what_to_do(
     assert other.device_file.exists()
 
 
+def test_the_command_line_shows_a_refused_handshake_in_its_own_words_alone(
+    start_agent: Callable[..., Agent], tmp_path: Path
+) -> None:
+    agent = start_agent("--pairing", str(paired(tmp_path).device_file))
+    paired(tmp_path, "other")
+    command = [*EDGELEAK, "doctor", "--json", "--device", f"grpc://other@{agent.target}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
+    (check,) = (one for one in json.loads(done.stdout) if one["name"] == "agent")
+    assert "certificate is not of the pairing other" in check["found"]
+    assert "edgeleak agent pair other --renew" in check["advice"]
+
+
 def test_a_device_whose_certificate_is_out_of_its_time_or_of_another_name_says_so(
     start_agent: Callable[..., Agent], tmp_path: Path, config: Path
 ) -> None:
