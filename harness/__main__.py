@@ -21,6 +21,8 @@ INTERRUPTED = 3
 def main() -> NoReturn:
     """Load the command line and run it."""
     end_while_loading()
+    # gRPC's core writes lines of its own about a refused handshake; ours says what to do. It reads this when loaded.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from protos.pages import keep_pages
 
     # Batches for a device come and go.
