@@ -7,6 +7,7 @@ import ctypes
 import os
 import resource
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from device_agent.cage import _kernel
@@ -22,14 +23,13 @@ _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION = 0x20080522
 # A root agent reads files that belong to somebody else, as its own libraries may; Landlock says which.
 _READ_AND_SEARCH = 1 << 2
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def default_memory_bytes() -> int:
     """Half of the memory that is available now, and at least 512 MiB."""
     available = _meminfo_available_bytes()
-    with contextlib.suppress(OSError, ValueError):  # there is no such limit, or it is "max"
-        available = min(available, int(_CGROUP_LIMIT.read_text()))
+    available = min([available, *_cgroup_limits_bytes()])
     return max(available // 2, MEMORY_BYTES_MIN)
 
 
@@ -75,6 +75,15 @@ def _meminfo_available_bytes() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), 0)
+
+
+def _cgroup_limits_bytes() -> Iterator[int]:
+    """What a service or a container may take, which is less than the machine has."""
+    with contextlib.suppress(OSError):
+        place = Path("/proc/self/cgroup").read_text().splitlines()[-1].rpartition(":")[2].strip("/")
+        for folder in (_CGROUPS / place, *(_CGROUPS / place).parents):
+            with contextlib.suppress(OSError, ValueError):  # there is no such limit, or it is "max"
+                yield int((folder / "memory.max").read_text())
 
 
 def _threads_of_user() -> int:
