@@ -1,7 +1,7 @@
 """What the cage of the worker costs: the same stream through two agents, one with and one without, in turn.
 
 Run with ``pytest benchmarks/test_cage_cost.py -s``. Both agents live in this process and differ in that alone; which
-one goes first changes from round to round. The worker's processor time is compared, too: other programs do not count in it.
+one goes first changes from round to round. The worker's processor time is compared, too: that of others is not in it.
 """
 
 from __future__ import annotations
