@@ -269,6 +269,8 @@ def start(
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            # A connection that never shakes hands is no call, and has no place to lose.
+            ("grpc.server_handshake_timeout_ms", 10_000),
             # Hosts ping, because a hung agent does not echo and one with a slow model does; the default answers GOAWAY.
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
             ("grpc.http2.max_ping_strikes", 0),

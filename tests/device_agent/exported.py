@@ -145,8 +145,8 @@ class Agent(Caller):
         self.process = process
 
     def worker(self) -> psutil.Process:
-        (child,) = psutil.Process(self.process.pid).children()
-        return child
+        # A spare one is always younger.
+        return min(psutil.Process(self.process.pid).children(), key=lambda child: child.create_time())
 
 
 class WatchedSupervisor(Supervisor):
