@@ -101,7 +101,7 @@ class AgentClient:
             DeviceLostError: it stopped answering.
         """
         try:
-            return self._patience().call(self._info)
+            return self._patience().call(lambda: self._info(self._timeouts.connect))
         except grpc.RpcError as error:
             raise self._failures.of_call(error, "asking for its description") from error
 
@@ -275,22 +275,22 @@ class AgentClient:
 
     def _reopen(self, artifacts: Sequence[Artifact]) -> None:
         """Make sure that the agent answers again and holds the artifacts: it may have been started anew."""
-        self._info()
+        # A stopped agent still accepts connections, and says nothing: it has no more time than a broken one.
+        seconds = min(self._timeouts.connect, self._timeouts.reconnect)
+        self._info(seconds)
         for artifact in artifacts:
-            held = self._stub.QueryArtifact(
-                agent_pb2.QueryArtifactRequest(sha256=artifact.sha256), timeout=self._timeouts.connect
-            )
+            held = self._stub.QueryArtifact(agent_pb2.QueryArtifactRequest(sha256=artifact.sha256), timeout=seconds)
             if not held.complete:
                 self.deploy(artifact)
 
     def _connect(self, target: str) -> None:
         try:
-            self._info()
+            self._info(self._timeouts.connect)
         except grpc.RpcError as error:
             raise self._failures.of_first_call(error, target, seconds=self._timeouts.connect) from error
 
-    def _info(self) -> DeviceInfo:
-        response = self._stub.GetDeviceInfo(agent_pb2.GetDeviceInfoRequest(), timeout=self._timeouts.connect)
+    def _info(self, seconds: float) -> DeviceInfo:
+        response = self._stub.GetDeviceInfo(agent_pb2.GetDeviceInfoRequest(), timeout=seconds)
         if response.protocol_version != PROTOCOL_VERSION:
             older = "the agent" if response.protocol_version < PROTOCOL_VERSION else "this host"
             raise ProtocolError(
