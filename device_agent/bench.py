@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from device_agent import telemetry
 from device_agent.blobs import Blob
 from device_agent.errors import AgentError
-from device_agent.supervisor import Supervisor, named, request_header
+from device_agent.supervisor import BEAT_SECONDS, Supervisor, named, request_header
 from protos.edgeleak.v1 import agent_pb2
 
 __all__ = ["answers", "check"]
@@ -25,8 +25,6 @@ _HOUR_NS = 3600 * 10**9
 _SLICE_NS = 10**9
 # A pause disturbs the caches: a run that nobody counts opens a slice, unless runs are so long that they do not notice.
 _SETTLE_BELOW_NS = 10**8
-# A host that hears nothing takes the device for lost; a single run may take longer than its patience.
-_SILENCE_NS = 10 * 10**9
 # How often a pause looks whether the caller is still there.
 _PAUSE_SLICE_SECONDS = 0.2
 
@@ -80,16 +78,9 @@ def answers(
     yield run.state()
     if request.cold:
         yield from run.cold_start()
-    for part in run.slices(request.warmup_runs, request.warmup_ns):
-        # A long warm-up shows signs of life; its samples are nobody's.
-        if part is None:
-            yield _LIFE
-    for part in run.slices(request.runs, request.duration_ns, counted=True):
-        yield _LIFE if part is None else part
+    yield from run.slices(request.warmup_runs, request.warmup_ns)
+    yield from run.slices(request.runs, request.duration_ns, counted=True)
     yield run.state()
-
-
-_LIFE = agent_pb2.BenchmarkResponse(samples=agent_pb2.BenchmarkSamples())
 
 
 class _Benchmark:
@@ -108,7 +99,6 @@ class _Benchmark:
         self._worker = worker
         self._context = context
         self._clock = clock
-        self._heard = clock()
         self._peak_was_reset = False
         # Mean time of a run so far.
         self._pace_ns: float | None = None
@@ -131,18 +121,15 @@ class _Benchmark:
 
     def cold_start(self) -> Iterator[agent_pb2.BenchmarkResponse]:
         """Load and first inference, and signs of life until then."""
-        for part in self._stream(cold=1):
-            yield _LIFE if part is None else agent_pb2.BenchmarkResponse(cold_start=part.cold_start)
+        return self._parts(cold=1)
 
-    def slices(
-        self, runs: int, duration_ns: int, *, counted: bool = False
-    ) -> Iterator[agent_pb2.BenchmarkResponse | None]:
-        """Samples of at least so many runs that take at least so long in all; None as a sign of life.
+    def slices(self, runs: int, duration_ns: int, *, counted: bool = False) -> Iterator[agent_pb2.BenchmarkResponse]:
+        """Samples of at least so many runs that take at least so long in all, and signs of life.
 
         Args:
             runs: at least.
             duration_ns: at least, in the runtime.
-            counted: telemetry stands between the samples.
+            counted: the samples are sent, with telemetry between.
         """
         started, done, spent = self._clock(), 0, 0
         while done < _RUNS_MAX and (done < runs or spent < duration_ns):
@@ -155,31 +142,43 @@ class _Benchmark:
             settle = counted and self._pace_ns is not None and self._pace_ns < _SETTLE_BELOW_NS
             left = {"runs": max(0, runs - done), "duration_ns": max(0, duration_ns - spent)}
             before = done
-            for part in self._stream(**left, runs_max=_RUNS_MAX - done, settle=int(settle)):
-                if part is None:
-                    yield None
-                    continue
-                done, spent = done + len(part.samples.kernel_time_ns), spent + sum(part.samples.kernel_time_ns)
-                # Nothing else of it: a model may have taken over the worker, and telemetry is the agent's to give.
-                yield agent_pb2.BenchmarkResponse(samples=part.samples)
+            for part in self._parts(**left, runs_max=_RUNS_MAX - done, settle=int(settle)):
+                times = part.samples.kernel_time_ns
+                done, spent = done + len(times), spent + sum(times)
+                if counted or not times:
+                    yield part
             if done == before:
                 raise AgentError("INTERNAL", f"{named([self._blob])}: the worker timed nothing")
             self._pace_ns = spent / done
 
-    def _stream(self, **options: int) -> Iterator[agent_pb2.BenchmarkResponse | None]:
-        """The parts that the worker sends; None after a silence."""
-        request = self._request
+    def _parts(self, **options: int) -> Iterator[agent_pb2.BenchmarkResponse]:
+        """What the worker sends, and signs of life between: a single run may take longer than a host's patience."""
+        request, what = self._request, named([self._blob])
         options = {"cold": 0, "settle": 0, "slice_ns": _SLICE_NS, "batch_size": request.batch_size} | options
         header = request_header("benchmark", [self._blob], threads=request.threads, **options)
-        replies = self._worker.stream(header, what=named([self._blob]), wanted=self._context.is_active)
-        with contextlib.closing(replies):
-            for reply in replies:
+        ticket = self._worker.submit(header, what=what, wanted=self._context.is_active, alone=True)
+        try:
+            while (reply := self._worker.wait(ticket, BEAT_SECONDS)) != b"":
                 if reply is not None:
-                    self._heard = self._clock()
-                    yield agent_pb2.BenchmarkResponse.FromString(reply)
-                elif self._clock() - self._heard > _SILENCE_NS:
-                    self._heard = self._clock()
-                    yield None
+                    yield _part(reply, cold=bool(options["cold"]))
+                elif self._worker.stands_in_line(ticket):
+                    yield agent_pb2.BenchmarkResponse(waiting=agent_pb2.Waiting())
+                else:
+                    yield agent_pb2.BenchmarkResponse(samples=agent_pb2.BenchmarkSamples())
+        finally:
+            # A slice is short: where the caller has left, the worker ends it and keeps its models.
+            self._worker.abandon(ticket)
+
+
+def _part(reply: bytes, *, cold: bool) -> agent_pb2.BenchmarkResponse:
+    """The one part that was asked for: a model may have taken over the worker, and telemetry is the agent's to give."""
+    try:
+        said = agent_pb2.BenchmarkResponse.FromString(reply)
+    except DecodeError as error:
+        raise AgentError("INTERNAL", f"the worker's timings are malformed: {error}") from error
+    if cold:
+        return agent_pb2.BenchmarkResponse(cold_start=said.cold_start)
+    return agent_pb2.BenchmarkResponse(samples=said.samples)
 
 
 def _pause(seconds: float, context: grpc.ServicerContext) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,23 +61,33 @@ class Timed:
 class Worker:
     """Runs `timing.benchmark` in this thread, as the supervisor has its process do."""
 
-    def __init__(self, model: Timed, *, silences: int = 0) -> None:
+    def __init__(self, model: Timed, *, silences: Sequence[str] = ()) -> None:
         self.model = model
         self.requests: list[dict[str, Any]] = []
         self.refreshed: list[list[str]] = []
         self.unloaded: list[str] = []
         self.pid = os.getpid()
+        self.abandoned = 0
+        # Of each: whether somebody else's work runs, or this one.
         self._silences = silences
 
-    def stream(self, header: bytes, **_: object) -> Generator[bytes | None, None, None]:
+    def submit(self, header: bytes, **_: object) -> deque[bytes | None]:
         request = json.loads(header)
         self.requests.append(request)
-        for _silence in range(self._silences):
-            self.model.clock.now += SECOND
-            yield None
+        self.model.clock.now += SECOND * len(self._silences)
         sent: list[bytes] = []
         timing.benchmark(request, lambda: self.model, sent.append, clock=self.model.clock)
-        yield from sent
+        return deque([*[None] * len(self._silences), *sent, b""])
+
+    def wait(self, ticket: deque[bytes | None], seconds: float) -> bytes | None:
+        assert 0 < seconds < 10
+        return ticket.popleft()
+
+    def stands_in_line(self, ticket: deque[bytes | None]) -> bool:
+        return self._silences[len(self._silences) - ticket.count(None) - 1] == "others"
+
+    def abandon(self, ticket: deque[bytes | None]) -> None:
+        self.abandoned += bool(ticket)
 
     def call(self, header: bytes, **_: object) -> bytes:
         request = json.loads(header)
@@ -171,11 +182,44 @@ def test_long_runs_open_no_slice_with_an_uncounted_one() -> None:
 
 
 def test_a_run_that_takes_longer_than_a_hosts_patience_breaks_nothing() -> None:
-    worker = Worker(Timed(Clock(), 300 * SECOND), silences=25)
-    responses = parts(worker, runs=2)
+    """A host hears something every few seconds, whoever keeps it waiting."""
+    worker = Worker(Timed(Clock(), 300 * SECOND), silences=["others", "others", "own", "own"])
+    responses = parts(worker, runs=2, warmup_runs=1)
     assert samples(responses) == [300 * SECOND] * 2
-    empty = [r for r in responses if r.WhichOneof("part") == "samples" and not r.samples.kernel_time_ns]
-    assert len(empty) == 4  # two in each run's 25 seconds of silence
+    signs = ["waiting", "waiting", "samples", "samples"]
+    assert kinds(responses) == [
+        "telemetry", *signs, *signs, "samples", "telemetry", *signs, "samples", "telemetry",
+    ]  # fmt: skip
+
+
+def test_what_the_worker_sends_beside_samples_goes_no_further() -> None:
+    """A model that has taken over the worker makes no telemetry."""
+    worker = Worker(Timed(Clock(), 1))
+    forged = agent_pb2.BenchmarkResponse(telemetry=agent_pb2.Telemetry(temperature_celsius=20.0)).SerializeToString()
+    sample = agent_pb2.BenchmarkResponse(samples=agent_pb2.BenchmarkSamples(kernel_time_ns=[1])).SerializeToString()
+    for replies, code in (([forged, sample, b""], None), ([forged, b""], "INTERNAL"), ([b"\xff\xff", b""], "INTERNAL")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(worker, "submit", lambda _, replies=replies, **__: deque(replies))
+            if code is None:
+                assert 20.0 not in [part.telemetry.temperature_celsius for part in parts(worker)]
+            else:
+                with pytest.raises(AgentError) as error:
+                    parts(worker)
+                assert error.value.code == code
+
+
+def test_a_caller_that_leaves_in_the_middle_leaves_the_queue() -> None:
+    worker = Worker(Timed(Clock(), SECOND // 100))
+    request = agent_pb2.BenchmarkRequest(sha256=BLOB.sha256, runs=500, batch_size=1)
+    context = cast(grpc.ServicerContext, Caller())
+    answers = cast(
+        Generator[agent_pb2.BenchmarkResponse, None, None],
+        bench.answers(request, BLOB, cast(Supervisor, worker), context, clock=worker.model.clock),
+    )
+    assert kinds([next(answers), next(answers)]) == ["telemetry", "samples"]
+    answers.close()
+    assert worker.abandoned == 1
+    assert worker.model.runs == 100
 
 
 def test_runs_that_do_not_fit_into_an_hour_are_given_up_with_their_number() -> None:
@@ -339,3 +383,21 @@ def test_a_real_agent_refuses_impossible_benchmarks(
 def test_no_number_of_threads_means_one(shared_agent: Agent, exported: Exported) -> None:
     digest = shared_agent.upload(exported.path("net.tflite"))
     assert len(samples(asked(shared_agent, digest, threads=0, runs=7))) == 7
+
+
+def test_a_real_run_that_takes_long_shows_signs_of_life(shared_agent: Agent, exported: Exported) -> None:
+    digest = shared_agent.upload(exported.path("net.tflite"))
+    request = agent_pb2.BenchmarkRequest(sha256=digest, runs=1, batch_size=1, duration_ns=2 * SECOND)
+    call = shared_agent.stub.Benchmark(request, timeout=120)
+    assert next(call).WhichOneof("part") == "telemetry"
+    stopped = [psutil.Process(pid) for pid in workers(shared_agent)]
+    for worker in stopped:
+        worker.suspend()
+    try:
+        while (part := next(call)).samples.kernel_time_ns:
+            pass
+        assert part.WhichOneof("part") == "samples"
+    finally:
+        for worker in stopped:
+            worker.resume()
+    assert samples(list(call))
