@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ __all__ = ["LoadedModels", "Named"]
 Named = list[tuple[str, Model]]
 # Memory that a loaded file takes, as a multiple of its size: 13 files of 44.7 MB that were never run took 1.8 GB.
 _MEMORY_PER_BYTE = 3
+# proc(5): the sixth number is data and stacks, in pages.
+_STATM = Path("/proc/self/statm")
+_DATA_PAGES = 5
 # Headers that are remembered; a stream sends the same one with every message.
 _HEADERS_MAX = 64
 
@@ -76,7 +80,19 @@ class LoadedModels:
         try:
             size = path.stat().st_size * _MEMORY_PER_BYTE
             self._make_room(size, wanted)
-            model = loader.load(path, threads=threads)
+            before = _data_bytes()
+            try:
+                model = loader.load(path, threads=threads)
+            except AgentError:
+                others = [other for other in self._models if other not in wanted]
+                if not others:
+                    raise
+                # It may be the others that leave no room: libraries have many words for that.
+                self._forget(others)
+                before = _data_bytes()
+                model = loader.load(path, threads=threads)
+            # A small file may ask for much memory.
+            size = max(size, _data_bytes() - before)
         except FileNotFoundError as error:
             raise AgentError("NOT_FOUND", f"artifact {sha256[:12]} is not on this device any more") from error
         except AgentError as error:
@@ -99,3 +115,11 @@ class LoadedModels:
             del self._models[key]
         # They hold models, too.
         self._by_header.clear()
+
+
+def _data_bytes() -> int:
+    """Memory of this process that its limit counts; 0 where the system does not say."""
+    try:
+        return int(_STATM.read_text().split()[_DATA_PAGES]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -173,6 +174,8 @@ def main() -> None:
     _die_with_parent(settings.parent)
     # Ctrl-C reaches the whole process group; the agent decides when its worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # torch's: a batch is read where it lies, which nothing may change, as it feeds several models.
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     with socket.socket(fileno=settings.descriptor) as sock:
         frames = FrameSocket(sock)  # sets the socket's buffers, which nothing may do inside
         memory_bytes = 0
