@@ -60,6 +60,7 @@ class AgentService:
         self._idle_seconds = idle_seconds
         self._leases = Leases()
         self._budget = Budget(_BATCH_BYTES)
+        worker.defer_spare_while(lambda: self._leases.present() is not None)
 
     def GetDeviceInfo(  # noqa: N802
         self,

@@ -34,6 +34,11 @@ class Spare:
         self._runtimes: frozenset[str] = frozenset()
         self._timer: threading.Timer | None = None
         self._closed = False
+        self._deferred: Callable[[], bool] = lambda: False
+
+    def defer_while(self, condition: Callable[[], bool]) -> None:
+        """Start no spare while this holds."""
+        self._deferred = condition
 
     @property
     def pid(self) -> int | None:
@@ -90,6 +95,10 @@ class Spare:
 
     def _fill(self) -> None:
         available = telemetry.read().memory_available_bytes
+        if self._deferred():
+            # A start would be in somebody's timing.
+            self._later()
+            return
         with self._lock:
             runtimes = sorted(self._runtimes)
             if self._closed or self._ready is not None or available < _MEMORY_BYTES:

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from device_agent.blobs import Blob
@@ -190,33 +190,14 @@ class Supervisor:
             if not ticket.ended:
                 self._drop(ticket)
 
-    def stream(self, header: bytes, *, what: str, wanted: Callable[[], bool]) -> Generator[bytes | None, None, None]:
-        """Send one request and yield its replies up to the empty one; nothing else runs meanwhile.
-
-        None is yielded now and then while something else still runs before this request.
-
-        Raises:
-            AgentError: as `wait`.
-        """
-        ticket = self.submit(header, what=what, wanted=wanted, alone=True)
-        try:
-            while (reply := self.wait(ticket, BEAT_SECONDS)) != b"":
-                if reply is not None or self.stands_in_line(ticket):
-                    yield reply
-        finally:
-            if not ticket.ended:
-                with self._turn:
-                    if ticket.sent:
-                        # The caller left in the middle: what the worker still sends belongs to nobody.
-                        self._finish(ticket, AgentError("CANCELLED", f"the caller left during {what}"))
-                        self._replace()
-                    else:
-                        self._drop(ticket)
-
     def expect(self, blobs: Sequence[Blob]) -> None:
         """The runtimes of these artifacts are in use: a spare worker will have their libraries."""
         for blob in blobs:
             self._spare.expect(blob.runtime)
+
+    def defer_spare_while(self, condition: Callable[[], bool]) -> None:
+        """Start no spare worker while this holds."""
+        self._spare.defer_while(condition)
 
     def refresh(self, runtimes: Sequence[str]) -> None:
         """Replace the worker, once it is idle, by one that has loaded nothing but these runtimes' libraries."""

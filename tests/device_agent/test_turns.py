@@ -106,7 +106,8 @@ def test_the_same_answers_as_one_at_a_time(supervisor: Supervisor, exported: Exp
     tickets = [supervisor.submit(header, message(exported, n), what="x") for n in range(20)]
     for ticket in tickets:
         (answer,) = agent_pb2.InvokeResponse.FromString(supervisor.wait(ticket, 60) or b"").batches
-        np.testing.assert_allclose(from_tensor(answer.answers[0].outputs[0]), exported.logits[:2], atol=1e-5)
+        values = from_tensor(answer.answers[0].outputs[0]).astype(np.float32)
+        np.testing.assert_allclose(values, exported.logits[:2], atol=1e-5)
 
 
 def test_a_spare_worker_has_the_runtimes_of_the_one_that_died(supervisor: Supervisor, exported: Exported) -> None:
