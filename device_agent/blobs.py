@@ -1,34 +1,46 @@
-"""Artifacts on the device: known by their SHA-256, resumable, verified, bounded, purged."""
+"""Artifacts on the device: known by their SHA-256, resumable, verified before they are listed, bounded, purged.
+
+An upload goes through three states. It is *partial* until all of its bytes are there. It is whole, but not listed,
+while the agent tries to load it. It is listed once that has worked.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import re
+import stat
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from device_agent.errors import AgentError
-from device_agent.private import PrivateFolder
+from device_agent.folders import StoreFolders
+from device_agent.partials import Partials
 from protos import CHUNK_BYTES
-from protos.runtimes import RUNTIMES, by_suffix
+from protos.digests import RunningDigest
+from protos.runtimes import RUNTIMES, Runtime, by_suffix
 
 __all__ = ["Blob", "BlobStore"]
 
 # Lower-case hexadecimal SHA-256: nothing else becomes part of a path.
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_PARTIAL = ".part"
 # The disk, the user's quota, or a limit on the size of files.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# More than any audit has; each is a folder, an entry of the index and a row of a list.
+_ARTIFACTS_MAX = 4096
+# Uploads that nobody goes on with may take this share of the room.
+_PARTIAL_SHARE = 4
+# A listed file is read-only: that is how the next agent in the same folder knows that it was loaded once.
+_LISTED_MODE = 0o400
 
 
 @dataclass(frozen=True)
 class Blob:
-    """One complete file.
+    """One whole file.
 
     Args:
         sha256: its digest.
@@ -44,83 +56,85 @@ class Blob:
 
 
 class BlobStore:
-    """A folder of artifacts. Complete files are named by digest and runtime, partial ones by digest.
+    """Artifacts in a folder that nobody else writes to.
 
     Args:
         folder: where they lie; None makes a private temporary folder that `close` removes.
         max_bytes: room for all of them.
+
+    Raises:
+        AgentError: FAILED_PRECONDITION where the folder is not private or another agent uses it.
+        OSError: the folder cannot be made or read.
     """
 
     def __init__(self, folder: Path | None = None, *, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self._private: PrivateFolder | None = None
-        if folder is None:
-            self._private = PrivateFolder()
-            folder = self._private.path
-        self._folder = folder
+        self._folders = StoreFolders(folder)
+        self._partials = Partials(self._folders, max_bytes=max_bytes // _PARTIAL_SHARE)
         self._lock = threading.Lock()
         self._blobs: dict[str, Blob] = {}
-        # Digest -> size that a running upload will take: two uploads cannot promise the same room.
+        # Digest -> size of what is being uploaded or is not listed yet: two uploads cannot promise the same room.
         self._arriving: dict[str, int] = {}
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in sorted(self._folder.iterdir()):
-            self._adopt(path)
+        self._adopt()
 
     @property
-    def folder(self) -> Path:
-        """Where the complete artifacts lie."""
-        return self._folder
+    def complete_folder(self) -> Path:
+        """The folder of whole artifacts, each in a folder of its own whose name nobody can guess."""
+        return self._folders.complete_path
 
     def held(self, sha256: str) -> tuple[int, bool]:
-        """Bytes held of an artifact, and whether it is complete.
+        """Bytes held of an artifact, and whether it is listed.
 
         Raises:
             AgentError: INVALID_ARGUMENT for a malformed digest.
         """
-        blob = self._blobs.get(_checked(sha256))
-        if blob is not None:
-            return blob.size_bytes, True
-        partial = self._partial(sha256)
-        return (partial.stat().st_size if partial.exists() else 0), False
+        _checked(sha256)
+        with self._lock:
+            blob = self._blobs.get(sha256)
+            return (self._partials.held(sha256), False) if blob is None else (blob.size_bytes, True)
 
     def require(self, sha256: str) -> Blob:
-        """A complete artifact.
+        """A listed artifact.
 
         Raises:
-            AgentError: NOT_FOUND where it is not held.
+            AgentError: NOT_FOUND where it is not listed.
         """
-        blob = self._blobs.get(_checked(sha256))
+        _checked(sha256)
+        with self._lock:
+            blob = self._blobs.get(sha256)
         if blob is None:
             raise AgentError("NOT_FOUND", f"artifact {sha256[:12]} is not on this device; upload it first")
         return blob
 
     def list(self) -> list[Blob]:
-        """The complete artifacts, by digest."""
+        """The listed artifacts, by digest."""
         with self._lock:
+            self._partials.trim(self._arriving)
             return [self._blobs[sha256] for sha256 in sorted(self._blobs)]
 
     def delete(self, sha256: str) -> bool:
-        """Remove an artifact, complete or partial; whether there was one.
+        """Remove an artifact, listed or partial; whether there was one.
 
         Raises:
             AgentError: INVALID_ARGUMENT for a malformed digest, ABORTED while it is being uploaded.
         """
-        if _checked(sha256) in self._arriving:
-            raise AgentError("ABORTED", f"artifact {sha256[:12]} is being uploaded; delete it afterwards")
-        blob = self._blobs.pop(sha256, None)
-        partial = self._partial(sha256)
-        deleted = blob is not None or partial.exists()
-        for path in (blob.path if blob else None, partial):
-            if path is not None:
-                path.unlink(missing_ok=True)
+        _checked(sha256)
+        with self._lock:
+            if sha256 in self._arriving:
+                raise AgentError("ABORTED", f"artifact {sha256[:12]} is being uploaded; delete it afterwards")
+            blob = self._blobs.pop(sha256, None)
+            deleted = self._partials.drop(sha256) or blob is not None
+        if blob is not None:
+            self._remove(blob)
         return deleted
 
     def receive(
         self, sha256: str, *, runtime: str, size_bytes: int, offset_bytes: int, chunks: Iterable[bytes]
     ) -> Blob:
-        """Append chunks at the offset, and keep the file once it is whole and its digest is right.
+        """Append chunks at the offset; once the file is whole and its digest is right, it waits for its verdict.
 
-        A stream that ends early leaves a partial file to resume from.
+        The caller then lists it with `publish`, or ends it with `discard` or `postpone`; until then nobody else may
+        upload it. A stream that ends early leaves a partial file to resume from.
 
         Raises:
             AgentError: INVALID_ARGUMENT for a malformed or overlong upload, FAILED_PRECONDITION for another offset than
@@ -128,94 +142,212 @@ class BlobStore:
                 upload of the same artifact at the same time.
         """
         _checked(sha256)
-        with self._reserved(sha256, size_bytes):
-            partial = self._partial(sha256)
-            held = partial.stat().st_size if partial.exists() else 0
+        self._reserve(sha256, size_bytes)
+        try:
+            with _disk_errors(), self._opened(sha256, offset_bytes) as file:
+                digest = self._append(file, sha256, offset_bytes, size_bytes, chunks)
+                # What was hashed is what will be read. The same bytes were written, each write was checked, a head that
+                # lay here before was hashed from the disk, nobody else writes in this folder, and what the disk cannot
+                # take is an error of fsync. A power cut cannot take it back either.
+                if digest != sha256:
+                    self._drop(sha256)
+                    message = f"artifact {sha256[:12]}: the bytes received have another digest"
+                    raise AgentError("DATA_LOSS", f"{message}; upload it from the start")
+                os.fsync(file)
+            with _disk_errors():
+                return self._moved(sha256, RUNTIMES[runtime], size_bytes)
+        except BaseException:
+            self._release(sha256)
+            raise
+
+    def publish(self, blob: Blob) -> None:
+        """List a file that `receive` returned: it can be loaded."""
+        with _disk_errors():
+            os.chmod(_place(blob), _LISTED_MODE, dir_fd=self._folders.complete)
+        with self._lock:
+            self._blobs[blob.sha256] = blob
+            self._arriving.pop(blob.sha256, None)
+
+    def discard(self, blob: Blob) -> None:
+        """Remove a file that `receive` returned: it cannot be loaded."""
+        try:
+            self._remove(blob)
+        finally:
+            self._release(blob.sha256)
+
+    def postpone(self, blob: Blob) -> None:
+        """Make a file that `receive` returned a partial one that lacks nothing: its uploader left too early."""
+        try:
+            with _disk_errors(), self._lock:
+                self._make_partial(_place(blob), blob.sha256, folder=self._folders.complete)
+            self._remove(blob)
+        finally:
+            self._release(blob.sha256)
+
+    def close(self) -> None:
+        """Let the folder go, and remove it where it is private."""
+        self._folders.close()
+
+    # -- an upload ---------------------------------------------------------------------------------------------------
+
+    def _reserve(self, sha256: str, size_bytes: int) -> None:
+        named = f"artifact {sha256[:12]}"
+        if size_bytes <= 0:
+            raise AgentError("INVALID_ARGUMENT", f"{named}: a size of {size_bytes} bytes cannot be right")
+        with self._lock:
+            if sha256 in self._arriving:
+                raise AgentError("ABORTED", f"{named} is being uploaded by someone else; try again")
+            if sha256 in self._blobs:
+                raise AgentError("ABORTED", f"{named} was uploaded by someone else meanwhile; try again")
+            if len(self._blobs) + len(self._arriving) >= _ARTIFACTS_MAX:
+                message = f"{named}: this device holds {_ARTIFACTS_MAX} artifacts, which is the most; delete some"
+                raise AgentError("RESOURCE_EXHAUSTED", message)
+            self._partials.trim(self._arriving)
+            self._make_room(sha256, size_bytes)
+            self._arriving[sha256] = size_bytes
+
+    def _make_room(self, sha256: str, size_bytes: int) -> None:
+        """Drop partial files until this one has room; listed ones stay.
+
+        Raises:
+            AgentError: RESOURCE_EXHAUSTED where that is not enough.
+        """
+        busy = {sha256, *self._arriving}
+        used = sum(blob.size_bytes for blob in self._blobs.values()) + sum(self._arriving.values())
+        if used + size_bytes > self.max_bytes:
+            message = f"artifact {sha256[:12]} takes {size_bytes} bytes; {used} of {self.max_bytes} are in use"
+            hint = "delete artifacts, or start the agent with a larger --max-store-bytes"
+            raise AgentError("RESOURCE_EXHAUSTED", f"{message}; {hint}")
+        while used + self._partials.resting_bytes(busy) + size_bytes > self.max_bytes:
+            self._partials.drop_oldest(busy)
+        to_come = size_bytes - self._partials.held(sha256)
+        to_come += sum(size - self._partials.held(other) for other, size in self._arriving.items())
+        while to_come > self._folders.free_bytes():
+            if not self._partials.drop_oldest(busy):
+                message = f"artifact {sha256[:12]} takes {size_bytes} bytes; {self._folders.free_bytes()} are free"
+                raise AgentError("RESOURCE_EXHAUSTED", f"{message} on the device's disk; free room and deploy again")
+
+    @contextlib.contextmanager
+    def _opened(self, sha256: str, offset_bytes: int) -> Iterator[int]:
+        """A descriptor of the partial file, which ends where the upload starts."""
+        with self._lock:
+            try:
+                file = self._partials.open(sha256)
+            except OSError:
+                # Somebody cleared the folder; the next attempt begins anew.
+                self._partials.drop(sha256)
+                raise AgentError("FAILED_PRECONDITION", f"artifact {sha256[:12]}: its first part is gone") from None
+        try:
+            held = os.fstat(file).st_size
             if offset_bytes != held:
                 message = f"artifact {sha256[:12]}: {held} bytes are held, the upload starts at {offset_bytes}"
                 raise AgentError("FAILED_PRECONDITION", f"{message}; resume at {held}")
-            try:
-                received = self._append(partial, held, size_bytes, chunks)
-            except OSError as error:
-                if error.errno not in _FULL:
-                    raise
-                partial.unlink(missing_ok=True)
-                raise AgentError(
-                    "RESOURCE_EXHAUSTED", "the device's disk is full; free room and deploy again"
-                ) from error
-            if received < size_bytes:
-                message = f"artifact {sha256[:12]}: the upload ended at {received} of {size_bytes} bytes"
-                raise AgentError("INVALID_ARGUMENT", f"{message}; resume at {received}")
-            return self._complete(sha256, runtime, partial)
+            yield file
+        except OSError as error:
+            if error.errno in _FULL:
+                self._drop(sha256)
+            raise
+        finally:
+            with self._lock:
+                if self._partials.held(sha256):
+                    self._partials.grow(sha256, os.fstat(file).st_size)
+            os.close(file)
 
-    def close(self) -> None:
-        """Remove the folder where it is private."""
-        if self._private is not None:
-            self._private.close()
-
-    def _append(self, partial: Path, held: int, size_bytes: int, chunks: Iterable[bytes]) -> int:
-        with partial.open("ab") as file:
+    def _append(self, file: int, sha256: str, held: int, size_bytes: int, chunks: Iterable[bytes]) -> str:
+        """Write the chunks; the digest of the whole file."""
+        with RunningDigest() as digest:
+            _hash_head(file, held, digest)
             for chunk in chunks:
                 held += len(chunk)
                 if held > size_bytes or len(chunk) > CHUNK_BYTES:
-                    partial.unlink()
+                    self._drop(sha256)
                     why = f"more than {size_bytes} bytes came" if held > size_bytes else "a chunk is over 1 MiB"
                     raise AgentError("INVALID_ARGUMENT", f"upload: {why}; the part received is removed")
-                file.write(chunk)
-            file.flush()
-            # A complete name must never stand for bytes that a power cut can still take.
-            os.fsync(file.fileno())
-        return held
+                digest.update(chunk)
+                _write(file, chunk)
+                with self._lock:
+                    self._partials.grow(sha256, held)
+            if held < size_bytes:
+                message = f"artifact {sha256[:12]}: the upload ended at {held} of {size_bytes} bytes"
+                raise AgentError("INVALID_ARGUMENT", f"{message}; resume at {held}")
+            return digest.hexdigest()
 
-    def _complete(self, sha256: str, runtime: str, partial: Path) -> Blob:
-        # Hashed from the disk and not from the stream: this is what the loader will read, resumed part included.
-        if _digest(partial) != sha256:
-            partial.unlink()
-            message = f"artifact {sha256[:12]}: the bytes received have another digest; upload it from the start"
-            raise AgentError("DATA_LOSS", message)
-        path = self._folder / f"{sha256}{RUNTIMES[runtime].suffix}"
-        partial.replace(path)
-        blob = Blob(sha256, runtime, path, path.stat().st_size)
-        self._blobs[sha256] = blob
+    def _moved(self, sha256: str, runtime: Runtime, size_bytes: int) -> Blob:
+        folder = self._folders.add_complete()
+        blob = Blob(sha256, runtime.name, self.complete_folder / folder / f"{sha256}{runtime.suffix}", size_bytes)
+        with self._lock:
+            os.rename(
+                self._partials.name(sha256),
+                _place(blob),
+                src_dir_fd=self._folders.partial,
+                dst_dir_fd=self._folders.complete,
+            )
+            self._partials.forget(sha256)
         return blob
 
-    @contextmanager
-    def _reserved(self, sha256: str, size_bytes: int) -> Iterator[None]:
-        if size_bytes <= 0:
-            raise AgentError(
-                "INVALID_ARGUMENT", f"artifact {sha256[:12]}: a size of {size_bytes} bytes cannot be right"
-            )
+    def _make_partial(self, place: str, sha256: str, *, folder: int) -> None:
+        os.rename(place, self._partials.name(sha256), src_dir_fd=folder, dst_dir_fd=self._folders.partial)
+        self._partials.adopt(sha256)
+
+    def _drop(self, sha256: str) -> None:
         with self._lock:
-            if sha256 in self._arriving:
-                raise AgentError("ABORTED", f"artifact {sha256[:12]} is being uploaded by someone else; try again")
-            used = self._used_bytes(besides=sha256)
-            if used + size_bytes > self.max_bytes:
-                message = f"artifact {sha256[:12]} takes {size_bytes} bytes; {used} of {self.max_bytes} are in use"
-                hint = "delete artifacts, or start the agent with a larger --max-store-bytes"
-                raise AgentError("RESOURCE_EXHAUSTED", f"{message}; {hint}")
-            self._arriving[sha256] = size_bytes
+            self._partials.drop(sha256)
+
+    def _release(self, sha256: str) -> None:
+        with self._lock:
+            self._arriving.pop(sha256, None)
+            self._partials.trim(self._arriving)
+
+    def _remove(self, blob: Blob) -> None:
+        self._folders.remove_complete(blob.path.parent.name, blob.path.name)
+
+    # -- what an earlier agent left in the same folder ---------------------------------------------------------------
+
+    def _adopt(self) -> None:
+        for name in self._folders.partials():
+            if (sha256 := _digest_of(name)) is not None:
+                self._partials.adopt(sha256)
+        for folder, name in self._folders.completes():
+            sha256, runtime = _digest_of(name), by_suffix(PurePath(name).suffix)
+            if sha256 is not None and runtime is not None:
+                self._adopt_complete(f"{folder}/{name}", sha256, runtime)
+        for name in self._folders.flat():
+            # Of a version that kept all files in one folder; they will be loaded once before they are listed.
+            if (sha256 := _digest_of(name)) is not None and sha256 not in self._blobs:
+                self._make_partial(name, sha256, folder=self._folders.root)
+        self._partials.trim(self._arriving)
+
+    def _adopt_complete(self, place: str, sha256: str, runtime: Runtime) -> None:
+        """Take over a file, if it still is what its name says."""
+        blob = Blob(sha256, runtime.name, self.complete_folder / place, 0)
         try:
-            yield
-        finally:
-            with self._lock:
-                del self._arriving[sha256]
-
-    def _used_bytes(self, *, besides: str) -> int:
-        lying = {path.stem: path.stat().st_size for path in self._folder.iterdir()}
-        return sum(size for stem, size in {**lying, **self._arriving}.items() if stem != besides)
-
-    def _adopt(self, path: Path) -> None:
-        """Take over a file of an earlier agent in the same folder, if it still is what its name says."""
-        runtime = by_suffix(path.suffix)
-        if runtime is None or not _DIGEST.fullmatch(path.stem):
+            file = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folders.complete)
+        except OSError:
+            self._remove(blob)
             return
-        if _digest(path) == path.stem:
-            self._blobs[path.stem] = Blob(path.stem, runtime.name, path, path.stat().st_size)
+        try:
+            status = os.fstat(file)
+            right = stat.S_ISREG(status.st_mode) and _digest(file, status.st_size) == sha256
+        finally:
+            os.close(file)
+        if not right or sha256 in self._blobs:
+            self._remove(blob)
+        elif status.st_mode & stat.S_IWUSR:
+            self._make_partial(place, sha256, folder=self._folders.complete)
+            self._remove(blob)
         else:
-            path.unlink()
+            self._blobs[sha256] = Blob(sha256, runtime.name, blob.path, status.st_size)
 
-    def _partial(self, sha256: str) -> Path:
-        return self._folder / f"{sha256}{_PARTIAL}"
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """A full disk is a status of its own, and no error names a path of this device."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise AgentError("RESOURCE_EXHAUSTED", "the device's disk is full; free room and deploy again") from error
+        raise AgentError("INTERNAL", f"the device's disk failed: {error.strerror}") from error
 
 
 def _checked(sha256: str) -> str:
@@ -224,6 +356,32 @@ def _checked(sha256: str) -> str:
     return sha256
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest_of(name: str) -> str | None:
+    """The digest by which a file of the store is named; None where the name has another form."""
+    path = PurePath(name)
+    known = path.suffix == PurePath(Partials.name("x")).suffix or by_suffix(path.suffix) is not None
+    return path.stem if known and _DIGEST.fullmatch(path.stem) else None
+
+
+def _place(blob: Blob) -> str:
+    """The file, as seen from the folder of whole artifacts."""
+    return f"{blob.path.parent.name}/{blob.path.name}"
+
+
+def _write(file: int, chunk: bytes) -> None:
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+def _hash_head(file: int, size: int, digest: RunningDigest) -> None:
+    """Hash what lay on the disk before this upload."""
+    for start in range(0, size, CHUNK_BYTES):
+        digest.update(os.pread(file, min(CHUNK_BYTES, size - start), start))
+
+
+def _digest(file: int, size: int) -> str:
+    sha256 = hashlib.sha256()
+    for start in range(0, size, CHUNK_BYTES):
+        sha256.update(os.pread(file, CHUNK_BYTES, start))
+    return sha256.hexdigest()

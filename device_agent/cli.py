@@ -130,6 +130,7 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         from device_agent import cage
         from device_agent.blobs import BlobStore
+        from device_agent.errors import AgentError
         from device_agent.security import OPEN, door_of
         from device_agent.server import start
         from device_agent.settings import CageSettings
@@ -148,9 +149,11 @@ def _serve(options: argparse.Namespace) -> int:
     stop = _orders_to_stop(options.exit_on_stdin_eof)
     try:
         store = BlobStore(options.store, max_bytes=options.max_store_bytes)
+    except AgentError as error:
+        return _fail(_EXIT_DEVICE, f"--store: {error.message}")
     except OSError as error:
         return _fail(_EXIT_DEVICE, f"the store cannot be written: {error}")
-    settings = CageSettings(store.folder.resolve(), memory_bytes, options.require_sandbox)
+    settings = CageSettings(store.complete_folder, memory_bytes, options.require_sandbox)
     worker = Supervisor(limit_seconds=options.batch_seconds, cage=settings)
     try:
         try:

@@ -132,7 +132,8 @@ class AgentService:
         if runtime.name not in providers():
             hint = f'install "edgeleak[{runtime.agent_extra}]" where the agent runs'
             raise AgentError("FAILED_PRECONDITION", f"this agent has no {runtime.name}; {hint}")
-        if not self._store.held(header.sha256)[1]:
+        size_bytes, listed = self._store.held(header.sha256)
+        if not listed:
             blob = self._store.receive(
                 header.sha256,
                 runtime=runtime.name,
@@ -141,8 +142,8 @@ class AgentService:
                 chunks=_chunks(request_iterator),
             )
             self._verify(blob, context)
-        blob = self._store.require(header.sha256)
-        return agent_pb2.UploadArtifactResponse(sha256=blob.sha256, size_bytes=blob.size_bytes)
+            size_bytes = blob.size_bytes
+        return agent_pb2.UploadArtifactResponse(sha256=header.sha256, size_bytes=size_bytes)
 
     def ListArtifacts(  # noqa: N802
         self,
@@ -224,14 +225,16 @@ class AgentService:
         yield from bench.answers(request, blob, self._worker, context)
 
     def _verify(self, blob: Blob, context: grpc.ServicerContext) -> None:
-        """Refuse what is not of its runtime or cannot be loaded, and keep nothing of it."""
+        """List what can be loaded; refuse what is not of its runtime or cannot be, and keep nothing of it."""
         try:
             check_magic(blob.path, runtime=blob.runtime)
             self._worker.call(request_header("load", [blob], threads=0), what=named([blob]), wanted=context.is_active)
-        except AgentError as error:
-            if error.code == "CANCELLED":
+            self._store.publish(blob)
+        except BaseException as error:
+            if isinstance(error, AgentError) and error.code == "CANCELLED":
+                self._store.postpone(blob)
                 raise
-            self._store.delete(blob.sha256)
+            self._store.discard(blob)
             if isinstance(error, WorkerDiedError) and error.crashed:
                 # The loader crashed on it: to the caller, that is a malformed file.
                 raise AgentError("INVALID_ARGUMENT", f"the file cannot be loaded: {error.message}") from error

@@ -86,7 +86,7 @@ def test_a_killed_agents_store_is_removed_by_the_next(
     killed.process.wait(20)
     start_agent()
     assert len(list(tmp_path.glob("edgeleak-agent-*"))) == 2
-    assert len(list(tmp_path.glob("edgeleak-agent-*/*.tflite"))) == 1
+    assert len(list(tmp_path.glob("edgeleak-agent-*/complete/*/*.tflite"))) == 1
     assert living.invoke([stored], [{"args_0": exported.images}])
 
 
@@ -162,7 +162,10 @@ def test_a_stores_files_survive_and_altered_ones_are_dropped(
     spoilt = first.upload(exported.path("baked.tflite"))
     first.process.terminate()
     first.process.wait(20)
-    (tmp_path / "store" / f"{spoilt}.tflite").write_bytes(b"spoilt")
+    (path,) = (tmp_path / "store").glob(f"complete/*/{spoilt}.tflite")
+    path.chmod(0o600)
+    path.write_bytes(b"spoilt")
+    path.chmod(0o400)
     second = start_agent("--store", str(tmp_path / "store"))
     listed = second.stub.ListArtifacts(agent_pb2.ListArtifactsRequest(), timeout=10).artifacts
     assert [a.sha256 for a in listed] == [stored]

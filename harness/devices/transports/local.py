@@ -16,6 +16,7 @@ import grpc
 from harness.devices._types import Timeouts
 from harness.devices.transports._connection import ChannelOptions, Refusal
 from harness.errors import DeviceUnavailableError
+from protos.private import LOCAL, PrivateFolder
 
 __all__ = ["LocalAgent", "open"]
 
@@ -34,7 +35,8 @@ class LocalAgent:
     """One `edgeleak-agent` process; see `Connection`.
 
     It ends with this object, and with this process however that dies: its standard input closes then. Whatever it
-    writes lies in a private folder that is removed even where the agent was killed.
+    writes lies in a private folder that is removed even where the agent was killed; the next start of an agent on this
+    machine removes it where this process was killed, too.
 
     Args:
         url: how error messages name the device.
@@ -50,8 +52,8 @@ class LocalAgent:
 
     def __init__(self, url: str, *, start_seconds: float) -> None:
         self._url = url
-        # Ended by close(), which the device calls: an object that outlives this function cannot be a with block.
-        self._folder = tempfile.TemporaryDirectory(prefix="edgeleak-local-", ignore_cleanup_errors=True)
+        # Ended by close(), which the device calls: objects that outlive this function cannot be in a with block.
+        self._folder = PrivateFolder(LOCAL)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             # -P: a folder of the user's that happens to be called device_agent is not run.
@@ -59,7 +61,9 @@ class LocalAgent:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, "TMPDIR": self._folder.name},
+            env={**os.environ, "TMPDIR": str(self._folder.path)},
+            # Where both are killed, the next start of either removes the folder; not before.
+            pass_fds=self._folder.descriptors,
             # Ctrl-C is for the host, which then ends the agent in order.
             start_new_session=True,
         )
@@ -94,7 +98,7 @@ class LocalAgent:
             self._process.kill()
             self._process.wait()
         self._log.close()
-        self._folder.cleanup()
+        self._folder.close()
 
     def _await_line(self, seconds: float) -> str:
         until = time.monotonic() + seconds
