@@ -190,6 +190,11 @@ def statuses(context: grpc.ServicerContext) -> Iterator[None]:
         # Errors of the system name files of this device, which are not the caller's to know.
         reason = error.strerror if isinstance(error, OSError) else "the connection broke"
         abort(context, AgentError("INTERNAL", f"the agent failed: {reason}"))
+    except Exception as error:  # gRPC would send its words, which may name files
+        if not context.is_active():
+            raise
+        _log.exception("call failed")
+        abort(context, AgentError("INTERNAL", f"the agent failed: {type(error).__name__}; its log says more"))
 
 
 def abort(context: grpc.ServicerContext, error: AgentError) -> None:

@@ -1,9 +1,14 @@
-"""Frames between the agent and its worker: a small JSON header and raw bytes over a socket pair, never pickle."""
+"""Frames between the agent and its worker: a small JSON header and raw bytes over a socket pair, never pickle.
+
+A model may have taken the worker over, so the agent believes no length.
+"""
 
 from __future__ import annotations
 
 import socket
 import struct
+
+from protos import MAX_MESSAGE_BYTES
 
 __all__ = ["OK", "FrameSocket"]
 
@@ -19,11 +24,15 @@ _READ_BYTES = 64 * 1024
 # Linux doubles this and caps it at net.core.wmem_max; a batch of 64 small images then needs one wake-up.
 _SOCKET_BUFFER_BYTES = 1024 * 1024
 
+# A header names 256 artifacts at most; a payload is one message, and answers may be longer than what they answer.
+_HEADER_BYTES_MAX = 1024 * 1024
+_PAYLOAD_BYTES_MAX = 2 * MAX_MESSAGE_BYTES
+
 Frame = tuple[bytes, bytearray]
 
 
 class FrameSocket:
-    """One end of the socket pair. Both ends are this machine's own processes, so lengths are trusted.
+    """One end of the socket pair.
 
     Args:
         sock: a connected stream socket.
@@ -68,7 +77,7 @@ class FrameSocket:
 
         Raises:
             EOFError: the other end is gone.
-            OSError: the connection broke.
+            OSError: the connection broke, or the other end does not keep to the protocol.
         """
         if seconds != self._seconds:
             self._sock.settimeout(seconds)
@@ -98,6 +107,8 @@ class FrameSocket:
         """Read up to the end of a header, and make room for the payload: its bytes are then received in place."""
         self._need(_PREFIX.size)
         header_bytes, payload_bytes = _PREFIX.unpack_from(self._rest)
+        if header_bytes > _HEADER_BYTES_MAX or payload_bytes > _PAYLOAD_BYTES_MAX:
+            raise OSError(f"a frame claims {header_bytes} and {payload_bytes} bytes")
         start = _PREFIX.size + header_bytes
         self._need(start)
         self._header = bytes(self._rest[_PREFIX.size : start])

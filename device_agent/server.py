@@ -179,7 +179,10 @@ class AgentService:
         header = request_header("describe", [blob], threads=request.threads)
         with self._leases.using(_lease_of(context)):
             reply = self._worker.call(header, what=named([blob]), wanted=context.is_active)
-        return agent_pb2.DescribeArtifactResponse.FromString(reply)
+        try:
+            return agent_pb2.DescribeArtifactResponse.FromString(reply)
+        except DecodeError as error:
+            raise AgentError("INTERNAL", "the worker answered what is no description") from error
 
     def AcquireLease(  # noqa: N802
         self,

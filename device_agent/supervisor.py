@@ -34,6 +34,9 @@ BEAT_SECONDS = 5.0
 # A caller that went away leaves its batch this long to finish before the worker is taken for hung: most do finish,
 # and a restart costs the next caller every loaded model.
 _ABANDONED_SECONDS = 10.0
+# What a worker may refuse with, and how long its reason may be.
+_CODES = ("DATA_LOSS", "FAILED_PRECONDITION", "INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED")
+_MESSAGE_MAX = 2000
 # Artifacts that one stream may name: more than any audit has variants.
 _ARTIFACTS_MAX = 256
 
@@ -304,8 +307,7 @@ class Supervisor:
             head = self._queue[0]
             reply, data = frame
             if reply != OK:
-                refusal = json.loads(reply)
-                self._finish(head, AgentError(refusal["error"], refusal["message"]))
+                self._finish(head, _refusal(reply))
             else:
                 head.replies.append(bytes(data))
                 if not (head.alone and data):
@@ -323,6 +325,18 @@ class Supervisor:
         elif now - started > self._limit_seconds:
             message = f"{head.what} did not answer within {self._limit_seconds:g} s; the worker has been restarted"
             self._fail(AgentError("DEADLINE_EXCEEDED", message))
+
+
+def _refusal(reply: bytes) -> AgentError:
+    """The worker's words; a model may have taken it over, so they are looked at."""
+    try:
+        refusal = json.loads(reply)
+        code, message = refusal["error"], refusal["message"]
+    except (ValueError, TypeError, KeyError):
+        code, message = "", ""
+    if code not in _CODES or not isinstance(message, str):
+        return AgentError("INTERNAL", "the worker answered what is no answer")
+    return AgentError(code, message[:_MESSAGE_MAX])
 
 
 def request_header(operation: str, blobs: Sequence[Blob], *, threads: int = 0, **options: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -154,6 +155,16 @@ def test_frames_arrive_whole_and_in_order(frames: list[tuple[bytes, int]]) -> No
         got = [(header, bytes(payload)) for header, payload in (receiver.receive() or (b"", bytearray()) for _ in sent)]
         thread.join()
     assert got == sent
+
+
+@pytest.mark.parametrize("lengths", [(2**31, 0), (0, 2**62)])
+def test_a_frame_of_an_impossible_length_is_refused(lengths: tuple[int, int]) -> None:
+    """A worker that a model has taken over could otherwise fill the agent's memory."""
+    left, right = socket.socketpair()
+    with left, right:
+        left.sendall(struct.pack("<IQ", *lengths) + b"x" * 100)
+        with pytest.raises(OSError, match="a frame claims"):
+            FrameSocket(right).receive(10)
 
 
 @given(
