@@ -8,51 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-import re
-import stat
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
+from device_agent.adoption import adopted
 from device_agent.errors import AgentError
-from device_agent.folders import StoreFolders
+from device_agent.folders import Blob, StoreFolders, is_digest
 from device_agent.partials import Partials
 from protos import CHUNK_BYTES
 from protos.digests import RunningDigest
-from protos.runtimes import RUNTIMES, Runtime, by_suffix
+from protos.runtimes import RUNTIMES, Runtime
 
 __all__ = ["Blob", "BlobStore"]
 
-# Lower-case hexadecimal SHA-256: nothing else becomes part of a path.
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 # The disk, the user's quota, or a limit on the size of files.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# More than any audit has; each is a folder, an entry of the index and a row of a list.
+# More than any audit has.
 _ARTIFACTS_MAX = 4096
 # Uploads that nobody goes on with may take this share of the room.
 _PARTIAL_SHARE = 4
-# A listed file is read-only: that is how the next agent in the same folder knows that it was loaded once.
-_LISTED_MODE = 0o400
-
-
-@dataclass(frozen=True)
-class Blob:
-    """One whole file.
-
-    Args:
-        sha256: its digest.
-        runtime: the runtime that executes it.
-        path: where it lies.
-        size_bytes: its size.
-    """
-
-    sha256: str
-    runtime: str
-    path: Path
-    size_bytes: int
 
 
 class BlobStore:
@@ -61,21 +38,30 @@ class BlobStore:
     Args:
         folder: where they lie; None makes a private temporary folder that `close` removes.
         max_bytes: room for all of them.
+        max_artifacts: how many; each is a folder, an entry of the index and a row of a list.
+        clock: seconds that only grow.
 
     Raises:
         AgentError: FAILED_PRECONDITION where the folder is not private or another agent uses it.
         OSError: the folder cannot be made or read.
     """
 
-    def __init__(self, folder: Path | None = None, *, max_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        max_bytes: int,
+        max_artifacts: int = _ARTIFACTS_MAX,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.max_bytes = max_bytes
+        self._max_artifacts = max_artifacts
         self._folders = StoreFolders(folder)
-        self._partials = Partials(self._folders, max_bytes=max_bytes // _PARTIAL_SHARE)
+        self._partials = Partials(self._folders, max_bytes=max_bytes // _PARTIAL_SHARE, clock=clock)
         self._lock = threading.Lock()
-        self._blobs: dict[str, Blob] = {}
+        self._blobs = adopted(self._folders, self._partials)
         # Digest -> size of what is being uploaded or is not listed yet: two uploads cannot promise the same room.
         self._arriving: dict[str, int] = {}
-        self._adopt()
 
     @property
     def complete_folder(self) -> Path:
@@ -125,7 +111,7 @@ class BlobStore:
             blob = self._blobs.pop(sha256, None)
             deleted = self._partials.drop(sha256) or blob is not None
         if blob is not None:
-            self._remove(blob)
+            self._folders.remove(blob.place)
         return deleted
 
     def receive(
@@ -163,7 +149,7 @@ class BlobStore:
     def publish(self, blob: Blob) -> None:
         """List a file that `receive` returned: it can be loaded."""
         with _disk_errors():
-            os.chmod(_place(blob), _LISTED_MODE, dir_fd=self._folders.complete)
+            self._folders.mark_listed(blob)
         with self._lock:
             self._blobs[blob.sha256] = blob
             self._arriving.pop(blob.sha256, None)
@@ -171,7 +157,7 @@ class BlobStore:
     def discard(self, blob: Blob) -> None:
         """Remove a file that `receive` returned: it cannot be loaded."""
         try:
-            self._remove(blob)
+            self._folders.remove(blob.place)
         finally:
             self._release(blob.sha256)
 
@@ -179,8 +165,8 @@ class BlobStore:
         """Make a file that `receive` returned a partial one that lacks nothing: its uploader left too early."""
         try:
             with _disk_errors(), self._lock:
-                self._make_partial(_place(blob), blob.sha256, folder=self._folders.complete)
-            self._remove(blob)
+                self._partials.take(blob.place, blob.sha256, folder=self._folders.complete)
+            self._folders.remove(blob.place)
         finally:
             self._release(blob.sha256)
 
@@ -199,8 +185,8 @@ class BlobStore:
                 raise AgentError("ABORTED", f"{named} is being uploaded by someone else; try again")
             if sha256 in self._blobs:
                 raise AgentError("ABORTED", f"{named} was uploaded by someone else meanwhile; try again")
-            if len(self._blobs) + len(self._arriving) >= _ARTIFACTS_MAX:
-                message = f"{named}: this device holds {_ARTIFACTS_MAX} artifacts, which is the most; delete some"
+            if len(self._blobs) + len(self._arriving) >= self._max_artifacts:
+                message = f"{named}: this device holds {self._max_artifacts} artifacts, which is the most; delete some"
                 raise AgentError("RESOURCE_EXHAUSTED", message)
             self._partials.trim(self._arriving)
             self._make_room(sha256, size_bytes)
@@ -273,21 +259,16 @@ class BlobStore:
             return digest.hexdigest()
 
     def _moved(self, sha256: str, runtime: Runtime, size_bytes: int) -> Blob:
-        folder = self._folders.add_complete()
-        blob = Blob(sha256, runtime.name, self.complete_folder / folder / f"{sha256}{runtime.suffix}", size_bytes)
+        blob = self._folders.new_blob(sha256, runtime, size_bytes)
         with self._lock:
             os.rename(
                 self._partials.name(sha256),
-                _place(blob),
+                blob.place,
                 src_dir_fd=self._folders.partial,
                 dst_dir_fd=self._folders.complete,
             )
             self._partials.forget(sha256)
         return blob
-
-    def _make_partial(self, place: str, sha256: str, *, folder: int) -> None:
-        os.rename(place, self._partials.name(sha256), src_dir_fd=folder, dst_dir_fd=self._folders.partial)
-        self._partials.adopt(sha256)
 
     def _drop(self, sha256: str) -> None:
         with self._lock:
@@ -297,46 +278,6 @@ class BlobStore:
         with self._lock:
             self._arriving.pop(sha256, None)
             self._partials.trim(self._arriving)
-
-    def _remove(self, blob: Blob) -> None:
-        self._folders.remove_complete(blob.path.parent.name, blob.path.name)
-
-    # -- what an earlier agent left in the same folder ---------------------------------------------------------------
-
-    def _adopt(self) -> None:
-        for name in self._folders.partials():
-            if (sha256 := _digest_of(name)) is not None:
-                self._partials.adopt(sha256)
-        for folder, name in self._folders.completes():
-            sha256, runtime = _digest_of(name), by_suffix(PurePath(name).suffix)
-            if sha256 is not None and runtime is not None:
-                self._adopt_complete(f"{folder}/{name}", sha256, runtime)
-        for name in self._folders.flat():
-            # Of a version that kept all files in one folder; they will be loaded once before they are listed.
-            if (sha256 := _digest_of(name)) is not None and sha256 not in self._blobs:
-                self._make_partial(name, sha256, folder=self._folders.root)
-        self._partials.trim(self._arriving)
-
-    def _adopt_complete(self, place: str, sha256: str, runtime: Runtime) -> None:
-        """Take over a file, if it still is what its name says."""
-        blob = Blob(sha256, runtime.name, self.complete_folder / place, 0)
-        try:
-            file = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folders.complete)
-        except OSError:
-            self._remove(blob)
-            return
-        try:
-            status = os.fstat(file)
-            right = stat.S_ISREG(status.st_mode) and _digest(file, status.st_size) == sha256
-        finally:
-            os.close(file)
-        if not right or sha256 in self._blobs:
-            self._remove(blob)
-        elif status.st_mode & stat.S_IWUSR:
-            self._make_partial(place, sha256, folder=self._folders.complete)
-            self._remove(blob)
-        else:
-            self._blobs[sha256] = Blob(sha256, runtime.name, blob.path, status.st_size)
 
 
 @contextlib.contextmanager
@@ -351,21 +292,9 @@ def _disk_errors() -> Iterator[None]:
 
 
 def _checked(sha256: str) -> str:
-    if not _DIGEST.fullmatch(sha256):
+    if not is_digest(sha256):
         raise AgentError("INVALID_ARGUMENT", "a digest is 64 lower-case hexadecimal digits")
     return sha256
-
-
-def _digest_of(name: str) -> str | None:
-    """The digest by which a file of the store is named; None where the name has another form."""
-    path = PurePath(name)
-    known = path.suffix == PurePath(Partials.name("x")).suffix or by_suffix(path.suffix) is not None
-    return path.stem if known and _DIGEST.fullmatch(path.stem) else None
-
-
-def _place(blob: Blob) -> str:
-    """The file, as seen from the folder of whole artifacts."""
-    return f"{blob.path.parent.name}/{blob.path.name}"
 
 
 def _write(file: int, chunk: bytes) -> None:
@@ -378,10 +307,3 @@ def _hash_head(file: int, size: int, digest: RunningDigest) -> None:
     """Hash what lay on the disk before this upload."""
     for start in range(0, size, CHUNK_BYTES):
         digest.update(os.pread(file, min(CHUNK_BYTES, size - start), start))
-
-
-def _digest(file: int, size: int) -> str:
-    sha256 = hashlib.sha256()
-    for start in range(0, size, CHUNK_BYTES):
-        sha256.update(os.pread(file, CHUNK_BYTES, start))
-    return sha256.hexdigest()

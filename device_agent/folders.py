@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from device_agent.errors import AgentError
 from protos.private import AGENT, PrivateFolder, locked
+from protos.runtimes import Runtime
 
-__all__ = ["StoreFolders"]
+__all__ = ["Blob", "StoreFolders", "is_digest"]
 
+# Lower-case hexadecimal SHA-256: nothing else becomes part of a path.
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _COMPLETE, _PARTIAL = "complete", "partial"
 _LOCK = "store.lock"
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A name that nobody can guess: a model that names a file of another folder does not find it.
 _NAME_BYTES = 16
+# A listed file is read-only.
+_LISTED_MODE = 0o400
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One whole file.
+
+    Args:
+        sha256: its digest.
+        runtime: the runtime that executes it.
+        path: where it lies.
+        size_bytes: its size.
+    """
+
+    sha256: str
+    runtime: str
+    path: Path
+    size_bytes: int
+
+    @property
+    def place(self) -> str:
+        """The file, as seen from the folder of whole artifacts."""
+        return f"{self.path.parent.name}/{self.path.name}"
 
 
 class StoreFolders:
@@ -54,21 +84,25 @@ class StoreFolders:
         """Path of the folder of whole artifacts."""
         return self.path / _COMPLETE
 
-    def add_complete(self) -> str:
-        """Make a folder for one whole artifact; its name."""
+    def new_blob(self, sha256: str, runtime: Runtime, size_bytes: int) -> Blob:
+        """Make a folder for one whole artifact; where the file will lie."""
         name = secrets.token_hex(_NAME_BYTES)
         os.mkdir(name, 0o700, dir_fd=self.complete)
-        return name
+        return Blob(sha256, runtime.name, self.complete_path / name / f"{sha256}{runtime.suffix}", size_bytes)
 
-    def remove_complete(self, folder: str, file: str) -> None:
+    def mark_listed(self, blob: Blob) -> None:
+        """Let the next agent in the same store know that the file was loaded once."""
+        os.chmod(blob.place, _LISTED_MODE, dir_fd=self.complete)
+
+    def remove(self, place: str) -> None:
         """Remove a whole artifact and its folder, as far as they are there."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{folder}/{file}", dir_fd=self.complete)
+            os.unlink(place, dir_fd=self.complete)
         with contextlib.suppress(FileNotFoundError):
-            os.rmdir(folder, dir_fd=self.complete)
+            os.rmdir(place.partition("/")[0], dir_fd=self.complete)
 
-    def completes(self) -> Iterator[tuple[str, str]]:
-        """Folder and name of every file that lies where whole artifacts do."""
+    def completes(self) -> Iterator[str]:
+        """Every file that lies where whole artifacts do, as seen from there."""
         for folder in _names(self.complete):
             try:
                 descriptor = os.open(folder, _OPEN_FOLDER, dir_fd=self.complete)
@@ -79,7 +113,7 @@ class StoreFolders:
                 names = _names(descriptor)
             finally:
                 os.close(descriptor)
-            yield from ((folder, name) for name in names)
+            yield from (f"{folder}/{name}" for name in names)
             if not names:
                 os.rmdir(folder, dir_fd=self.complete)
 
@@ -107,10 +141,16 @@ class StoreFolders:
         if parent is not None:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=parent)
-        descriptor = os.open(name, _OPEN_FOLDER, dir_fd=parent)
+        where = name if parent is None else str(self.path / name)
+        try:
+            descriptor = os.open(name, _OPEN_FOLDER, dir_fd=parent)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                message = f"{where} is a link or a file, not a folder; remove it, or name a new folder"
+                raise AgentError("FAILED_PRECONDITION", message) from error
+            raise
         self._open.callback(os.close, descriptor)
         status = os.fstat(descriptor)
-        where = name if parent is None else str(self.path / name)
         if status.st_uid != os.geteuid():
             raise AgentError(
                 "FAILED_PRECONDITION", f"{where} belongs to another user; name a folder of your own, or a new one"
@@ -131,3 +171,8 @@ class StoreFolders:
 
 def _names(folder: int) -> list[str]:
     return sorted(os.listdir(folder))
+
+
+def is_digest(text: str) -> bool:
+    """Whether this is a digest as the contract has it."""
+    return _DIGEST.fullmatch(text) is not None

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from device_agent.folders import StoreFolders
 
-__all__ = ["Partials"]
+__all__ = ["SUFFIX", "Partials"]
 
-_SUFFIX = ".part"
+SUFFIX = ".part"
 # Abandoned ones, at most: a few hosts with a broken link each.
 _COUNT_MAX = 32
 # Nobody comes back for an upload that has rested for so long.
@@ -37,7 +36,7 @@ class Partials:
         clock: seconds that only grow.
     """
 
-    def __init__(self, folders: StoreFolders, *, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, folders: StoreFolders, *, max_bytes: int, clock: Callable[[], float]) -> None:
         self._folders = folders
         self._max_bytes = max_bytes
         self._clock = clock
@@ -53,6 +52,17 @@ class Partials:
             self._partials[sha256] = _Partial(status.st_size, self._clock())
         else:
             self.drop(sha256)
+
+    def take(self, place: str, sha256: str, *, folder: int) -> None:
+        """Make a file of another folder a partial one.
+
+        Args:
+            place: the file, as seen from its folder.
+            sha256: the digest that it is to have.
+            folder: descriptor of its folder.
+        """
+        os.rename(place, self.name(sha256), src_dir_fd=folder, dst_dir_fd=self._folders.partial)
+        self.adopt(sha256)
 
     def held(self, sha256: str) -> int:
         """Bytes held."""
@@ -116,7 +126,7 @@ class Partials:
     @staticmethod
     def name(sha256: str) -> str:
         """Name of the file."""
-        return f"{sha256}{_SUFFIX}"
+        return f"{sha256}{SUFFIX}"
 
     def _resting(self, busy: Collection[str]) -> list[str]:
         return [sha256 for sha256 in self._partials if sha256 not in busy]

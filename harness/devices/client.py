@@ -14,13 +14,14 @@ import grpc
 
 from harness.devices._descriptions import device_info, signature
 from harness.devices._failures import Failures, code_of
+from harness.devices._files import VerifiedFiles
 from harness.devices._invocation import Invocation
 from harness.devices._lease import HeldLease, default_holder
 from harness.devices._patience import Patience
 from harness.devices._stream import Watch
 from harness.devices._timings import Timings
 from harness.devices._types import BatchAnswer, BenchmarkResult, DeviceInfo, Signature, Timeouts
-from harness.devices._upload import upload, verify_file
+from harness.devices._upload import upload
 from harness.devices.transports import Connection
 from harness.errors import ArtifactError, DeviceError, ProtocolError
 from harness.types import Artifact, Records
@@ -82,6 +83,7 @@ class AgentClient:
         self._lease_id = ""
         # Uploaded by this session: what lay there before is not ours to remove.
         self._deployed: dict[str, Artifact] = {}
+        self._files = VerifiedFiles()
         self._closed = False
         try:
             self._connect(connection.target)
@@ -109,10 +111,10 @@ class AgentClient:
         """Put an artifact on the device, or find it there; see `Device.deploy`."""
         if artifact.runtime not in RUNTIMES:
             raise ArtifactError(f"{artifact.path}: runtime {artifact.runtime!r} is none of {names()}")
-        verify_file(artifact)
         if upload(
             self._stub,
             artifact,
+            files=self._files,
             failures=self._failures,
             patience=self._patience(),
             seconds=self._timeouts.upload,
