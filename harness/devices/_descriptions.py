@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from harness.devices._text import plain
 from harness.devices._types import DeviceInfo, Lease, Sandbox, Signature, Telemetry, TensorInfo
 from protos.edgeleak.v1 import agent_pb2
 from protos.runtimes import by_number
@@ -21,6 +22,7 @@ _OPTIONAL_TELEMETRY = (
 )
 # An agent that keeps the contract sends less; one that does not is cut short here.
 _HOLDER_CHARACTERS = 128
+_NAME_CHARACTERS = 256
 _MISSING_SENTENCES = 16
 
 
@@ -33,16 +35,20 @@ def device_info(response: agent_pb2.GetDeviceInfoResponse, *, url: str) -> Devic
     """
     return DeviceInfo(
         url=url,
-        agent_version=response.agent_version,
+        agent_version=plain(response.agent_version, length=_NAME_CHARACTERS),
         pid=response.pid,
-        hostname=response.hostname,
-        operating_system=response.operating_system,
-        machine=response.machine,
-        cpu_model=response.cpu_model,
+        hostname=plain(response.hostname, length=_NAME_CHARACTERS),
+        operating_system=plain(response.operating_system, length=_NAME_CHARACTERS),
+        machine=plain(response.machine, length=_NAME_CHARACTERS),
+        cpu_model=plain(response.cpu_model, length=_NAME_CHARACTERS),
         cpu_count=response.cpu_count,
         memory_total_bytes=response.memory_total_bytes,
         # A newer agent may have runtimes that this host cannot name.
-        runtimes={row.name: one.provider for one in response.runtimes if (row := by_number(one.runtime))},
+        runtimes={
+            row.name: plain(one.provider, length=_NAME_CHARACTERS)
+            for one in response.runtimes
+            if (row := by_number(one.runtime))
+        },
         emulated=response.emulated,
         telemetry=telemetry(response.telemetry),
         max_message_bytes=response.max_message_bytes,
@@ -56,6 +62,8 @@ def device_info(response: agent_pb2.GetDeviceInfoResponse, *, url: str) -> Devic
 def telemetry(message: agent_pb2.Telemetry) -> Telemetry:
     """The board's state; what it does not report is None."""
     present = {name: getattr(message, name) for name in _OPTIONAL_TELEMETRY if message.HasField(name)}
+    if "cpu_governor" in present:
+        present["cpu_governor"] = plain(present["cpu_governor"], length=_NAME_CHARACTERS)
     return Telemetry(time_unix_ns=message.time_unix_ns, **present)
 
 
@@ -83,12 +91,12 @@ def _sandbox(message: agent_pb2.Sandbox) -> Sandbox:
         landlock_abi=message.landlock_abi,
         system_calls_filtered=message.system_calls_filtered,
         memory_limit_bytes=message.memory_limit_bytes,
-        missing=tuple(message.missing[:_MISSING_SENTENCES]),
+        missing=tuple(plain(one, length=_NAME_CHARACTERS) for one in message.missing[:_MISSING_SENTENCES]),
     )
 
 
 def _lease(message: agent_pb2.Lease) -> Lease:
-    return Lease(message.holder[:_HOLDER_CHARACTERS], max(0, message.remaining_ns) / 1e9)
+    return Lease(plain(message.holder, length=_HOLDER_CHARACTERS), max(0, message.remaining_ns) / 1e9)
 
 
 def _tensor_info(message: agent_pb2.TensorInfo) -> TensorInfo:
