@@ -15,6 +15,8 @@ from harness.types import Estimate
 
 __all__ = ["difference", "is_emulated", "latency_notes", "latency_table", "measured", "throttled_sentences", "unit_of"]
 
+# A difference that nobody would notice, however surely it is there.
+_SAME = 0.01
 _UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3))
 
 
@@ -43,6 +45,8 @@ def difference(latency: Latency) -> str:
     ratio = latency.ratio
     if ratio is None or not math.isfinite(ratio.value):
         return NOT_AVAILABLE
+    if ratio.low >= 1 - _SAME and ratio.high <= 1 + _SAME:
+        return "the same within 1%"
     if ratio.high < 1:
         return "faster"
     return "slower" if ratio.low > 1 else "cannot be told apart"

@@ -111,10 +111,10 @@ def test_a_report_of_an_earlier_version_shows_what_it_has() -> None:
 
 def test_the_terminal_shows_percentiles_in_one_unit_with_their_intervals() -> None:
     text = shown(sample.report(), 140)
-    assert "Latency, µs (100 runs in 8 rounds, 1 thread, batch 1)" in text
-    row = next(line for line in text.splitlines() if "prune-0.8" in line and "72 [70,74]" in line)
+    assert "Latency on litert, µs (100 runs in 8 rounds, 1 thread, batch 1)" in text
+    row = next(line for line in text.splitlines() if "prune-0.8" in line and "72.0 [70.0,74.0]" in line)
     assert "130 [122,138]" in row
-    assert re.search(r"prune-0.8 +litert +.80 \[.65,.95\] +3 ms +400 µs +90.0 MiB +faster", text)
+    assert re.search(r"prune-0.8 +.80 \[.65,.95\] +3 ms +400 µs +90.0 MiB +faster", text)
     assert "the board may have throttled: later runs took 1.40 times as long as earlier ones." in text
 
 

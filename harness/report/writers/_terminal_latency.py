@@ -19,10 +19,9 @@ __all__ = ["latency_parts"]
 
 _Row = tuple[ArtifactRow, Latency]
 _Column = tuple[str, Callable[[_Row], str]]
-_NAMES: tuple[_Column, ...] = (
-    ("Variant", lambda row: clean(row[0].name)),
-    ("Runtime", lambda row: clean(row[0].artifact.runtime)),
-)
+_NAMES: tuple[_Column, ...] = (("Variant", lambda row: clean(row[0].name)),)
+# From here on a figure has no decimals, and from the other on one: three digits say what a percentile can say.
+_NO_DECIMALS, _ONE_DECIMAL = 100, 10
 
 
 def latency_parts(report: Report) -> list[RenderableType]:
@@ -30,27 +29,31 @@ def latency_parts(report: Report) -> list[RenderableType]:
     rows = _latency_tables.measured(report)
     if not rows:
         return []
-    parts: list[RenderableType] = [_times(rows), *_beside(rows)]
+    # A table a runtime: three percentiles with their intervals leave no room for its name.
+    parts: list[RenderableType] = []
+    for runtime in dict.fromkeys(row.artifact.runtime for row, _ in rows):
+        own = [row for row in rows if row[0].artifact.runtime == runtime]
+        parts += [_times(own, clean(runtime)), *_beside(own, clean(runtime))]
     reasons = sorted({clean(latency.not_compared) for _, latency in rows if latency.not_compared})
     parts += [Text(f"Not compared by latency: {reason}.", overflow="fold") for reason in reasons]
     return parts + [Text(line, overflow="fold") for line in _latency_tables.throttled_sentences(report)]
 
 
-def _times(rows: list[_Row]) -> Table:
+def _times(rows: list[_Row], runtime: str) -> Table:
     unit, size = _latency_tables.unit_of(rows)
 
     def shown(estimate: Estimate | None) -> str:
-        return compact(estimate, lambda value: _format.short(value / size))
+        return compact(estimate, lambda value: _digits(value / size))
 
     numbers: list[_Column] = [
         ("p50", lambda row: shown(row[1].p50_ns)),
         ("p90", lambda row: shown(row[1].p90_ns)),
         ("p99", lambda row: shown(row[1].p99_ns)),
     ]
-    return _table(f"Latency, {unit} ({_setting(rows)})", rows, numbers)
+    return _table(f"Latency on {runtime}, {unit} ({_setting(rows)})", rows, numbers)
 
 
-def _beside(rows: list[_Row]) -> list[Table]:
+def _beside(rows: list[_Row], runtime: str) -> list[Table]:
     """The ratio to the original, and cold starts; nothing where neither is known."""
 
     def time(value: int | None) -> str:
@@ -65,7 +68,7 @@ def _beside(rows: list[_Row]) -> list[Table]:
     words: _Column = ("Difference", lambda row: _latency_tables.difference(row[1]))
     if all(cell(row) == NOT_AVAILABLE for _, cell in (*numbers, words) for row in rows):
         return []
-    return [_table("Ratio of medians to the original's, and cold starts", rows, numbers, words)]
+    return [_table(f"Medians beside the original's on {runtime}", rows, numbers, words)]
 
 
 def _table(title: str, rows: list[_Row], numbers: list[_Column], *words: _Column) -> Table:
@@ -78,6 +81,10 @@ def _table(title: str, rows: list[_Row], numbers: list[_Column], *words: _Column
     for row in rows:
         add_row(table, *(cell(row) for _, cell in (*left, *right, *more)))
     return table
+
+
+def _digits(value: float) -> str:
+    return f"{value:.{0 if value >= _NO_DECIMALS else 1 if value >= _ONE_DECIMAL else 2}f}"
 
 
 def _setting(rows: list[_Row]) -> str:
