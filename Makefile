@@ -50,7 +50,7 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks -s
 
-peers: $(PEERS)/art/.ready $(PEERS)/tfp/.ready
+peers: $(PEERS)/art/.ready $(PEERS)/tfp/.ready $(PEERS)/tvm/.ready
 
 # Their versions do not go with ours. All are pinned, so nothing is left to resolve; TF Privacy declares TensorFlow, which
 # its threshold attack never imports.

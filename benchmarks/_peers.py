@@ -22,7 +22,7 @@ from benchmarks._timing import Timed
 __all__ = ["Peer", "installed", "skip_without"]
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPTS = {"art": "art_forest.py", "tfp": "tf_privacy.py"}
+SCRIPTS = {"art": "art_forest.py", "tfp": "tf_privacy.py", "tvm": "tvm_upload.py"}
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
 
 

@@ -23,6 +23,13 @@ def tfp() -> Iterator[Peer]:
         yield peer
 
 
+@pytest.fixture(scope="session")
+def tvm() -> Iterator[Peer]:
+    skip_without("tvm")
+    with Peer("tvm") as peer:
+        yield peer
+
+
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """A benchmark that passes prints its table and nothing else."""
     return ("passed", "", "PASSED") if report.when == "call" and report.passed else None

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from device_agent.adoption import adopted
@@ -28,6 +29,8 @@ __all__ = ["Blob", "BlobStore"]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # More than any audit has.
 _ARTIFACTS_MAX = 4096
+# Files that are written to the disk at once; the others wait.
+_SYNCS_MAX = 2
 # Uploads that nobody goes on with may take this share of the room.
 _PARTIAL_SHARE = 4
 
@@ -59,6 +62,9 @@ class BlobStore:
         self._folders = StoreFolders(folder)
         self._partials = Partials(self._folders, max_bytes=max_bytes // _PARTIAL_SHARE, clock=clock)
         self._lock = threading.Lock()
+        self._disk = ThreadPoolExecutor(_SYNCS_MAX, thread_name_prefix="disk")
+        # Digest -> the writing to the disk of what is not listed yet.
+        self._syncs: dict[str, Future[None]] = {}
         self._blobs = adopted(self._folders, self._partials)
         # Digest -> size of what is being uploaded or is not listed yet: two uploads cannot promise the same room.
         self._arriving: dict[str, int] = {}
@@ -115,7 +121,7 @@ class BlobStore:
         return deleted
 
     def receive(
-        self, sha256: str, *, runtime: str, size_bytes: int, offset_bytes: int, chunks: Iterable[bytes]
+        self, sha256: str, *, runtime: str, size_bytes: int, offset_bytes: int, chunks: Iterable[bytes | memoryview]
     ) -> Blob:
         """Append chunks at the offset; once the file is whole and its digest is right, it waits for its verdict.
 
@@ -134,14 +140,15 @@ class BlobStore:
                 digest = self._append(file, sha256, offset_bytes, size_bytes, chunks)
                 # What was hashed is what will be read. The same bytes were written, each write was checked, a head that
                 # lay here before was hashed from the disk, nobody else writes in this folder, and what the disk cannot
-                # take is an error of fsync. A power cut cannot take it back either.
+                # take is an error of the sync for which `publish` waits.
                 if digest != sha256:
                     self._drop(sha256)
                     message = f"artifact {sha256[:12]}: the bytes received have another digest"
                     raise AgentError("DATA_LOSS", f"{message}; upload it from the start")
-                os.fsync(file)
-            with _disk_errors():
-                return self._moved(sha256, RUNTIMES[runtime], size_bytes)
+                blob = self._moved(sha256, RUNTIMES[runtime], size_bytes)
+                # Beside the loading, which takes about as long.
+                self._syncs[sha256] = self._disk.submit(_sync_and_close, os.dup(file))
+                return blob
         except BaseException:
             self._release(sha256)
             raise
@@ -149,6 +156,8 @@ class BlobStore:
     def publish(self, blob: Blob) -> None:
         """List a file that `receive` returned: it can be loaded."""
         with _disk_errors():
+            # A listed name must never stand for bytes that a power cut can still take.
+            self._syncs.pop(blob.sha256).result()
             self._folders.mark_listed(blob)
         with self._lock:
             self._blobs[blob.sha256] = blob
@@ -164,14 +173,16 @@ class BlobStore:
     def postpone(self, blob: Blob) -> None:
         """Make a file that `receive` returned a partial one that lacks nothing: its uploader left too early."""
         try:
-            with _disk_errors(), self._lock:
-                self._partials.take(blob.place, blob.sha256, folder=self._folders.complete)
-            self._folders.remove(blob.place)
+            with _disk_errors():
+                self._syncs.pop(blob.sha256).result()
+                with self._lock:
+                    self._partials.take(blob.place, blob.sha256, folder=self._folders.complete)
         finally:
-            self._release(blob.sha256)
+            self.discard(blob)
 
     def close(self) -> None:
         """Let the folder go, and remove it where it is private."""
+        self._disk.shutdown()
         self._folders.close()
 
     # -- an upload ---------------------------------------------------------------------------------------------------
@@ -207,7 +218,9 @@ class BlobStore:
         while used + self._partials.resting_bytes(busy) + size_bytes > self.max_bytes:
             self._partials.drop_oldest(busy)
         to_come = size_bytes - self._partials.held(sha256)
-        to_come += sum(size - self._partials.held(other) for other, size in self._arriving.items())
+        to_come += sum(
+            size - self._partials.held(other) for other, size in self._arriving.items() if other not in self._syncs
+        )
         while to_come > self._folders.free_bytes():
             if not self._partials.drop_oldest(busy):
                 message = f"artifact {sha256[:12]} takes {size_bytes} bytes; {self._folders.free_bytes()} are free"
@@ -239,7 +252,7 @@ class BlobStore:
                     self._partials.grow(sha256, os.fstat(file).st_size)
             os.close(file)
 
-    def _append(self, file: int, sha256: str, held: int, size_bytes: int, chunks: Iterable[bytes]) -> str:
+    def _append(self, file: int, sha256: str, held: int, size_bytes: int, chunks: Iterable[bytes | memoryview]) -> str:
         """Write the chunks; the digest of the whole file."""
         with RunningDigest() as digest:
             _hash_head(file, held, digest)
@@ -277,6 +290,7 @@ class BlobStore:
     def _release(self, sha256: str) -> None:
         with self._lock:
             self._arriving.pop(sha256, None)
+            self._syncs.pop(sha256, None)
             self._partials.trim(self._arriving)
 
 
@@ -297,7 +311,14 @@ def _checked(sha256: str) -> str:
     return sha256
 
 
-def _write(file: int, chunk: bytes) -> None:
+def _sync_and_close(file: int) -> None:
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _write(file: int, chunk: bytes | memoryview) -> None:
     rest = memoryview(chunk)
     while rest:
         rest = rest[os.write(file, rest) :]

@@ -26,6 +26,7 @@ from device_agent.security import OPEN, Door
 from device_agent.stream import InvokeStream
 from device_agent.supervisor import Supervisor, named, request_header
 from protos import LEASE_METADATA, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
+from protos.chunks import UploadPart, read_part
 from protos.edgeleak.v1 import agent_pb2
 from protos.runtimes import RUNTIMES, by_number
 from protos.wire import DamagedError, opened
@@ -113,19 +114,18 @@ class AgentService:
         return agent_pb2.QueryArtifactResponse(held_bytes=held, complete=complete)
 
     def UploadArtifact(  # noqa: N802
-        self, request_iterator: Iterator[agent_pb2.UploadArtifactRequest], context: grpc.ServicerContext
+        self, request_iterator: Iterator[UploadPart], context: grpc.ServicerContext
     ) -> agent_pb2.UploadArtifactResponse:
         """Store one file, then have the worker load it: a file that cannot run is refused now, not in mid-audit."""
         with self._leases.using(_lease_of(context)):
             return self._upload(request_iterator, context)
 
     def _upload(
-        self, request_iterator: Iterator[agent_pb2.UploadArtifactRequest], context: grpc.ServicerContext
+        self, request_iterator: Iterator[UploadPart], context: grpc.ServicerContext
     ) -> agent_pb2.UploadArtifactResponse:
-        first = next(request_iterator, None)
-        if first is None or first.WhichOneof("part") != "header":
+        header = next(request_iterator, None)
+        if not isinstance(header, agent_pb2.UploadHeader):
             raise AgentError("INVALID_ARGUMENT", "an upload starts with its header")
-        header = first.header
         runtime = by_number(header.runtime)
         if runtime is None:
             raise AgentError("INVALID_ARGUMENT", f"runtime {header.runtime} is none that this agent knows")
@@ -324,17 +324,18 @@ def _handlers(service: AgentService) -> grpc.GenericRpcHandler[Any, Any]:
         else:
             request = getattr(agent_pb2, method.input_type.name)
             response = getattr(agent_pb2, method.output_type.name)
+            parse = read_part if method.name == "UploadArtifact" else request.FromString
             table[method.name] = make(
-                behavior, request_deserializer=request.FromString, response_serializer=response.SerializeToString
+                behavior, request_deserializer=parse, response_serializer=response.SerializeToString
             )
     return grpc.method_handlers_generic_handler(_SERVICE, table)
 
 
-def _chunks(requests: Iterable[agent_pb2.UploadArtifactRequest]) -> Iterator[bytes]:
-    for request in requests:
-        if request.WhichOneof("part") != "chunk":
+def _chunks(parts: Iterable[UploadPart]) -> Iterator[memoryview]:
+    for part in parts:
+        if not isinstance(part, memoryview):
             raise AgentError("INVALID_ARGUMENT", "after an upload's header come chunks")
-        yield request.chunk
+        yield part
 
 
 def _parsed_header(data: bytes | None) -> agent_pb2.InvokeHeader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 
@@ -12,6 +13,7 @@ from harness.devices._files import VerifiedFiles
 from harness.devices._patience import Patience
 from harness.errors import ArtifactError, EdgeleakError
 from harness.types import Artifact
+from protos.chunks import chunk_message, header_message
 from protos.edgeleak.v1 import agent_pb2, agent_pb2_grpc
 from protos.runtimes import RUNTIMES
 
@@ -27,10 +29,13 @@ _FIRST_PAUSE_SECONDS = 0.05
 _PAUSE_SECONDS_MAX = 1.0
 
 Metadata = tuple[tuple[str, str], ...]
+# What gRPC makes of a method; its type takes arguments in the stubs alone.
+Send = Any
 
 
 def upload(
     stub: agent_pb2_grpc.AgentServiceStub,
+    send: Send,
     artifact: Artifact,
     *,
     files: VerifiedFiles,
@@ -43,6 +48,7 @@ def upload(
 
     Args:
         stub: the agent.
+        send: its method for uploads, which takes serialised messages: the generated one would copy each chunk twice.
         artifact: the file.
         files: those that this session has verified.
         failures: the device's errors.
@@ -61,7 +67,7 @@ def upload(
     while True:
         try:
             return patience.call(
-                lambda: _upload_once(stub, artifact, files=files, seconds=seconds, metadata=metadata),
+                lambda: _upload_once(stub, send, artifact, files=files, seconds=seconds, metadata=metadata),
             )
         except grpc.RpcError as error:
             if code_of(error) is grpc.StatusCode.ABORTED and busy_seconds(error) is None:
@@ -77,6 +83,7 @@ def upload(
 
 def _upload_once(
     stub: agent_pb2_grpc.AgentServiceStub,
+    send: Send,
     artifact: Artifact,
     *,
     files: VerifiedFiles,
@@ -91,7 +98,7 @@ def _upload_once(
     limit = seconds + artifact.size_bytes / _MIN_BYTES_PER_SECOND
     sending = _Sending(artifact, files, offset=min(held.held_bytes, artifact.size_bytes))
     try:
-        stub.UploadArtifact(sending.requests(), timeout=limit, metadata=metadata)
+        send(sending.messages(), timeout=limit, metadata=metadata)
     finally:
         # It is why the agent missed the end. What it holds of the file is no more than a part: nothing is listed.
         if sending.error is not None:
@@ -108,11 +115,11 @@ class _Sending:
         self._files = files
         self._offset = offset
 
-    def requests(self) -> Iterator[agent_pb2.UploadArtifactRequest]:
+    def messages(self) -> Iterator[bytes]:
         """The header, which carries the digest of the export, and the rest of the file."""
         artifact = self._artifact
-        yield agent_pb2.UploadArtifactRequest(
-            header=agent_pb2.UploadHeader(
+        yield header_message(
+            agent_pb2.UploadHeader(
                 sha256=artifact.sha256,
                 size_bytes=artifact.size_bytes,
                 runtime=RUNTIMES[artifact.runtime].wire,
@@ -121,7 +128,7 @@ class _Sending:
         )
         try:
             for piece in self._files.pieces(artifact, start=self._offset):
-                yield agent_pb2.UploadArtifactRequest(chunk=piece)
+                yield chunk_message(piece)
         except ArtifactError as error:
             # gRPC would log it, and tell the caller that something went wrong.
             self.error = error

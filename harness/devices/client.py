@@ -36,6 +36,7 @@ __all__ = ["AgentClient"]
 _PING_MS = 4_000
 _PING_TIMEOUT_MS = 4_000
 _INVOKE = "/edgeleak.v1.AgentService/Invoke"
+_UPLOAD = "/edgeleak.v1.AgentService/UploadArtifact"
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -80,6 +81,11 @@ class AgentClient:
         # Batches go out as bytes: the generated method would copy them three times. Answers come as bytes for their
         # checksum.
         self._invoke = self._channel.stream_stream(_INVOKE, request_serializer=None, response_deserializer=None)
+        self._send = self._channel.stream_unary(
+            _UPLOAD,
+            request_serializer=None,
+            response_deserializer=agent_pb2.UploadArtifactResponse.FromString,
+        )
         self._lease_id = ""
         # Uploaded by this session: what lay there before is not ours to remove.
         self._deployed: dict[str, Artifact] = {}
@@ -113,6 +119,7 @@ class AgentClient:
             raise ArtifactError(f"{artifact.path}: runtime {artifact.runtime!r} is none of {names()}")
         if upload(
             self._stub,
+            self._send,
             artifact,
             files=self._files,
             failures=self._failures,
