@@ -28,6 +28,8 @@ _WINDOW = 4
 # Small batches share a message of about this size: the way of a message costs as much as the kernel of a small model.
 _MESSAGE_BYTES = 64 * 1024
 _MESSAGE_BATCHES_MAX = 16
+# An agent that runs something else first says so about every five seconds: this is more than a day of it.
+_SIGNS_MAX = 20_000
 # They do so while a message takes less than this inside the runtimes: beyond it the way is cheap, and progress counts.
 _FAST_NS = 20_000_000
 
@@ -108,13 +110,16 @@ class Invocation:
 
     def _response(self, watch: Watch, call: Any) -> agent_pb2.InvokeResponse | None:
         """The next answer; signs of life of an agent that runs something else first are passed over."""
-        while True:
+        signs = 0
+        while signs < _SIGNS_MAX:
             message = watch.wait_for(call)
             if message is None:
                 return None
             response = self._parsed(message)
             if not response.HasField("waiting"):
                 return response
+            signs += 1
+        return self._break(f"more than {_SIGNS_MAX} signs of life came and no answer")
 
     def _parsed(self, message: bytes) -> agent_pb2.InvokeResponse:
         opened(message)
