@@ -157,7 +157,10 @@ class DeviceInfo:
 
     def to_json(self) -> dict[str, object]:
         """A JSON object."""
-        return asdict(self)
+        row = asdict(self)
+        if self.sandbox is not None:
+            row["sandbox"]["missing"] = list(self.sandbox.missing)
+        return row
 
 
 @dataclass(frozen=True)
