@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -71,6 +73,31 @@ def test_a_lease_ends_where_its_holder_died(agent: Agent, exported: Exported) ->
     time.sleep(0.6)
     with open_device(agent.url, timeouts=START) as other:
         other.deploy(exported.artifact("net.tflite"))
+
+
+HOLDER = """
+import sys, time
+from harness.devices import Timeouts, open_device
+
+with open_device(sys.argv[1], timeouts=Timeouts(connect=60)) as device, device.lease(seconds=3, holder="bob"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_holder_keeps_the_device_for_no_longer_than_its_lease(agent: Agent, exported: Exported) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, agent.url], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        # Longer than the lease: it prolongs itself.
+        time.sleep(4)
+        with open_device(agent.url, timeouts=WAITS) as other:
+            held = other.info().lease
+            assert held is not None
+            assert held.holder == "bob"
+            holder.kill()
+            other.deploy(exported.artifact("net.tflite"))
+            assert other.info().lease is None
 
 
 def test_a_lease_prolongs_itself_while_it_is_held(agent: Agent, exported: Exported) -> None:

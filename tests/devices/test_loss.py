@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import cast
 
 import grpc
+import psutil
 import pytest
 
 from harness.devices import BatchAnswer, Timeouts, open_device, transports
 from harness.devices._stream import Watch
 from harness.devices.client import AgentClient
 from harness.errors import DeviceError, DeviceLostError
+from protos.edgeleak.v1 import agent_pb2
 from tests.device_agent.exported import Agent, Exported, WatchedAgent, ended_by
 from tests.devices.streams import START, Looked, batches, endless
 
 IDLE = Timeouts(connect=60.0, idle=90.0)
+# Longest batch that an agent allows unless it is told otherwise.
+HUNG_SECONDS = 600.0
 
 
 class Clock:
@@ -101,6 +107,30 @@ def test_a_crashed_worker_is_an_error_and_the_device_goes_on(watched_agent: Watc
             for _ in answers:
                 pass
         assert len(list(device.invoke([artifact], [(0, exported.records())]))) == 1
+
+
+def test_a_hung_worker_does_not_keep_the_host_from_leaving(agent: Agent, exported: Exported) -> None:
+    """Closing removes what was deployed; the removal does not wait for the batch of 600 s that the agent allows."""
+    hung: list[psutil.Process] = []
+    with open_device(agent.url, timeouts=START) as device:
+        for name in ("net.tflite", "int8.tflite"):
+            device.deploy(exported.artifact(name))
+        answers = device.invoke([exported.artifact("net.tflite")], endless(exported.records()))
+        next(answers)
+        hung += psutil.Process(agent.process.pid).children()
+        for worker in hung:
+            worker.suspend()
+        closing = time.monotonic()
+    seconds = time.monotonic() - closing
+    try:
+        listed = agent.stub.ListArtifacts(agent_pb2.ListArtifactsRequest(), timeout=30).artifacts
+        assert list(listed) == []
+        assert seconds < HUNG_SECONDS / 10
+    finally:
+        answers.close()
+        for worker in hung:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.resume()
 
 
 class Call:
