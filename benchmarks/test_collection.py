@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,19 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@contextmanager
+def agent(*arguments: str) -> Iterator[str]:
+    """An agent beside this process; its port. `local` gives it a session, and so a scheduling group, of its own."""
+    command = [sys.executable, "-m", "device_agent.cli", "--exit-on-stdin-eof", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split(":")[-1].strip()
+        process.terminate()
+
+
 @pytest.fixture(scope="module")
 def device() -> Iterator[Device]:
-    with open_device("local", timeouts=Timeouts(connect=60)) as opened:
+    with agent() as port, open_device(f"grpc://127.0.0.1:{port}", timeouts=Timeouts(connect=60)) as opened:
         yield opened
 
 
@@ -79,13 +90,12 @@ def secured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]
     """A second agent, which speaks mutual TLS and asks for the token."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     made = pair("bench", ["bench.invalid"], out=tmp_path)
-    command = [sys.executable, "-m", "device_agent.cli", "--pairing", str(made.device_file), "--exit-on-stdin-eof"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as agent:
-        assert agent.stdout is not None
-        port = agent.stdout.readline().split(":")[-1].strip()
-        with open_device(f"grpc://bench@127.0.0.1:{port}", timeouts=Timeouts(connect=60)) as opened:
-            yield opened
-        agent.terminate()
+    timeouts = Timeouts(connect=60)
+    with (
+        agent("--pairing", str(made.device_file)) as port,
+        open_device(f"grpc://bench@127.0.0.1:{port}", timeouts=timeouts) as opened,
+    ):
+        yield opened
 
 
 def artifact(path: Path, runtime: str) -> Artifact:
