@@ -52,7 +52,7 @@ _DAY = 86_400.0
 # Batches that show that a file, or a device, works.
 _FEW = 3
 # Where nothing counts bytes: longest after an upload began, or a stream.
-_AT_RANDOM_SECONDS = {"upload": 0.04, "stream": 0.2}
+_AT_RANDOM_SECONDS = {"upload": 0.02, "stream": 0.1}
 # What every error names: what was under way.
 _STAGE = re.compile("upload|stream of batches|batch|asking for|removal|refuses it|nothing answers")
 
