@@ -6,6 +6,7 @@ __all__ = ["plain"]
 
 # A line of a message; a flood ends here.
 _LENGTH_MAX = 1000
+_CUT = "..."
 
 
 def plain(text: str, *, length: int = _LENGTH_MAX) -> str:
@@ -17,4 +18,5 @@ def plain(text: str, *, length: int = _LENGTH_MAX) -> str:
     """
     cut = text[: 2 * length]
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(cut.split()))
-    return line if len(line) <= length and len(text) == len(cut) else f"{line[:length]}..."
+    whole = len(line) <= length and len(text) == len(cut)
+    return line if whole else line[: length - len(_CUT)] + _CUT

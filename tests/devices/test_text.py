@@ -18,18 +18,18 @@ NASTY = "\x1b[2J\x1b]0;owned\x07a\u202eb"
 def test_plain_text_is_printable_and_bounded(text: str) -> None:
     line = plain(text, length=50)
     assert line.isprintable()
-    assert len(line) <= 53
+    assert len(line) <= 50
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("a  b\n c", "a b c"), ("x" * 60, "x" * 50 + "..."), ("\x1b[2J", r"\x1b[2J")]
+    ("text", "expected"), [("a  b\n c", "a b c"), ("x" * 60, "x" * 47 + "..."), ("\x1b[2J", r"\x1b[2J")]
 )
 def test_plain_text_keeps_what_can_be_read(text: str, expected: str) -> None:
     assert plain(text, length=50) == expected
 
 
 def test_a_flood_is_cut_before_it_is_looked_at() -> None:
-    assert plain("\x1b" * 100_000_000, length=10) == r"\x1b\x1b\x" + "..."
+    assert plain("\x1b" * 100_000_000, length=10) == r"\x1b\x1" + "..."
 
 
 def test_a_lying_devices_strings_are_plain() -> None:
