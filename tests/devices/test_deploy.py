@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -154,6 +155,7 @@ class SlowUpload:
     """Somebody else's upload of a file, which ends when it is told to."""
 
     def __init__(self, agent: Agent, artifact: Artifact) -> None:
+        self._agent = agent
         self._data = artifact.path.read_bytes()
         self._head = agent_pb2.UploadHeader(sha256=artifact.sha256, size_bytes=artifact.size_bytes, runtime=RUNTIME)
         self.begun, self.go_on = threading.Event(), threading.Event()
@@ -167,6 +169,14 @@ class SlowUpload:
         for start in range(CHUNK_BYTES, len(self._data), CHUNK_BYTES):
             yield agent_pb2.UploadArtifactRequest(chunk=self._data[start : start + CHUNK_BYTES])
 
+    def wait_until_under_way(self) -> None:
+        """Until the agent holds its first part: gRPC takes requests before it sends them."""
+        assert self.begun.wait(30)
+        request = agent_pb2.QueryArtifactRequest(sha256=self._head.sha256)
+        until = time.monotonic() + 30
+        while not self._agent.stub.QueryArtifact(request, timeout=30).held_bytes:
+            assert time.monotonic() < until, "the agent never got the first part"
+
     def end(self) -> None:
         self.go_on.set()
         self._call.result()
@@ -177,7 +187,7 @@ def test_a_host_waits_for_another_ones_upload_of_the_same_file(
 ) -> None:
     artifact = large(exported, tmp_path)
     slow = SlowUpload(agent, artifact)
-    assert slow.begun.wait(30)
+    slow.wait_until_under_way()
     with open_device(agent.url) as remote:
         deploying = threading.Thread(target=remote.deploy, args=(artifact,))
         deploying.start()
@@ -194,7 +204,7 @@ def test_a_host_waits_for_another_ones_upload_no_longer_than_for_its_own(
 ) -> None:
     artifact = large(exported, tmp_path)
     slow = SlowUpload(agent, artifact)
-    assert slow.begun.wait(30)
+    slow.wait_until_under_way()
     with (
         open_device(agent.url, timeouts=Timeouts(upload=1.0)) as remote,
         pytest.raises(DeviceError, match="is being uploaded by someone else"),
