@@ -168,8 +168,8 @@ class AgentService:
             if deleted:
                 header = json.dumps({"operation": "unload", "artifacts": [{"sha256": request.sha256}]}).encode()
                 ticket = self._worker.submit(header, what=f"the removal of {request.sha256[:12]}")
-                # Not for long: a removal that stands behind somebody's slow batch is done all the same. So it is where the
-                # worker died of it, or of what ran before.
+                # Not for long: a removal that stands behind somebody's slow batch is done all the same, and so it is
+                # where the worker died.
                 with contextlib.suppress(AgentError):
                     self._worker.wait(ticket, _REMOVAL_SECONDS)
         return agent_pb2.DeleteArtifactResponse(deleted=deleted)
