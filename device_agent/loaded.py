@@ -97,6 +97,10 @@ class LoadedModels:
             raise AgentError("NOT_FOUND", f"artifact {sha256[:12]} is not on this device any more") from error
         except AgentError as error:
             raise AgentError(error.code, f"artifact {sha256[:12]}: {error.message}") from error
+        except (ValueError, RuntimeError, KeyError, IndexError, TypeError) as error:
+            # A damaged file can load and then describe itself by what is not there.
+            reason = " ".join(str(error).split())
+            raise AgentError("INVALID_ARGUMENT", f"artifact {sha256[:12]}: the file is damaged: {reason}") from error
         self._models[key] = (runtime, size, model)
         return model
 

@@ -231,7 +231,7 @@ def fuzz(exported: Exported, folder: Path, *, seed: int, count: int) -> Report:
         fuzzer = _Fuzzer(agent, exported, report)
         # Pools, caches and a spare worker are there after some of the same.
         _in_threads(fuzzer, range(seed + count, seed + count + max(300, count // 20)))
-        report.before = agent.settled(0)
+        report.before = agent.settled()
         lines = len(agent.log())
         report.bad = report.calls = report.junk = 0
         report.statuses.clear()

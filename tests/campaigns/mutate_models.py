@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +42,7 @@ _NAMES = {
 }
 _RECORDS = 4
 _RIGHT = ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")
+_ANSWERED = "answered"
 _DIED = "the worker died"
 _SIGNAL = re.compile(r"worker died \(([^,)]+)")
 _MEMORY_BYTES = 2**30
@@ -127,7 +128,7 @@ class _Mutator:
         """Do all that is done to damaged files to whole ones: they must pass."""
         for data, inputs in self._models:
             outcome, message = self._outcome(data, inputs)
-            if outcome != "answered":
+            if outcome != _ANSWERED:
                 raise RuntimeError(f"a whole model is not answered: {outcome}: {message}")
 
     def damage(self, seed: int) -> None:
@@ -147,32 +148,43 @@ class _Mutator:
         step, _, status = outcome.partition(": ")
         named = hashlib.sha256(spoilt).hexdigest()[:12] in message
         blamed = status.startswith(_RIGHT) or (status.startswith("INTERNAL") and _DIED in message)
-        if step != "answered" and not (named and blamed and not reveals(message)):
+        if step != _ANSWERED and not (named and blamed and not reveals(message)):
             report.wrong.append(f"seed {seed}: {outcome}: {message[:300]}")
 
     def _outcome(self, data: bytes, inputs: Mapping[str, NDArray[np.generic]]) -> tuple[str, str]:
         """How it ended, and the message that came with it."""
         digest = hashlib.sha256(data).hexdigest()
-        step = "upload"
-        try:
-            self._upload(data, digest)
-            step = "describe"
-            self._agent.stub.DescribeArtifact(agent_pb2.DescribeArtifactRequest(sha256=digest), timeout=_CALL_SECONDS)
-            step = "invoke"
-            self._agent.invoke([digest], [inputs])
-        except grpc.RpcError as error:
-            message = error.details() or ""
-            how = _SIGNAL.search(message)
-            return f"{step}: {error.code().name}" + (f", worker died of {how[1]}" if how else ""), message
-        finally:
-            self._agent.stub.DeleteArtifact(agent_pb2.DeleteArtifactRequest(sha256=digest), timeout=_CALL_SECONDS)
-        return "answered", ""
+        steps: dict[str, Callable[[], object]] = {
+            "upload": lambda: self._upload(data, digest),
+            "describe": lambda: self._agent.stub.DescribeArtifact(
+                agent_pb2.DescribeArtifactRequest(sha256=digest), timeout=_CALL_SECONDS
+            ),
+            "invoke": lambda: self._agent.invoke([digest], [inputs]),
+        }
+        end = _end_of(steps)
+        # A damaged model may take its worker with it when it is let go.
+        removal = _end_of({"delete": lambda: self._delete(digest)})
+        return end if end[0] != _ANSWERED else removal
+
+    def _delete(self, digest: str) -> None:
+        self._agent.stub.DeleteArtifact(agent_pb2.DeleteArtifactRequest(sha256=digest), timeout=_CALL_SECONDS)
 
     def _upload(self, data: bytes, digest: str) -> None:
         wire = runtime_of(self._path).wire
         header = agent_pb2.UploadHeader(sha256=digest, size_bytes=len(data), runtime=wire)
         parts = [agent_pb2.UploadArtifactRequest(header=header), agent_pb2.UploadArtifactRequest(chunk=data)]
         self._agent.stub.UploadArtifact(iter(parts), timeout=_CALL_SECONDS)
+
+
+def _end_of(steps: Mapping[str, Callable[[], object]]) -> tuple[str, str]:
+    for step, take in steps.items():
+        try:
+            take()
+        except grpc.RpcError as error:
+            message = error.details() or ""
+            how = _SIGNAL.search(message)
+            return f"{step}: {error.code().name}" + (f", worker died of {how[1]}" if how else ""), message
+    return _ANSWERED, ""
 
 
 def mutate(exported: Exported, folder: Path, *, suffix: str, seed: int, count: int) -> Report:
@@ -191,7 +203,7 @@ def mutate(exported: Exported, folder: Path, *, suffix: str, seed: int, count: i
     with WatchedProcess(folder, *limits) as agent:
         mutator = _Mutator(agent, exported, report, folder)
         mutator.whole()
-        report.before = agent.settled(0)
+        report.before = agent.settled()
         for number in itertools.count():
             if number % _HEALTH_EVERY == 0 or number == count:
                 report.alive = report.alive and agent.healthy()

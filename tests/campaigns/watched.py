@@ -22,10 +22,13 @@ __all__ = ["NOTHING", "Level", "WatchedProcess", "reveals"]
 
 MIB = 2**20
 # What no message may hold: a path of the device, or a place in its code.
-_REVEALING = re.compile(r"/(?:tmp|home|root|usr|proc|etc|var|opt|dev|data)\b|Traceback|\.py\b|edgeleak-agent-")
+_REVEALING = re.compile(
+    r"/(?:tmp|home|root|usr|proc|etc|var|opt|dev|data)\b|Traceback|\.py[\":]|\.py line|edgeleak-agent-"
+)
 _HEALTH_SECONDS = 10.0
 # Calls that were broken off need a moment to end.
 _SETTLE_SECONDS = 30.0
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,18 @@ class WatchedProcess(Caller):
                 workers.append(child.memory_info().rss)
         return Level(agent.num_fds(), agent.memory_info().rss / MIB, max(workers) / MIB)
 
-    def settled(self, descriptors: int) -> Level:
-        """What it holds once broken calls have ended: at most so many descriptors are open, or a while has passed."""
+    def settled(self, descriptors: int | None = None) -> Level:
+        """What it holds once broken calls have ended.
+
+        Args:
+            descriptors: at most so many are to be open; None waits until their number no longer changes.
+        """
         until = time.monotonic() + _SETTLE_SECONDS
-        while (level := self.level()).descriptors > descriptors and time.monotonic() < until:
-            time.sleep(0.2)
+        last, level = -1, self.level()
+        while time.monotonic() < until and level.descriptors > (last if descriptors is None else descriptors):
+            last = level.descriptors
+            time.sleep(_LOOK_SECONDS)
+            level = self.level()
         return level
 
     def log(self) -> list[str]:

@@ -120,22 +120,23 @@ def test_a_stream_that_asks_for_too_much_is_refused(
 
 @pytest.mark.slow
 def test_unread_streams_of_large_batches_stay_within_a_bound(agent: Agent, exported: Exported) -> None:
-    """Sixteen MiB a message, eight streams, nobody reads: what was sent is ten times what the agent may hold."""
+    """Sixteen MiB a message, eight streams, nobody reads: what was sent is far more than the agent may hold."""
     digest = agent.upload(exported.path("net.tflite"))
     process = psutil.Process(agent.process.pid)
     records = np.zeros((16 * 1024 * 1024 // 256, 1, 8, 8), np.float32)
     request = batch(0, {"args_0": records})
     before = process.memory_info().rss
-    calls = [agent.stub.Invoke(iter([header([digest]), *[request] * 10]), timeout=120) for _ in range(STREAMS)]
+    calls = [agent.stub.Invoke(iter([header([digest]), *[request] * 20]), timeout=120) for _ in range(STREAMS)]
     worst = before
     for _ in range(100):
         worst = max(worst, process.memory_info().rss)
         time.sleep(0.1)
     for call in calls:
         call.cancel()
-    sent = STREAMS * 10 * records.nbytes
+    sent = STREAMS * 20 * records.nbytes
     print(f"{sent / 2**20:.0f} MiB were sent, the agent grew by {(worst - before) / 2**20:.0f} MiB")
-    assert worst - before < sent / 2
+    # The budget, and two messages of each stream in the forms that gRPC holds them in: far from what was sent.
+    assert worst - before < 2**30 < sent / 2
 
 
 def test_the_model_that_was_not_asked_for_the_longest_time_is_dropped(exported: Exported) -> None:
