@@ -43,7 +43,7 @@ def devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tupl
     with ExitStack() as stack:
         for name in ("caged", "uncaged"):
             store = BlobStore(tmp_path_factory.mktemp(name), max_bytes=1 << 30)
-            settings = CageSettings(store.folder.resolve(), cage.default_memory_bytes(), require=True)
+            settings = CageSettings(store.complete_folder.resolve(), cage.default_memory_bytes(), require=True)
             supervisor = Supervisor(limit_seconds=600, cage=settings if name == "caged" else None)
             server, port = start(store, supervisor, address="127.0.0.1:0")
             stack.callback(store.close)
