@@ -6,10 +6,11 @@ caller's matter: anything that can tell how far it came and append will do.
 
 from __future__ import annotations
 
-import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = ["AnswerSink", "CollectionTimes", "collect", "parity"]
 
 # Answers that wait to be written: a slow disk holds up the device, and memory stays bounded.
 _WAITING_MAX = 64
+_LOOK_SECONDS = 0.005
 
 Progress = Callable[[str, int, int], None]
 
@@ -122,7 +124,8 @@ class _Writer:
 
     def __init__(self, sinks: Mapping[str, AnswerSink]) -> None:
         self._sinks = sinks
-        self._waiting: queue.Queue[BatchAnswer | None] = queue.Queue(_WAITING_MAX)
+        # Not a bounded queue: an interrupt inside its lock would leave the lock taken, and the end waiting for it.
+        self._waiting: SimpleQueue[BatchAnswer | None] = SimpleQueue()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._write, name="answers", daemon=True)
 
@@ -134,6 +137,8 @@ class _Writer:
         """Have an answer written; raises what went wrong with an earlier one."""
         if self._error is not None:
             raise self._error
+        while self._waiting.qsize() >= _WAITING_MAX:
+            time.sleep(_LOOK_SECONDS)
         self._waiting.put(answer)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:

@@ -5,10 +5,13 @@ Exit codes: 0 pass, 1 gate failed, 2 inconclusive, 3 internal or device error, 4
 
 from __future__ import annotations
 
+import _thread
 import errno
 import logging
+import os
 import signal
 import sys
+import time
 from types import FrameType
 from typing import NoReturn
 
@@ -54,6 +57,9 @@ __all__ = [
 STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS})
 # What typer makes of KeyboardInterrupt; it never reaches the shell.
 INTERRUPTED = 130
+# How long an interrupted command may take to put its things in order. A library's lock that the interrupt left taken
+# would hold it for ever; what is on disk stands a kill at any moment.
+ORDERLY_SECONDS = 6.0
 
 
 def main(command: typer.Typer = app, *, name: str = "edgeleak") -> NoReturn:
@@ -66,6 +72,9 @@ def main(command: typer.Typer = app, *, name: str = "edgeleak") -> NoReturn:
     interrupts: list[int] = []
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
+        if not interrupts:
+            # Not threading: its own lock may be the one that is taken.
+            _thread.start_new_thread(_end_late, ())
         interrupts.append(number)
         # What libraries' threads have in hand fails at the end, and they would log a traceback for each.
         logging.disable(logging.CRITICAL)
@@ -85,8 +94,19 @@ def main(command: typer.Typer = app, *, name: str = "edgeleak") -> NoReturn:
             sys.exit(say(_as_error(error, name)))
         code = INTERRUPTED
     if code == INTERRUPTED:
-        sys.exit(say(InterruptedRunError("interrupted", hint="the same command resumes; finished work is kept")))
+        sys.exit(say(_interrupted()))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupted() -> InterruptedRunError:
+    return InterruptedRunError("interrupted", hint="the same command resumes; finished work is kept")
+
+
+def _end_late() -> None:
+    time.sleep(ORDERLY_SECONDS)
+    code = say(_interrupted())
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _as_error(error: Exception, name: str) -> EdgeleakError:

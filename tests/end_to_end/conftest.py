@@ -71,8 +71,23 @@ def command(*args: str | Path) -> list[str]:
 def start(*args: str | Path) -> subprocess.Popen[str]:
     """Start a command in a session of its own: an interrupt reaches all its processes, as Ctrl-C on a terminal does."""
     return subprocess.Popen(
-        command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command(*args),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
     )
+
+
+def ended(running: subprocess.Popen[str], *, seconds: float = 60.0) -> tuple[str, str]:
+    """What a started command said until its end; one that does not end is killed, and says where it stood."""
+    try:
+        return running.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        running.send_signal(signal.SIGABRT)  # faulthandler prints every thread's stack
+        _, said = running.communicate()
+        pytest.fail(f"{running.args} did not end within {seconds:g} s\n{said}")
 
 
 @pytest.fixture(scope="session")

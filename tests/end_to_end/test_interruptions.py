@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Cli, agent, files, start, wait_for
+from tests.end_to_end.conftest import Cli, agent, ended, files, start, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def test_an_agent_killed_while_collecting_is_named_and_a_rerun_goes_on(
         wait_for(lambda: bool(files(copied)))
         mine.end(signal.SIGKILL)
         killed = time.monotonic()
-        _, said = running.communicate(timeout=60)
+        _, said = ended(running)
         took = time.monotonic() - killed
     assert running.returncode == 3
     assert took < 10
@@ -80,7 +80,7 @@ def test_a_stage_interrupted_anywhere_resumes_to_the_same_files(
         wait_for(lambda: _has(folder, pattern))
     os.killpg(running.pid, signal.SIGINT)
     pressed = time.monotonic()
-    _, said = running.communicate(timeout=60)
+    _, said = ended(running)
     took = time.monotonic() - pressed
     if running.returncode != 0:  # else the stage was over before the interrupt came, and nothing is to be resumed
         assert running.returncode == 3, said
@@ -104,7 +104,7 @@ def test_an_interrupt_before_anything_began_is_one_line(small: Path, tmp_path: P
     # numpy is among the first to be loaded; scikit-learn and the rest take another second.
     wait_for(lambda: "numpy" in Path(f"/proc/{running.pid}/maps").read_text())
     os.killpg(running.pid, signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = ended(running)
     assert running.returncode == 3, said
     assert said.strip().splitlines() == ["edgeleak: interrupted (the same command resumes; finished work is kept)"]
 
@@ -132,11 +132,35 @@ def test_an_interrupt_that_becomes_another_error_is_an_interrupt(signal: str) ->
     assert done.stderr == "edgeleak: interrupted (the same command resumes; finished work is kept)\n"
 
 
+# The interrupt comes upon a library that leaves its lock taken, as a condition does between taking it and its block.
+UPON_A_TAKEN_LOCK = """
+import os, signal, sys, threading
+import harness.cli
+
+def app(**_):
+    lock = threading.Lock()
+    try:
+        lock.acquire()
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        lock.acquire()
+
+harness.cli.main(app)
+"""
+
+
+def test_an_interrupt_that_leaves_a_lock_taken_still_ends_the_command() -> None:
+    command = [sys.executable, "-c", UPON_A_TAKEN_LOCK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr == "edgeleak: interrupted (the same command resumes; finished work is kept)\n"
+
+
 def test_no_process_is_left_behind(small: Path, copied: Path) -> None:
     running = start("collect", small, "--run", copied)
     wait_for(lambda: bool(files(copied)))
     os.killpg(running.pid, signal.SIGTERM)
-    running.communicate(timeout=60)
+    ended(running)
     assert running.returncode == 3
     import psutil
 
