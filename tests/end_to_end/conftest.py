@@ -87,7 +87,7 @@ def ended(running: subprocess.Popen[str], *, seconds: float = 60.0) -> tuple[str
     except subprocess.TimeoutExpired:
         running.send_signal(signal.SIGABRT)  # faulthandler prints every thread's stack
         _, said = running.communicate()
-        pytest.fail(f"{running.args} did not end within {seconds:g} s\n{said}")
+        pytest.fail(f"{running.args!r} did not end within {seconds:g} s\n{said}")
 
 
 @pytest.fixture(scope="session")

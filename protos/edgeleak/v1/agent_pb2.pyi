@@ -56,15 +56,17 @@ class Tensor(_message.Message):
     def __init__(self, name: _Optional[str] = ..., data_type: _Optional[_Union[DataType, str]] = ..., shape: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class RuntimeInfo(_message.Message):
-    __slots__ = ("runtime", "provider")
+    __slots__ = ("runtime", "provider", "delegates")
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    DELEGATES_FIELD_NUMBER: _ClassVar[int]
     runtime: Runtime
     provider: str
-    def __init__(self, runtime: _Optional[_Union[Runtime, str]] = ..., provider: _Optional[str] = ...) -> None: ...
+    delegates: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, runtime: _Optional[_Union[Runtime, str]] = ..., provider: _Optional[str] = ..., delegates: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Telemetry(_message.Message):
-    __slots__ = ("time_unix_ns", "temperature_celsius", "cpu_frequency_hz", "cpu_governor", "memory_available_bytes", "worker_resident_bytes", "worker_peak_bytes")
+    __slots__ = ("time_unix_ns", "temperature_celsius", "cpu_frequency_hz", "cpu_governor", "memory_available_bytes", "worker_resident_bytes", "worker_peak_bytes", "battery_level", "battery_temperature_celsius", "battery_charging")
     TIME_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_CELSIUS_FIELD_NUMBER: _ClassVar[int]
     CPU_FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +74,9 @@ class Telemetry(_message.Message):
     MEMORY_AVAILABLE_BYTES_FIELD_NUMBER: _ClassVar[int]
     WORKER_RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     WORKER_PEAK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BATTERY_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    BATTERY_TEMPERATURE_CELSIUS_FIELD_NUMBER: _ClassVar[int]
+    BATTERY_CHARGING_FIELD_NUMBER: _ClassVar[int]
     time_unix_ns: int
     temperature_celsius: float
     cpu_frequency_hz: int
@@ -79,7 +84,24 @@ class Telemetry(_message.Message):
     memory_available_bytes: int
     worker_resident_bytes: int
     worker_peak_bytes: int
-    def __init__(self, time_unix_ns: _Optional[int] = ..., temperature_celsius: _Optional[float] = ..., cpu_frequency_hz: _Optional[int] = ..., cpu_governor: _Optional[str] = ..., memory_available_bytes: _Optional[int] = ..., worker_resident_bytes: _Optional[int] = ..., worker_peak_bytes: _Optional[int] = ...) -> None: ...
+    battery_level: float
+    battery_temperature_celsius: float
+    battery_charging: bool
+    def __init__(self, time_unix_ns: _Optional[int] = ..., temperature_celsius: _Optional[float] = ..., cpu_frequency_hz: _Optional[int] = ..., cpu_governor: _Optional[str] = ..., memory_available_bytes: _Optional[int] = ..., worker_resident_bytes: _Optional[int] = ..., worker_peak_bytes: _Optional[int] = ..., battery_level: _Optional[float] = ..., battery_temperature_celsius: _Optional[float] = ..., battery_charging: _Optional[bool] = ...) -> None: ...
+
+class Board(_message.Message):
+    __slots__ = ("model", "soc", "os_build", "abi", "core_max_frequencies_hz")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SOC_FIELD_NUMBER: _ClassVar[int]
+    OS_BUILD_FIELD_NUMBER: _ClassVar[int]
+    ABI_FIELD_NUMBER: _ClassVar[int]
+    CORE_MAX_FREQUENCIES_HZ_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    soc: str
+    os_build: str
+    abi: str
+    core_max_frequencies_hz: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, model: _Optional[str] = ..., soc: _Optional[str] = ..., os_build: _Optional[str] = ..., abi: _Optional[str] = ..., core_max_frequencies_hz: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Sandbox(_message.Message):
     __slots__ = ("no_new_privileges", "landlock_abi", "system_calls_filtered", "memory_limit_bytes", "missing")
@@ -108,7 +130,7 @@ class GetDeviceInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetDeviceInfoResponse(_message.Message):
-    __slots__ = ("protocol_version", "agent_version", "pid", "hostname", "operating_system", "machine", "cpu_model", "cpu_count", "memory_total_bytes", "runtimes", "emulated", "telemetry", "max_message_bytes", "max_store_bytes", "sandbox", "max_threads", "lease")
+    __slots__ = ("protocol_version", "agent_version", "pid", "hostname", "operating_system", "machine", "cpu_model", "cpu_count", "memory_total_bytes", "runtimes", "emulated", "telemetry", "max_message_bytes", "max_store_bytes", "sandbox", "max_threads", "lease", "board")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +148,7 @@ class GetDeviceInfoResponse(_message.Message):
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
     MAX_THREADS_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
+    BOARD_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     agent_version: str
     pid: int
@@ -143,7 +166,8 @@ class GetDeviceInfoResponse(_message.Message):
     sandbox: Sandbox
     max_threads: int
     lease: Lease
-    def __init__(self, protocol_version: _Optional[int] = ..., agent_version: _Optional[str] = ..., pid: _Optional[int] = ..., hostname: _Optional[str] = ..., operating_system: _Optional[str] = ..., machine: _Optional[str] = ..., cpu_model: _Optional[str] = ..., cpu_count: _Optional[int] = ..., memory_total_bytes: _Optional[int] = ..., runtimes: _Optional[_Iterable[_Union[RuntimeInfo, _Mapping]]] = ..., emulated: _Optional[bool] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., max_message_bytes: _Optional[int] = ..., max_store_bytes: _Optional[int] = ..., sandbox: _Optional[_Union[Sandbox, _Mapping]] = ..., max_threads: _Optional[int] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ...) -> None: ...
+    board: Board
+    def __init__(self, protocol_version: _Optional[int] = ..., agent_version: _Optional[str] = ..., pid: _Optional[int] = ..., hostname: _Optional[str] = ..., operating_system: _Optional[str] = ..., machine: _Optional[str] = ..., cpu_model: _Optional[str] = ..., cpu_count: _Optional[int] = ..., memory_total_bytes: _Optional[int] = ..., runtimes: _Optional[_Iterable[_Union[RuntimeInfo, _Mapping]]] = ..., emulated: _Optional[bool] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., max_message_bytes: _Optional[int] = ..., max_store_bytes: _Optional[int] = ..., sandbox: _Optional[_Union[Sandbox, _Mapping]] = ..., max_threads: _Optional[int] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ..., board: _Optional[_Union[Board, _Mapping]] = ...) -> None: ...
 
 class QueryArtifactRequest(_message.Message):
     __slots__ = ("sha256",)
@@ -346,7 +370,7 @@ class InvokeResponse(_message.Message):
     def __init__(self, batches: _Optional[_Iterable[_Union[BatchAnswer, _Mapping]]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., crc32: _Optional[int] = ...) -> None: ...
 
 class BenchmarkRequest(_message.Message):
-    __slots__ = ("sha256", "warmup_runs", "runs", "batch_size", "threads", "cooldown_ns", "warmup_ns", "duration_ns", "cold")
+    __slots__ = ("sha256", "warmup_runs", "runs", "batch_size", "threads", "cooldown_ns", "warmup_ns", "duration_ns", "cold", "profile")
     SHA256_FIELD_NUMBER: _ClassVar[int]
     WARMUP_RUNS_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
@@ -356,6 +380,7 @@ class BenchmarkRequest(_message.Message):
     WARMUP_NS_FIELD_NUMBER: _ClassVar[int]
     DURATION_NS_FIELD_NUMBER: _ClassVar[int]
     COLD_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
     sha256: str
     warmup_runs: int
     runs: int
@@ -365,7 +390,8 @@ class BenchmarkRequest(_message.Message):
     warmup_ns: int
     duration_ns: int
     cold: bool
-    def __init__(self, sha256: _Optional[str] = ..., warmup_runs: _Optional[int] = ..., runs: _Optional[int] = ..., batch_size: _Optional[int] = ..., threads: _Optional[int] = ..., cooldown_ns: _Optional[int] = ..., warmup_ns: _Optional[int] = ..., duration_ns: _Optional[int] = ..., cold: _Optional[bool] = ...) -> None: ...
+    profile: bool
+    def __init__(self, sha256: _Optional[str] = ..., warmup_runs: _Optional[int] = ..., runs: _Optional[int] = ..., batch_size: _Optional[int] = ..., threads: _Optional[int] = ..., cooldown_ns: _Optional[int] = ..., warmup_ns: _Optional[int] = ..., duration_ns: _Optional[int] = ..., cold: _Optional[bool] = ..., profile: _Optional[bool] = ...) -> None: ...
 
 class ColdStart(_message.Message):
     __slots__ = ("load_ns", "first_inference_ns")
@@ -376,16 +402,18 @@ class ColdStart(_message.Message):
     def __init__(self, load_ns: _Optional[int] = ..., first_inference_ns: _Optional[int] = ...) -> None: ...
 
 class BenchmarkResponse(_message.Message):
-    __slots__ = ("samples", "telemetry", "cold_start", "waiting")
+    __slots__ = ("samples", "telemetry", "cold_start", "waiting", "profile")
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     TELEMETRY_FIELD_NUMBER: _ClassVar[int]
     COLD_START_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
     samples: BenchmarkSamples
     telemetry: Telemetry
     cold_start: ColdStart
     waiting: Waiting
-    def __init__(self, samples: _Optional[_Union[BenchmarkSamples, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., cold_start: _Optional[_Union[ColdStart, _Mapping]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ...) -> None: ...
+    profile: bytes
+    def __init__(self, samples: _Optional[_Union[BenchmarkSamples, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., cold_start: _Optional[_Union[ColdStart, _Mapping]] = ..., waiting: _Optional[_Union[Waiting, _Mapping]] = ..., profile: _Optional[bytes] = ...) -> None: ...
 
 class BenchmarkSamples(_message.Message):
     __slots__ = ("kernel_time_ns",)
