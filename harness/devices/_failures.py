@@ -7,7 +7,6 @@ from typing import Any
 
 import grpc
 
-from harness.devices._text import plain
 from harness.devices.transports import Connection
 from harness.errors import (
     DeviceBusyError,
@@ -18,6 +17,7 @@ from harness.errors import (
     InputError,
     ProtocolError,
 )
+from harness.plain import plain
 from protos import BUSY_METADATA
 
 __all__ = ["Failures", "busy_seconds", "code_of", "details_of"]

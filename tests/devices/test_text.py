@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.devices._descriptions import device_info
-from harness.devices._text import plain
+from harness.plain import plain
 from protos.edgeleak.v1 import agent_pb2
 
 # Clears the screen, sets the window's title, and turns the reading direction.
