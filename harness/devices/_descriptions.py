@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from harness.devices._text import plain
 from harness.devices._types import DeviceInfo, Lease, Sandbox, Signature, Telemetry, TensorInfo
+from harness.plain import plain
 from protos.edgeleak.v1 import agent_pb2
 from protos.runtimes import by_number
 from protos.tensors import name_of
