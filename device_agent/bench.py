@@ -75,12 +75,12 @@ def answers(
     else:
         run.unload()
     run.reset_peak()
-    yield run.state()
+    yield run.state(ask=True)
     if request.cold:
         yield from run.cold_start()
     yield from run.slices(request.warmup_runs, request.warmup_ns)
     yield from run.slices(request.runs, request.duration_ns, counted=True)
-    yield run.state()
+    yield run.state(ask=True)
 
 
 class _Benchmark:
@@ -112,9 +112,9 @@ class _Benchmark:
         """Let the worker's peak of memory begin here; where the kernel does not, it is not reported."""
         self._peak_was_reset = telemetry.reset_peak(self._worker.pid)
 
-    def state(self) -> agent_pb2.BenchmarkResponse:
-        """The board's state now."""
-        state = telemetry.read(self._worker.pid)
+    def state(self, *, ask: bool = False) -> agent_pb2.BenchmarkResponse:
+        """The board's state now; `ask` as of `telemetry.read`, not between two slices."""
+        state = telemetry.read(self._worker.pid, ask=ask)
         if not self._peak_was_reset:
             state.ClearField("worker_peak_bytes")
         return agent_pb2.BenchmarkResponse(telemetry=state)

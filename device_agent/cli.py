@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import logging
 import os
 import signal
@@ -12,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
+from device_agent import address
 from protos.pages import keep_pages
 
 __all__ = ["main"]
@@ -70,8 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--listen",
         default="127.0.0.1:0",
-        metavar="HOST:PORT",
-        help="address to listen on, with --pairing also off loopback; port 0 picks one (%(default)s)",
+        metavar="ADDRESS",
+        help="HOST:PORT, with --pairing also off loopback, port 0 picks one; or unix:/PATH, a socket for this user "
+        "alone (%(default)s)",
     )
     parser.add_argument(
         "--pairing",
@@ -113,13 +114,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    host = _host(options.listen)
-    if host is None:
+    place = address.parse(options.listen)
+    if place is None:
         return _fail(
             _EXIT_USAGE,
-            f"--listen {options.listen}: write HOST:PORT, e.g. 127.0.0.1:50051, or with TLS (--pairing) 0.0.0.0:50051",
+            f"--listen {options.listen}: write HOST:PORT, e.g. 127.0.0.1:50051, or with TLS (--pairing) 0.0.0.0:50051, "
+            "or unix:/PATH of at most 107 bytes",
         )
-    if options.pairing is None and not _is_loopback(host):
+    if options.pairing is None and not place.local:
         return _fail(
             _EXIT_USAGE,
             f"--listen {options.listen}: addresses other than loopback need mutual TLS and a token: run edgeleak agent "
@@ -157,12 +159,16 @@ def _serve(options: argparse.Namespace) -> int:
     worker = Supervisor(limit_seconds=options.batch_seconds, cage=settings)
     try:
         try:
-            server, port = start(store, worker, address=options.listen, door=door)
+            with place.bound():
+                server, port = start(store, worker, address=place.target, door=door)
         except RuntimeError:
             return _fail(_EXIT_DEVICE, f"{options.listen} cannot be bound; another agent may listen there, use port 0")
-        print(f"listening on {host}:{port}", flush=True)
+        except address.AddressTakenError as error:
+            return _fail(_EXIT_DEVICE, f"--listen: {error}")
+        print(f"listening on {place.shown(port)}", flush=True)
         os.read(stop, 1)
         server.stop(_GRACE_SECONDS).wait()
+        place.remove()
     finally:
         worker.close()
         store.close()
@@ -188,23 +194,6 @@ def _orders_to_stop(on_stdin_eof: bool) -> int:
 
         threading.Thread(target=wait_for_eof, name="stdin", daemon=True).start()
     return orders
-
-
-def _host(address: str) -> str | None:
-    """The host part of an address, None where it has no such form."""
-    host, colon, port = address.rpartition(":")
-    written = bool(host and colon) and port.isdecimal() and int(port) <= 65535
-    # An IPv6 address without brackets has colons of its own.
-    return host if written and (":" not in host or (host[0] == "[" and host[-1] == "]")) else None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _positive(text: str) -> int:

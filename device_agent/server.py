@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from device_agent import bench, telemetry
+from device_agent import bench, board, telemetry
 from device_agent.blobs import Blob, BlobStore
 from device_agent.calls import THREADS, Calls
 from device_agent.errors import AgentError, WorkerDiedError
@@ -78,17 +78,18 @@ class AgentService:
             hostname=system.node,
             operating_system=f"{system.system} {system.release}",
             machine=system.machine,
-            cpu_model=telemetry.cpu_model(),
-            cpu_count=os.cpu_count() or 1,
+            cpu_model=board.cpu_model(),
+            cpu_count=telemetry.cores(),
             memory_total_bytes=telemetry.memory_total_bytes(),
-            runtimes=[agent_pb2.RuntimeInfo(runtime=RUNTIMES[r].wire, provider=p) for r, p in providers().items()],
-            emulated=telemetry.emulated(),
-            telemetry=telemetry.read(self._worker.pid),
+            runtimes=[_runtime_info(name, provider) for name, provider in providers().items()],
+            emulated=board.emulated(),
+            telemetry=telemetry.read(self._worker.pid, ask=True),
             max_message_bytes=MAX_MESSAGE_BYTES,
             max_store_bytes=self._store.max_bytes,
             sandbox=self._sandbox(),
-            max_threads=os.cpu_count() or 1,
+            max_threads=telemetry.cores(),
             lease=self._lease(),
+            board=board.board(),
         )
 
     def _sandbox(self) -> agent_pb2.Sandbox:
@@ -263,7 +264,7 @@ def start(
     Args:
         store: where artifacts lie.
         worker: what runs them.
-        address: ``HOST:PORT``; port 0 picks one.
+        address: ``HOST:PORT``, port 0 picks one; or ``unix:PATH``.
         door: who may call.
         idle_seconds: longest that a stream may neither send nor read.
 
@@ -299,6 +300,11 @@ def start(
         port = server.add_secure_port(address, door.credentials)
     server.start()
     return server, port
+
+
+def _runtime_info(name: str, provider: str) -> agent_pb2.RuntimeInfo:
+    row = RUNTIMES[name]
+    return agent_pb2.RuntimeInfo(runtime=row.wire, provider=provider, delegates=row.delegates)
 
 
 def _add_reflection(server: grpc.Server) -> None:

@@ -94,7 +94,7 @@ class Spare:
             self._thread.submit(self._fill)
 
     def _fill(self) -> None:
-        available = telemetry.read().memory_available_bytes
+        available = telemetry.memory_available_bytes() or 0
         if self._deferred():
             # A start would be in somebody's timing.
             self._later()

@@ -8,13 +8,13 @@ their owners, so a host that does not fetch its answers holds up nobody.
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from device_agent import telemetry
 from device_agent.blobs import Blob
 from device_agent.cage import Sandbox, available
 from device_agent.errors import AgentError, WorkerDiedError
@@ -346,7 +346,7 @@ def request_header(operation: str, blobs: Sequence[Blob], *, threads: int = 0, *
         AgentError: INVALID_ARGUMENT for more threads than the device has cores, for too many artifacts, and for one
             that is named twice.
     """
-    cores = os.cpu_count() or 1
+    cores = telemetry.cores()
     if threads > cores:
         raise AgentError(
             "INVALID_ARGUMENT", f"{threads} threads: this device has {cores} cores; ask for at most as many"

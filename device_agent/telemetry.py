@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
+from device_agent import battery
+from device_agent.readings import numbers, text
 from protos.edgeleak.v1 import agent_pb2
 
-__all__ = ["cpu_model", "emulated", "memory_total_bytes", "read", "reset_peak"]
+__all__ = ["cores", "memory_available_bytes", "memory_total_bytes", "read", "reset_peak"]
 
 _PROC = Path("/proc")
 _SYS = Path("/sys")
 # Zones outside this range are disconnected sensors: many boards report 0 K or 2^31 for them.
 _PLAUSIBLE_CELSIUS = (-40.0, 150.0)
-# Set to 1 by whoever starts the agent inside an emulator that leaves no marks.
-_EMULATED_VARIABLE = "EDGELEAK_EMULATED"
-_DEVICE_TREE = "firmware/devicetree/base/compatible"
 
 
-def read(worker_pid: int | None = None, *, proc: Path = _PROC, sys: Path = _SYS) -> agent_pb2.Telemetry:
+def read(
+    worker_pid: int | None = None, *, ask: bool = False, proc: Path = _PROC, sys: Path = _SYS
+) -> agent_pb2.Telemetry:
     """The board's state now.
 
     Args:
         worker_pid: the process that owns the interpreters.
+        ask: ask Android's services, too, which takes a moment of a core; not beside a measurement.
         proc: where /proc is mounted.
         sys: where /sys is mounted.
     """
@@ -35,21 +35,28 @@ def read(worker_pid: int | None = None, *, proc: Path = _PROC, sys: Path = _SYS)
     if temperature is not None:
         telemetry.temperature_celsius = temperature
     # cpufreq speaks kHz.
-    frequencies = _numbers(sys.glob("devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq"))
+    frequencies = numbers(sys.glob("devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq"))
     if frequencies:
         telemetry.cpu_frequency_hz = max(frequencies) * 1000
-    governor = _text(sys / "devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    governor = text(sys / "devices/system/cpu/cpu0/cpufreq/scaling_governor")
     if governor:
         telemetry.cpu_governor = governor
-    available = _meminfo(proc, "MemAvailable")
+    available = memory_available_bytes(proc=proc)
     if available is not None:
         telemetry.memory_available_bytes = available
-    status = "" if worker_pid is None else _text(proc / str(worker_pid) / "status") or ""
+    status = "" if worker_pid is None else text(proc / str(worker_pid) / "status") or ""
     resident, peak = (_kilobytes(status, key) for key in ("VmRSS", "VmHWM"))
     if resident is not None:
         telemetry.worker_resident_bytes = resident
     if peak is not None:
         telemetry.worker_peak_bytes = peak
+    power = battery.read(ask=ask, sys=sys)
+    if power.level is not None:
+        telemetry.battery_level = power.level
+    if power.celsius is not None:
+        telemetry.battery_temperature_celsius = power.celsius
+    if power.charging is not None:
+        telemetry.battery_charging = power.charging
     return telemetry
 
 
@@ -69,65 +76,32 @@ def reset_peak(pid: int, *, proc: Path = _PROC) -> bool:
     return True
 
 
+def cores() -> int:
+    """Cores of the board; most threads that an interpreter may have."""
+    return os.cpu_count() or 1
+
+
+def memory_available_bytes(*, proc: Path = _PROC) -> int | None:
+    """Memory that can be had without swapping, as the kernel estimates it; None where it is not reported."""
+    return _meminfo(proc, "MemAvailable")
+
+
 def memory_total_bytes(*, proc: Path = _PROC) -> int:
     """Memory of the board, 0 where it is not reported."""
     return _meminfo(proc, "MemTotal") or 0
 
 
-def cpu_model(*, proc: Path = _PROC, sys: Path = _SYS) -> str:
-    """The processor's name; on boards without one, its implementer and part numbers; empty where nothing is known."""
-    fields = _cpuinfo(proc)
-    for key in ("model name", "Model", "Hardware", "cpu model"):
-        if fields.get(key):
-            return fields[key]
-    if "CPU part" in fields:
-        return f"implementer {fields.get('CPU implementer', '?')} part {fields['CPU part']}"
-    return _text(sys / "devices/system/cpu/cpu0/regs/identification/midr_el1") or platform.processor()
-
-
-def emulated(*, proc: Path = _PROC, sys: Path = _SYS) -> bool:
-    """Whether latency here says nothing about a phone: the CPU is emulated, or whoever started the agent says so."""
-    if os.environ.get(_EMULATED_VARIABLE) == "1":
-        return True
-    fields = _cpuinfo(proc)
-    # Emulating one process leaves the host's cpuinfo under the guest's machine name.
-    foreign = platform.machine() in ("aarch64", "armv7l") and "vendor_id" in fields
-    named = any("qemu" in value.lower() for value in fields.values())
-    board = (_text(sys / _DEVICE_TREE) or "").lower()
-    return foreign or named or "dummy-virt" in board or "qemu" in board
-
-
 def _hottest(sys: Path) -> float | None:
     low, high = _PLAUSIBLE_CELSIUS
-    degrees = [milli / 1000 for milli in _numbers(sys.glob("class/thermal/thermal_zone*/temp"))]
+    degrees = [milli / 1000 for milli in numbers(sys.glob("class/thermal/thermal_zone*/temp"))]
     return max((d for d in degrees if low <= d <= high), default=None)
 
 
 def _meminfo(proc: Path, key: str) -> int | None:
-    return _kilobytes(_text(proc / "meminfo") or "", key)
+    return _kilobytes(text(proc / "meminfo") or "", key)
 
 
 def _kilobytes(text: str, key: str) -> int | None:
     """The size that a line of a file of /proc gives, in bytes."""
     match = re.search(rf"^{key}:\s+(\d+) kB", text, re.MULTILINE)
     return int(match[1]) * 1024 if match else None
-
-
-def _cpuinfo(proc: Path) -> dict[str, str]:
-    lines = (line.partition(":") for line in (_text(proc / "cpuinfo") or "").splitlines())
-    fields: dict[str, str] = {}
-    for key, _, value in lines:
-        fields.setdefault(key.strip(), value.strip())
-    return fields
-
-
-def _numbers(paths: Iterable[Path]) -> list[int]:
-    texts = [_text(path) for path in paths]
-    return [int(text) for text in texts if text and re.fullmatch(r"-?\d+", text)]
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(errors="replace").strip("\0\n ")
-    except OSError:
-        return None

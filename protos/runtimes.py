@@ -36,6 +36,8 @@ class Runtime:
         exporter: converts a torch model: ``PACKAGES``, ``LIMITS`` and ``convert(source, numerics)``, see
             `harness.export`.
         weight_reader: reads the weights back: ``read(data)``, see `harness.export`.
+        delegates: what the agent lets run parts of a file in the place of the runtime's own kernels: all on the
+            processor. No GPU and no accelerator is used.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Runtime:
     agent_module: str
     exporter: str
     weight_reader: str
+    delegates: tuple[str, ...] = ()
 
     @property
     def wire(self) -> agent_pb2.Runtime:
@@ -71,6 +74,7 @@ _ROWS = (
         agent_module="device_agent.runtimes.litert",
         exporter="harness.export._litert",
         weight_reader="harness.export._read_tflite",
+        delegates=("XNNPACK",),
     ),
     Runtime(
         name="executorch",
@@ -84,6 +88,7 @@ _ROWS = (
         agent_module="device_agent.runtimes.executorch",
         exporter="harness.export._executorch",
         weight_reader="harness.export._read_pte",
+        delegates=("XNNPACK",),
     ),
     Runtime(
         name="pytorch-mobile",

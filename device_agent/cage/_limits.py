@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from device_agent import telemetry
 from device_agent.cage import _kernel
 
 __all__ = ["MEMORY_BYTES_MIN", "default_memory_bytes", "drop_capabilities", "limit"]
@@ -28,8 +29,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 def default_memory_bytes() -> int:
     """Half of the memory that is available now, and at least 512 MiB."""
-    available = _meminfo_available_bytes()
-    available = min([available, *_cgroup_limits_bytes()])
+    available = min([telemetry.memory_available_bytes() or 0, *_cgroup_limits_bytes()])
     return max(available // 2, MEMORY_BYTES_MIN)
 
 
@@ -67,14 +67,6 @@ def drop_capabilities() -> None:
     mask = permitted & _READ_AND_SEARCH
     # Effective, permitted and inheritable, the low halves before the high ones.
     _kernel.call(_CAPSET[machine], header, ctypes.create_string_buffer(struct.pack("=6I", mask, mask, 0, 0, 0, 0)))
-
-
-def _meminfo_available_bytes() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), 0)
 
 
 def _cgroup_limits_bytes() -> Iterator[int]:

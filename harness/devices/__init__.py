@@ -9,6 +9,7 @@ from harness.devices import transports
 from harness.devices._types import (
     BatchAnswer,
     BenchmarkResult,
+    Board,
     ColdStart,
     Device,
     DeviceInfo,
@@ -25,6 +26,7 @@ from harness.devices.fake import FakeAgent
 __all__ = [
     "BatchAnswer",
     "BenchmarkResult",
+    "Board",
     "ColdStart",
     "Device",
     "DeviceInfo",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.devices._types import DeviceInfo, Lease, Sandbox, Signature, Telemetry, TensorInfo
+from harness.devices._types import Board, DeviceInfo, Lease, Sandbox, Signature, Telemetry, TensorInfo
 from harness.plain import plain
 from protos.edgeleak.v1 import agent_pb2
 from protos.runtimes import by_number
@@ -19,11 +19,16 @@ _OPTIONAL_TELEMETRY = (
     "memory_available_bytes",
     "worker_resident_bytes",
     "worker_peak_bytes",
+    "battery_level",
+    "battery_temperature_celsius",
+    "battery_charging",
 )
 # An agent that keeps the contract sends less; one that does not is cut short here.
 _HOLDER_CHARACTERS = 128
 _NAME_CHARACTERS = 256
 _MISSING_SENTENCES = 16
+_DELEGATES = 8
+_CORES = 1024
 
 
 def device_info(response: agent_pb2.GetDeviceInfoResponse, *, url: str) -> DeviceInfo:
@@ -56,6 +61,12 @@ def device_info(response: agent_pb2.GetDeviceInfoResponse, *, url: str) -> Devic
         sandbox=_sandbox(response.sandbox) if response.HasField("sandbox") else None,
         max_threads=response.max_threads or None,
         lease=_lease(response.lease) if response.HasField("lease") else None,
+        board=_board(response.board) if response.HasField("board") else None,
+        delegates={
+            row.name: tuple(plain(name, length=_NAME_CHARACTERS) for name in one.delegates[:_DELEGATES])
+            for one in response.runtimes
+            if one.delegates and (row := by_number(one.runtime))
+        },
     )
 
 
@@ -93,6 +104,15 @@ def _sandbox(message: agent_pb2.Sandbox) -> Sandbox:
         memory_limit_bytes=message.memory_limit_bytes,
         missing=tuple(plain(one, length=_NAME_CHARACTERS) for one in message.missing[:_MISSING_SENTENCES]),
     )
+
+
+def _board(message: agent_pb2.Board) -> Board:
+    said = {
+        name: plain(getattr(message, name), length=_NAME_CHARACTERS)
+        for name in ("model", "soc", "os_build", "abi")
+        if message.HasField(name)
+    }
+    return Board(core_max_frequencies_hz=tuple(message.core_max_frequencies_hz[:_CORES]), **said)
 
 
 def _lease(message: agent_pb2.Lease) -> Lease:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -79,6 +79,9 @@ class Telemetry:
         memory_available_bytes: as the kernel estimates it.
         worker_resident_bytes: of the process that owns the interpreters.
         worker_peak_bytes: most memory that this process held at once since the benchmark began.
+        battery_level: from 0 to 1.
+        battery_temperature_celsius: of the battery, which a phone shows where it hides its other sensors.
+        battery_charging: whether the battery is being charged, which heats it.
     """
 
     time_unix_ns: int
@@ -88,6 +91,9 @@ class Telemetry:
     memory_available_bytes: int | None = None
     worker_resident_bytes: int | None = None
     worker_peak_bytes: int | None = None
+    battery_level: float | None = None
+    battery_temperature_celsius: float | None = None
+    battery_charging: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,25 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Board:
+    """What a device is beyond its processor, as the agent says; None where it does not. Escape before display.
+
+    Args:
+        model: manufacturer and model as sold.
+        soc: system on a chip.
+        os_build: build of the operating system as a user can look it up.
+        abi: application binary interface of programs.
+        core_max_frequencies_hz: highest frequency of each core, in the order of their numbers; empty where unknown.
+    """
+
+    model: str | None = None
+    soc: str | None = None
+    os_build: str | None = None
+    abi: str | None = None
+    core_max_frequencies_hz: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class DeviceInfo:
     """What a device says about itself. Its strings come from an untrusted agent: escape them before display.
 
@@ -135,6 +160,8 @@ class DeviceInfo:
         sandbox: what confines the process that runs the models; None where the agent does not say.
         max_threads: most threads that an interpreter may have there; None where the agent does not say.
         lease: the present lease; None where the device is free.
+        board: what the device is beyond its processor; None where the agent does not say.
+        delegates: runtime -> what runs parts of a file in the place of the runtime's own kernels.
     """
 
     url: str
@@ -154,12 +181,17 @@ class DeviceInfo:
     sandbox: Sandbox | None = None
     max_threads: int | None = None
     lease: Lease | None = None
+    board: Board | None = None
+    delegates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """A JSON object."""
         row = asdict(self)
         if self.sandbox is not None:
             row["sandbox"]["missing"] = list(self.sandbox.missing)
+        if self.board is not None:
+            row["board"]["core_max_frequencies_hz"] = list(self.board.core_max_frequencies_hz)
+        row["delegates"] = {runtime: list(names) for runtime, names in self.delegates.items()}
         return row
 
 

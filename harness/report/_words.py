@@ -113,8 +113,11 @@ def _device(device: fields.Node) -> tuple[tuple[str, str], ...]:
     memory = _format.bytes_text(fields.number(device, "memory_total_bytes"))
     pid = _format.whole(fields.number(device, "pid"))
     machine = [*map(shown, ("machine", "operating_system", "cpu_model")), f"{cores} cores", f"{memory} memory"]
+    board = fields.mapping(device, "board")
+    sold = [clean(board.get(key)) for key in ("model", "soc", "os_build", "abi") if board.get(key)]
     return (
         ("Device", f"{shown('url')}, host {shown('hostname')}, agent's process {pid}{emulated}"),
+        *((("Board", ", ".join(sold)),) if sold else ()),
         ("Machine", ", ".join(machine)),
         ("Runtimes", ", ".join(clean(runtimes[name]) for name in runtimes) or NOT_AVAILABLE),
     )

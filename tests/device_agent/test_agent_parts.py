@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_agent import telemetry
+from device_agent import board, telemetry
 from device_agent.errors import AgentError
 from device_agent.frames import FrameSocket
 from device_agent.incoming import Budget, Incoming
@@ -205,7 +205,7 @@ def test_telemetry_reads_a_phones_files(tmp_path: Path) -> None:
     assert read.cpu_frequency_hz == 2_400_000_000
     assert read.cpu_governor == "schedutil"
     assert (read.memory_available_bytes, read.worker_resident_bytes) == (1_024_000, 12 * 1024)
-    assert telemetry.cpu_model(proc=proc, sys=sys) == "implementer 0x41 part 0xd0b"
+    assert board.cpu_model(proc=proc, sys=sys) == "implementer 0x41 part 0xd0b"
     assert telemetry.memory_total_bytes(proc=proc) == 2_048_000
 
 
@@ -215,7 +215,7 @@ def test_what_a_board_does_not_report_is_absent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cpuinfo", "board", "variable", "expected"),
+    ("cpuinfo", "compatible", "variable", "expected"),
     [
         ("model name: AMD EPYC", "", "", False),
         ("model name: QEMU Virtual CPU", "", "", True),
@@ -225,14 +225,14 @@ def test_what_a_board_does_not_report_is_absent(tmp_path: Path) -> None:
     ],
 )
 def test_emulators_are_recognised(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpuinfo: str, board: str, variable: str, expected: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpuinfo: str, compatible: str, variable: str, expected: bool
 ) -> None:
     (tmp_path / "cpuinfo").write_text(cpuinfo)
     tree = tmp_path / "firmware/devicetree/base"
     tree.mkdir(parents=True)
-    (tree / "compatible").write_text(board + "\0")
+    (tree / "compatible").write_text(compatible + "\0")
     monkeypatch.setenv("EDGELEAK_EMULATED", variable)
-    assert telemetry.emulated(proc=tmp_path, sys=tmp_path) is expected
+    assert board.emulated(android={}, proc=tmp_path, sys=tmp_path) is expected
 
 
 @pytest.mark.parametrize(

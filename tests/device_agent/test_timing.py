@@ -163,8 +163,11 @@ def test_the_boards_state_is_read_while_nothing_is_timed(monkeypatch: pytest.Mon
     worker = Worker(Timed(Clock(), SECOND // 100))
     log = worker.model.log
 
-    def read(_: int) -> agent_pb2.Telemetry:
+    asked = []
+
+    def read(_: int, *, ask: bool) -> agent_pb2.Telemetry:
         log.append("read")
+        asked.append(ask)
         return agent_pb2.Telemetry(time_unix_ns=1)
 
     monkeypatch.setattr(telemetry, "read", read)
@@ -173,6 +176,8 @@ def test_the_boards_state_is_read_while_nothing_is_timed(monkeypatch: pytest.Mon
     # Before five runs of warm-up, then between slices of a second, each of which opens with a run that nobody counts.
     assert len(reads) == 4
     assert reads == [0, 5 + 1 + 100 + 1, 5 + 1 + 100 + 1 + 1 + 100 + 1, len(log) - 1]
+    # A process that asks Android's services would heat the core between two slices.
+    assert asked == [True, False, False, True]
 
 
 def test_long_runs_open_no_slice_with_an_uncounted_one() -> None:

@@ -16,6 +16,7 @@ def test_the_face_is_pinned() -> None:
     assert harness.devices.__all__ == [
         "BatchAnswer",
         "BenchmarkResult",
+        "Board",
         "ColdStart",
         "Device",
         "DeviceInfo",
