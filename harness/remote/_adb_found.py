@@ -59,8 +59,8 @@ def find_adb() -> str:
     if found is None:
         raise DependencyError(
             "adb is not installed",
-            hint="Debian and Ubuntu: apt-get install adb; elsewhere install the platform-tools of Android, and put adb on "
-            "the path or set ANDROID_HOME",
+            hint="Debian and Ubuntu: apt-get install adb; elsewhere install the platform-tools of Android, then put "
+            "adb on the path or set ANDROID_HOME",
         )
     return found
 
