@@ -7,16 +7,12 @@ code, which copies a chunk twice on either side.
 from __future__ import annotations
 
 from protos.edgeleak.v1 import agent_pb2
+from protos.varints import read_varint, varint
 
 __all__ = ["UploadPart", "chunk_message", "header_message", "read_part"]
 
 _LENGTH = 2
-_TAG = agent_pb2.UploadArtifactRequest.CHUNK_FIELD_NUMBER << 3 | _LENGTH
-# A varint has seven bits a byte, and the eighth where more follow.
-_BITS, _MORE = 7, 0x80
-# Enough for a message of two gigabytes, which no side accepts.
-_VARINT_BYTES = 5
-
+_TAG = varint(agent_pb2.UploadArtifactRequest.CHUNK_FIELD_NUMBER << 3 | _LENGTH)
 # The header, a chunk, or neither.
 UploadPart = agent_pb2.UploadHeader | memoryview | None
 
@@ -28,13 +24,7 @@ def header_message(header: agent_pb2.UploadHeader) -> bytes:
 
 def chunk_message(chunk: bytes) -> bytes:
     """The message that carries a chunk."""
-    size = len(chunk)
-    head = bytearray((_TAG,))
-    while size >= _MORE:
-        head.append(size & (_MORE - 1) | _MORE)
-        size >>= _BITS
-    head.append(size)
-    return b"".join((head, chunk))
+    return b"".join((_TAG, varint(len(chunk)), chunk))
 
 
 def read_part(message: bytes) -> UploadPart:
@@ -56,12 +46,11 @@ def read_part(message: bytes) -> UploadPart:
 
 def _chunk_alone(message: bytes) -> memoryview | None:
     """The chunk of a message that holds nothing else."""
-    if not message or message[0] != _TAG:
+    if not message.startswith(_TAG):
         return None
-    size = 0
-    for position, byte in enumerate(message[1 : 1 + _VARINT_BYTES]):
-        size |= (byte & (_MORE - 1)) << _BITS * position
-        if byte < _MORE:
-            start = 2 + position
-            return memoryview(message)[start:] if len(message) - start == size else None
-    return None
+    view = memoryview(message)
+    try:
+        size, start = read_varint(view, len(_TAG))
+    except ValueError:
+        return None
+    return view[start:] if len(view) - start == size else None

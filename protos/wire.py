@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from protos.edgeleak.v1 import agent_pb2
 from protos.tensors import array_of, tensor_head
+from protos.varints import read_varint, varint
 
 __all__ = ["SEAL_BYTES", "DamagedError", "Piece", "WireBatch", "opened", "pack_batch", "read_batches", "sealed"]
 
@@ -29,9 +30,6 @@ _HEADER = agent_pb2.InvokeRequest.HEADER_FIELD_NUMBER
 _NUMBER = agent_pb2.Batch.NUMBER_FIELD_NUMBER
 _INPUTS = agent_pb2.Batch.INPUTS_FIELD_NUMBER
 _DATA = agent_pb2.Tensor.DATA_FIELD_NUMBER
-# Longest number that a varint may spell.
-_VARINT_BYTES = 10
-_UINT64_MAX = 2**64 - 1
 # Far more than any model has inputs, and small enough that a hostile message costs little.
 _TENSORS_MAX = 1024
 
@@ -69,18 +67,18 @@ def pack_batch(number: int, tensors: Sequence[tuple[str, NDArray[np.generic]]]) 
     pieces: list[Piece] = []
     size = 0
     if number:
-        pieces.append(_tag(_NUMBER, _VARINT) + _varint(number))
+        pieces.append(_tag(_NUMBER, _VARINT) + varint(number))
         size = len(pieces[0])
     for name, array in tensors:
         head, data = tensor_head(name, array)
-        data_field = _tag(_DATA, _LENGTH) + _varint(data.nbytes) if data.nbytes else b""
+        data_field = _tag(_DATA, _LENGTH) + varint(data.nbytes) if data.nbytes else b""
         inside = len(head) + len(data_field) + data.nbytes
-        start = _tag(_INPUTS, _LENGTH) + _varint(inside) + head + data_field
+        start = _tag(_INPUTS, _LENGTH) + varint(inside) + head + data_field
         pieces.append(start)
         size += len(start) + data.nbytes
         if data.nbytes:
             pieces.append(data)
-    outer = _tag(_BATCHES, _LENGTH) + _varint(size)
+    outer = _tag(_BATCHES, _LENGTH) + varint(size)
     return [outer, *pieces], size + len(outer)
 
 
@@ -164,16 +162,16 @@ def _places(view: memoryview) -> Iterator[tuple[int, int, int | memoryview, int,
     at, end = 0, len(view)
     while at < end:
         begin = at
-        key, at = _read_varint(view, at)
+        key, at = read_varint(view, at)
         number, kind = key >> 3, key & 7
         value: int | memoryview
         if number == 0:
             raise ValueError("a field has the number 0")
         if kind == _VARINT:
-            value, at = _read_varint(view, at)
+            value, at = read_varint(view, at)
         else:
             if kind == _LENGTH:
-                size, at = _read_varint(view, at)
+                size, at = read_varint(view, at)
             elif kind in (_FIXED64, _FIXED32):
                 size = 8 if kind == _FIXED64 else 4
             else:
@@ -185,30 +183,10 @@ def _places(view: memoryview) -> Iterator[tuple[int, int, int | memoryview, int,
         yield number, kind, value, begin, at
 
 
-def _read_varint(view: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    for place in range(at, min(at + _VARINT_BYTES, len(view))):
-        byte = view[place]
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & _UINT64_MAX, place + 1
-        shift += 7
-    raise ValueError("the message is cut off")
-
-
 def _slice(value: int | memoryview) -> memoryview:
     assert isinstance(value, memoryview), "a field of wire type 2 holds bytes"  # noqa: S101
     return value
 
 
 def _tag(number: int, kind: int) -> bytes:
-    return _varint(number << 3 | kind)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return varint(number << 3 | kind)
