@@ -12,9 +12,9 @@ from harness.types import Artifact
 from protos import CHUNK_BYTES
 from protos.digests import RunningDigest
 
-__all__ = ["VerifiedFiles"]
+__all__ = ["EXPORT_HINT", "VerifiedFiles"]
 
-_EXPORT_HINT = "export it again with: edgeleak export"
+EXPORT_HINT = "export it again with: edgeleak export"
 
 # Path, size, time of the last change, inode, and the digest that was found.
 _Version = tuple[Path, int, int, int, str]
@@ -35,7 +35,7 @@ class VerifiedFiles:
         try:
             _check_size(artifact, artifact.path.stat().st_size)
         except OSError as error:
-            raise ArtifactError(f"{artifact.path}: {error.strerror}", hint=_EXPORT_HINT) from error
+            raise ArtifactError(f"{artifact.path}: {error.strerror}", hint=EXPORT_HINT) from error
 
     def require(self, artifact: Artifact) -> None:
         """Whether the file still is what was exported.
@@ -66,7 +66,7 @@ class VerifiedFiles:
                 yield from _pieces_while_hashing(file, artifact, start)
                 self._versions.add(version)
         except OSError as error:
-            raise ArtifactError(f"{artifact.path}: {error.strerror}", hint=_EXPORT_HINT) from error
+            raise ArtifactError(f"{artifact.path}: {error.strerror}", hint=EXPORT_HINT) from error
 
 
 def _pieces_while_hashing(file: BinaryIO, artifact: Artifact, start: int) -> Iterator[bytes]:
@@ -83,7 +83,7 @@ def _pieces_while_hashing(file: BinaryIO, artifact: Artifact, start: int) -> Ite
     if left or found != artifact.sha256:
         raise ArtifactError(
             f"{artifact.path}: altered: its SHA-256 starts {found[:12]}, that of the export {artifact.sha256[:12]}",
-            hint=_EXPORT_HINT,
+            hint=EXPORT_HINT,
         )
     if start < artifact.size_bytes:
         yield piece
@@ -99,7 +99,7 @@ def _check_size(artifact: Artifact, size: int) -> None:
     if size != artifact.size_bytes:
         how = "truncated" if size < artifact.size_bytes else "longer than exported"
         message = f"{artifact.path}: {how}: {size} bytes, {artifact.size_bytes} were exported"
-        raise ArtifactError(message, hint=_EXPORT_HINT)
+        raise ArtifactError(message, hint=EXPORT_HINT)
 
 
 def _version(file: BinaryIO, artifact: Artifact) -> _Version:

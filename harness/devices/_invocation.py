@@ -28,10 +28,10 @@ _WINDOW = 4
 # Small batches share a message of about this size: the way of a message costs as much as the kernel of a small model.
 _MESSAGE_BYTES = 64 * 1024
 _MESSAGE_BATCHES_MAX = 16
-# An agent that runs something else first says so about every five seconds: this is more than a day of it.
-_SIGNS_MAX = 20_000
 # They do so while a message takes less than this inside the runtimes: beyond it the way is cheap, and progress counts.
 _FAST_NS = 20_000_000
+# An agent that runs something else first says so about every five seconds: this is more than a day of it.
+_SIGNS_MAX = 20_000
 
 
 @dataclass

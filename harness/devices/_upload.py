@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import grpc
 
 from harness.devices._failures import Failures, busy_seconds, code_of, details_of
-from harness.devices._files import VerifiedFiles
+from harness.devices._files import EXPORT_HINT, VerifiedFiles
 from harness.devices._patience import Patience
+from harness.devices._pause import GrowingPause
 from harness.errors import ArtifactError, EdgeleakError
 from harness.types import Artifact
 from protos.chunks import chunk_message, header_message
@@ -19,14 +19,10 @@ from protos.runtimes import RUNTIMES
 
 __all__ = ["upload"]
 
-_EXPORT_HINT = "export it again with: edgeleak export"
 # The slowest link that is still one: adb through an emulator reached 7.9 MiB/s.
 _MIN_BYTES_PER_SECOND = 1024 * 1024
 # What the agent held was damaged, or is not what it said it held: one more try, from what it now holds.
 _ONCE_MORE = (grpc.StatusCode.DATA_LOSS, grpc.StatusCode.FAILED_PRECONDITION)
-# Pauses while somebody else uploads the same file, which then is there; each is twice the one before.
-_FIRST_PAUSE_SECONDS = 0.05
-_PAUSE_SECONDS_MAX = 1.0
 
 Metadata = tuple[tuple[str, str], ...]
 # What gRPC makes of a method; its type takes arguments in the stubs alone.
@@ -61,8 +57,8 @@ def upload(
         DeviceError: no room, no such runtime, or the device was lost.
     """
     files.check_size(artifact)
-    until = time.monotonic() + seconds
-    pause = _FIRST_PAUSE_SECONDS
+    # While somebody else uploads the same file, which then is there.
+    others = GrowingPause(seconds)
     again = True
     while True:
         try:
@@ -71,10 +67,8 @@ def upload(
             )
         except grpc.RpcError as error:
             if code_of(error) is grpc.StatusCode.ABORTED and busy_seconds(error) is None:
-                if time.monotonic() + pause > until:
+                if not others.wait():
                     raise _failure(error, artifact, failures) from error
-                time.sleep(pause)
-                pause = min(2 * pause, _PAUSE_SECONDS_MAX)
             elif code_of(error) in _ONCE_MORE and again:
                 again = False
             else:
@@ -136,5 +130,5 @@ class _Sending:
 
 def _failure(error: grpc.RpcError, artifact: Artifact, failures: Failures) -> EdgeleakError:
     if code_of(error) is grpc.StatusCode.INVALID_ARGUMENT:
-        return ArtifactError(f"{artifact.path}: {failures.device} refuses it: {details_of(error)}", hint=_EXPORT_HINT)
+        return ArtifactError(f"{artifact.path}: {failures.device} refuses it: {details_of(error)}", hint=EXPORT_HINT)
     return failures.of_call(error, f"upload of {artifact.key}")
