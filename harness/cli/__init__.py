@@ -25,6 +25,7 @@ from harness.cli import _models as _models
 from harness.cli import _init as _init  # isort: skip
 from harness.cli import _machine as _machine  # isort: skip
 from harness.cli import _agent as _agent  # isort: skip
+from harness.cli import _emulator as _emulator  # isort: skip
 from harness.cli import _records as _records  # isort: skip
 from harness.cli._app import (
     ConfigArgument,
