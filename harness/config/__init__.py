@@ -3,7 +3,15 @@
 from harness.config._audit import VOLATILE_SECTIONS, AuditConfig, Kind
 from harness.config._gate import ADVERSARIES, GateConfig, GateRule, RuleKind
 from harness.config._load import load, parse, read, validate
-from harness.config._measuring import Answers, AttackConfig, BenchConfig, CollectConfig, DeviceConfig, TimeoutsConfig
+from harness.config._measuring import (
+    Answers,
+    AttackConfig,
+    BenchConfig,
+    CollectConfig,
+    DeviceConfig,
+    PoolMode,
+    TimeoutsConfig,
+)
 from harness.config._subjects import AnswersConfig, ArtifactConfig, RecordsConfig, ShadowConfig
 from harness.config._trained import CompressionConfig, DataConfig, ExportConfig, MisConfig, ModelConfig, TrainingConfig
 
@@ -26,6 +34,7 @@ __all__ = [
     "Kind",
     "MisConfig",
     "ModelConfig",
+    "PoolMode",
     "RecordsConfig",
     "RuleKind",
     "ShadowConfig",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from harness.config._section import Finite, Names, Rate, Section, Share
 from harness.types import Adversary
@@ -15,6 +15,8 @@ __all__ = ["ADVERSARIES", "GateConfig", "GateRule", "RuleKind"]
 ADVERSARIES: tuple[Adversary, ...] = get_args(Adversary)
 # A kind of rule is named after the key that holds its limit; `harness.policy.rules` says how each is judged.
 RuleKind = Literal["max", "max_increase", "max_flip_share"]
+# Devices as the audit names them; one may stand without a list, and * for any characters.
+_Devices = Annotated[Names, BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 
 
 class GateRule(Section):
@@ -26,8 +28,10 @@ class GateRule(Section):
     limit, fails when some lower bound, corrected for all figures of the audit, exceeds it, and is inconclusive where
     the records show neither. `max_flip_share` limits the share of records whose top-1 class is
     not the reference's. `attacks` and `variants` narrow what is judged; each that is named must have a result, and so
-    must each adversary where not all three are named. `epsilon_lower` has no upper bound: it can fail a release and
-    never pass one. `id` names the rule in every report and is made from the rule where it is not given.
+    must each adversary where not all three are named. `device` names the devices that the rule is about, one or a
+    list, with `*` for any characters; without it every device is judged. `epsilon_lower` has no upper bound: it can
+    fail a release and never pass one. `id` names the rule in every report and is made from the rule where it is not
+    given.
     """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")] = ""
@@ -36,6 +40,7 @@ class GateRule(Section):
     adversary: Annotated[tuple[Adversary, ...], Field(min_length=1)] = ADVERSARIES
     attacks: Names | None = None
     variants: Names | None = None
+    device: _Devices | None = None
     at_fpr: Rate | None = None
     max: Finite | None = None
     max_increase: Finite | None = None
@@ -79,7 +84,8 @@ class GateRule(Section):
         at = () if self.at_fpr is None else (repr(self.at_fpr),)
         what = {"max": (self.metric, *at, "max"), "max_increase": ("auc-increase",), "max_flip_share": ("parity",)}
         seen = () if set(self.adversary) == set(ADVERSARIES) else self.adversary
-        words = (*what[self.kind], repr(self.limit), *seen, *(self.variants or ()), *(self.attacks or ()))
+        scopes = (*(self.variants or ()), *(self.attacks or ()), *(self.device or ()))
+        words = (*what[self.kind], repr(self.limit), *seen, *scopes)
         return re.sub(r"[^A-Za-z0-9.+]", "-", "-".join(words))
 
     @property
@@ -90,7 +96,7 @@ class GateRule(Section):
     @property
     def name(self) -> str:
         """The rule as a short sentence."""
-        scopes = {"variants": self.variants, "attacks": self.attacks}
+        scopes = {"variants": self.variants, "attacks": self.attacks, "device": self.device}
         scope = "".join(f", {key} {' '.join(names)}" for key, names in scopes.items() if names)
         if self.kind == "max_flip_share":
             return f"top-1 flips against the reference <= {self.limit:g}{scope}"

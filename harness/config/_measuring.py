@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections import Counter
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.config._section import Count, Rate, Section
 
-__all__ = ["Answers", "AttackConfig", "BenchConfig", "CollectConfig", "DeviceConfig", "TimeoutsConfig"]
+__all__ = ["Answers", "AttackConfig", "BenchConfig", "CollectConfig", "DeviceConfig", "PoolMode", "TimeoutsConfig"]
 
 # Up to a year: far beyond any audit, and far below where a deadline's nanoseconds overflow.
 Seconds = Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)]
 # What an app shows of a model's answers: the confidence vector, its largest classes, or the top class alone.
 Answers = Literal["vector", "top-k", "label"]
+# What several devices do: each all of it, so that they are compared; or each a share of one run.
+PoolMode = Literal["replicate", "split"]
 
 
 class CollectConfig(Section):
@@ -86,7 +89,41 @@ class TimeoutsConfig(Section):
 
 
 class DeviceConfig(Section):
-    """Where artifacts run: `local`, or `grpc://host:port`; and how long to wait for it."""
+    """Where artifacts run: `local`, or `grpc://host:port`; and how long to wait for it.
+
+    `urls` names several devices at once, in the place of `url`, and `mode` says what they do: with `replicate` each
+    does everything, and they are compared; with `split` they share the work of one run.
+    """
 
     url: str = "local"
+    urls: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    mode: PoolMode = "replicate"
     timeouts: TimeoutsConfig = TimeoutsConfig()
+
+    @model_validator(mode="after")
+    def _names_each_device_once(self) -> Self:
+        if self.urls is None:
+            if self.mode == "split":
+                raise ValueError("mode: 'split' is for several devices; give them as urls")
+            return self
+        if self.url != "local":
+            raise ValueError("url: does not go with urls; put the device into urls")
+        twice = [name for name, count in Counter(" ".join(url.split()) for url in self.urls).items() if count > 1]
+        if twice:
+            raise ValueError(f"urls: {twice[0]!r} is named twice; name each device once")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The devices as the user named them."""
+        return (self.url,) if self.urls is None else self.urls
+
+    @property
+    def replicates(self) -> bool:
+        """Whether each of several devices does everything, in a run of its own."""
+        return self.urls is not None and self.mode == "replicate"
+
+    @property
+    def splits(self) -> bool:
+        """Whether several devices share the work of one run."""
+        return self.urls is not None and self.mode == "split"

@@ -2,6 +2,7 @@
 
 from harness.policy._answerable import Answerable
 from harness.policy._check import check
+from harness.policy._devices import for_device
 from harness.policy._judge import judge
 from harness.policy._null import judge_null, judge_pooled
 from harness.policy._outcome import ArtifactName, Outcome, RuleOutcome, Verdict, exit_code
@@ -14,6 +15,7 @@ __all__ = [
     "Verdict",
     "check",
     "exit_code",
+    "for_device",
     "judge",
     "judge_null",
     "judge_pooled",

@@ -24,6 +24,7 @@ class Answerable:
         counterparts: each attack, and the one on the original that it is compared with; itself where not named.
         fprs: false-positive rates at which true-positive rates are measured.
         has_reference: whether the answers will be compared with those of a reference.
+        devices: names of the devices that a rule may name; empty where results name none.
     """
 
     variants: tuple[str, ...]
@@ -32,6 +33,7 @@ class Answerable:
     fprs: tuple[float, ...]
     has_reference: bool
     counterparts: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
 
     @property
     def compressed(self) -> tuple[str, ...]:
@@ -44,10 +46,10 @@ class Answerable:
         return tuple(variant for variant in self.variants if variant not in self.controls)
 
     def views(self) -> Iterator[View]:
-        """The views of which there will be results that a rule may judge, the same on every runtime and device."""
+        """The views of which there will be results that a rule may judge, the same on every runtime."""
         for attack, adversary in self.attacks.items():
             for variants in self._seen_by(adversary):
-                yield View(adversary, attack, variants)
+                yield from (View(adversary, attack, variants, device=device) for device in self.devices or ("",))
 
     def _seen_by(self, adversary: Adversary) -> Iterator[tuple[str, ...]]:
         has_original = ORIGINAL in self.judged

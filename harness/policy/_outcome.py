@@ -22,24 +22,27 @@ class ArtifactName:
     Args:
         variant: the variant.
         runtime: the runtime that it was exported for.
+        device: the device as the user named it; empty where there is only one.
     """
 
     variant: str
     runtime: str
+    device: str = ""
 
     def __str__(self) -> str:
         """The artifact as part of a sentence, e.g. ``int8 on litert``."""
-        return f"{self.variant} on {self.runtime}"
+        return f"{self.variant} on {', '.join(filter(None, (self.runtime, self.device)))}"
 
     def to_json(self) -> dict[str, object]:
-        """A JSON object."""
-        return {"variant": self.variant, "runtime": self.runtime}
+        """A JSON object; a device that is not named is left out."""
+        names = {"variant": self.variant, "runtime": self.runtime}
+        return names | ({"device": self.device} if self.device else {})
 
     @classmethod
     def from_json(cls, node: fields.Node) -> Self | None:
         """The name that :meth:`to_json` wrote; None where the object names no variant."""
         variant = fields.text(node, "variant")
-        return cls(variant, fields.text(node, "runtime")) if variant else None
+        return cls(variant, fields.text(node, "runtime"), fields.text(node, "device")) if variant else None
 
 
 @dataclass(frozen=True, kw_only=True)

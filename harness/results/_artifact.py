@@ -66,6 +66,7 @@ class ArtifactResult:
         parity: difference from the reference's answers; None where there is no reference.
         latency: of the device; None where it was not measured.
         telemetry: what the board said before, during and after.
+        device: the device as the user named it; empty where there is only one.
     """
 
     variant: str
@@ -82,6 +83,7 @@ class ArtifactResult:
     parity: Parity | None = None
     latency: Latency | None = None
     telemetry: Mapping[str, fields.Node] = field(default_factory=dict)
+    device: str = ""
 
     @property
     def distinct_values(self) -> tuple[int, ...]:
@@ -95,10 +97,11 @@ class ArtifactResult:
         return replace(self, **{key: value for key, value in vars(other).items() if value != getattr(blank, key)})
 
     def to_json(self) -> dict[str, object]:
-        """A JSON object."""
+        """A JSON object; a device that is not named is left out."""
         return {
             "variant": self.variant,
             "runtime": self.runtime,
+            **({"device": self.device} if self.device else {}),
             "is_control": self.is_control,
             "sha256": self.sha256,
             "size_bytes": self.size_bytes,
@@ -134,6 +137,7 @@ class ArtifactResult:
             parity=Parity.from_json(fields.mapping(node, "parity")),
             latency=Latency.from_json(fields.mapping(node, "latency")),
             telemetry={when: fields.mapping(telemetry, when) for when in telemetry},
+            device=fields.text(node, "device"),
         )
 
 

@@ -73,6 +73,7 @@ def test_the_face_of_the_policy() -> None:
         "Verdict",
         "check",
         "exit_code",
+        "for_device",
         "judge",
         "judge_null",
         "judge_pooled",

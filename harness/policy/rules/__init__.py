@@ -10,8 +10,9 @@ from harness.policy.rules._max import Max
 from harness.policy.rules._max_flip_share import MaxFlipShare
 from harness.policy.rules._max_increase import MaxIncrease
 from harness.policy.rules._rule import Rule
+from harness.policy.rules._scope import is_about
 
-__all__ = ["RULES", "Rule"]
+__all__ = ["RULES", "Rule", "is_about"]
 
 RULES: Mapping[RuleKind, Rule] = {
     "max": Max(),

@@ -10,7 +10,7 @@ from harness.config import GateRule
 from harness.policy._answerable import Answerable
 from harness.policy._outcome import ArtifactName, RuleOutcome
 from harness.policy.rules._rule import Rule
-from harness.policy.rules._scope import unknown_variants
+from harness.policy.rules._scope import is_about, unanswered_devices, unknown_devices, unknown_variants
 from harness.results import ArtifactResult, AttackFindings, Parity
 
 __all__ = ["MaxFlipShare"]
@@ -32,9 +32,9 @@ class MaxFlipShare(Rule):
         """Pass if every artifact was compared and its share is within the limit, else inconclusive."""
         outcome = partial(RuleOutcome, id=rule.id, name=rule.name, outcome="inconclusive")
         judged = [
-            (ArtifactName(one.variant, one.runtime), one.parity)
+            (ArtifactName(one.variant, one.runtime, one.device), one.parity)
             for one in artifacts
-            if not one.is_control and one.variant in (rule.variants or (one.variant,))
+            if not one.is_control and one.variant in (rule.variants or (one.variant,)) and is_about(one.device, rule)
         ]
         judged.sort(key=repr)  # so that the order of artifacts does not decide among equals
         compared = [(name, parity) for name, parity in judged if parity is not None and _is_known(parity)]
@@ -48,6 +48,8 @@ class MaxFlipShare(Rule):
         for variant in rule.variants or ():
             if all(name.variant != variant for name, _ in compared):
                 return outcome(reason=f"variants: no artifact of {variant!r} was compared with a reference")
+        for pattern in unanswered_devices(rule, [name.device for name, _ in compared]):
+            return outcome(reason=f"device: no artifact on {pattern!r} was compared with a reference")
         worst, parity = max(compared, key=lambda pair: pair[1].flip_share)
         reason = f"{worst} flips {parity.flip_share:.1%} of {parity.n} records"
         return outcome(
@@ -55,9 +57,10 @@ class MaxFlipShare(Rule):
         )
 
     def problems(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
-        """No reference to compare with, or variants that the audit does not have."""
+        """No reference to compare with, or devices and variants that the audit does not have."""
         if not audit.has_reference:
             yield "max_flip_share: this audit compares with no reference; give it one, or leave the rule out"
+        yield from unknown_devices(rule, audit)
         yield from unknown_variants(rule, audit)
 
 

@@ -1,8 +1,9 @@
-"""Which views a rule is about, and which of the names that it gives no view answers."""
+"""Which views and devices a rule is about, and which of the names that it gives no view answers."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Literal
 
@@ -10,9 +11,30 @@ from harness.config import ADVERSARIES, GateRule
 from harness.policy._answerable import ORIGINAL, Answerable
 from harness.types import Adversary, View
 
-__all__ = ["Field", "sees", "unanswered", "unanswered_problem", "unknown_names", "unknown_variants", "why_not"]
+__all__ = [
+    "Field",
+    "is_about",
+    "sees",
+    "unanswered",
+    "unanswered_devices",
+    "unanswered_problem",
+    "unknown_devices",
+    "unknown_names",
+    "unknown_variants",
+    "why_not",
+]
 
-Field = Literal["attacks", "adversary", "variants"]
+Field = Literal["attacks", "adversary", "variants", "device"]
+
+
+def is_about(device: str, rule: GateRule) -> bool:
+    """Whether the rule is about what was found on this device: on any, where it names none."""
+    return rule.device is None or any(_matches(pattern, device) for pattern in rule.device)
+
+
+def _matches(pattern: str, device: str) -> bool:
+    # Brackets are part of addresses, so that * alone has a meaning of its own.
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), device) is not None
 
 
 def sees(view: View, rule: GateRule) -> bool:
@@ -21,6 +43,8 @@ def sees(view: View, rule: GateRule) -> bool:
     Where it names variants, the view has to see one of them and, beyond them, nothing but the original: then what is
     found is a leak of theirs.
     """
+    if not is_about(view.device, rule):
+        return False
     if view.adversary not in rule.adversary or view.attack not in (rule.attacks or (view.attack,)):
         return False
     if rule.variants is None:
@@ -44,6 +68,13 @@ def unanswered(rule: GateRule, views: Sequence[View]) -> Iterator[tuple[Field, s
     for variant in rule.variants or ():
         if all(variant not in view.variants for view in views):
             yield "variants", variant
+    for pattern in unanswered_devices(rule, [view.device for view in views]):
+        yield "device", pattern
+
+
+def unanswered_devices(rule: GateRule, devices: Sequence[str]) -> Iterator[str]:
+    """What the rule names as devices and none of those that have a result is."""
+    return (one for one in rule.device or () if not any(_matches(one, device) for device in devices))
 
 
 def unknown_variants(rule: GateRule, audit: Answerable) -> Iterator[str]:
@@ -55,8 +86,18 @@ def unknown_variants(rule: GateRule, audit: Answerable) -> Iterator[str]:
             yield f"variants: {variant!r} is no variant of this audit; {_near(variant, audit.judged)}"
 
 
+def unknown_devices(rule: GateRule, audit: Answerable) -> Iterator[str]:
+    """Problems with the rule's devices: those that the audit does not ask."""
+    for pattern in rule.device or ():
+        if not audit.devices:
+            yield f"device: {pattern!r}, but the results of this audit name no device; leave it out"
+        elif not any(_matches(pattern, device) for device in audit.devices):
+            yield f"device: {pattern!r} is no device of this audit; {_near(pattern, audit.devices)}"
+
+
 def unknown_names(rule: GateRule, audit: Answerable) -> Iterator[str]:
-    """Problems with the rule's variants, and with its attacks: those that do not run, or are of another adversary."""
+    """Problems with the rule's devices, variants, and attacks: those that do not run, or are of another adversary."""
+    yield from unknown_devices(rule, audit)
     yield from unknown_variants(rule, audit)
     for attack in rule.attacks or ():
         if attack not in audit.attacks:
