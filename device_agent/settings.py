@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from device_agent.runtimes.executorch import VARIABLE, find
+
 __all__ = ["CageSettings", "WorkerSettings", "environment"]
 
 # A model with native code reads its process's environment, and that of a service holds tokens. These are what an
@@ -69,4 +71,7 @@ def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     # numpy's library of linear algebra starts its threads when it is imported, and the kernel confines a thread with
     # those that it starts later, not with its elder siblings. The agent multiplies no matrices with it.
     passed["OPENBLAS_NUM_THREADS"] = "1"
+    # The worker runs what this process has found and named, not what it would find from inside the cage.
+    shim = find(inherited)
+    passed[VARIABLE] = str(shim.path) if shim is not None else ""
     return passed

@@ -11,6 +11,7 @@ from pathlib import Path
 import device_agent
 import protos
 from device_agent.cage._landlock import Grant
+from device_agent.runtimes.executorch import find
 
 __all__ = ["grants"]
 
@@ -42,7 +43,7 @@ def grants(readable: Path) -> list[Grant]:
     Args:
         readable: the folder of artifacts: files in it may be read by name, its names not listed.
     """
-    libraries = {*_import_folders(), *_mapped_library_folders()}
+    libraries = {*_import_folders(), *_mapped_library_folders(), *_shim_folder()}
     return [
         *(Grant(path) for path in sorted(libraries)),
         *(Grant(Path(name)) for name in _MACHINE),
@@ -58,6 +59,13 @@ def _import_folders() -> Iterator[Path]:
     for entry in map(Path, filter(None, sys.path)):
         if entry in installed or not any((entry / name).exists() for name in _SOURCE_TREE):
             yield entry
+
+
+def _shim_folder() -> Iterator[Path]:
+    """Where the shim of ExecuTorch lies, with the libraries that it is linked to."""
+    shim = find()
+    if shim is not None and shim.path.is_file():
+        yield shim.path.resolve().parent
 
 
 def _mapped_library_folders() -> Iterator[Path]:

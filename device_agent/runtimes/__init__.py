@@ -12,6 +12,7 @@ from typing import cast
 
 from device_agent.errors import AgentError
 from device_agent.runtimes._model import Array, InputSpec, Library, Model, Quantization, TensorSpec, arrange
+from device_agent.runtimes.executorch import find as find_shim
 from protos.runtimes import HEAD_BYTES, RUNTIMES, recognised
 
 __all__ = [
@@ -40,6 +41,9 @@ def library(runtime: str) -> Library:
 def providers() -> dict[str, str]:
     """Runtime -> package and version that provides it here; what is not installed is absent. Imports nothing heavy."""
     provided = {name: _first_installed(row.packages) for name, row in RUNTIMES.items()}
+    shim = find_shim()
+    if shim is not None:
+        provided["executorch"] = shim.provider
     return {name: package for name, package in provided.items() if package is not None}
 
 

@@ -151,8 +151,9 @@ def test_settings_reach_the_worker_as_they_are(tmp_path: Path) -> None:
 
 
 def test_worker_inherits_no_secrets() -> None:
-    inherited = {"EDGELEAK_TOKEN": "secret", "AWS_SECRET_ACCESS_KEY": "secret", "LANG": "C", "PYTHONPATH": "/x"}
-    assert environment(inherited) == {"LANG": "C", "PYTHONPATH": "/x", "OPENBLAS_NUM_THREADS": "1"}
+    passed = {"LANG": "C", "PYTHONPATH": "/x", "EDGELEAK_EXECUTORCH_SHIM": ""}
+    inherited = {"EDGELEAK_TOKEN": "secret", "AWS_SECRET_ACCESS_KEY": "secret", **passed}
+    assert environment(inherited) == {**passed, "OPENBLAS_NUM_THREADS": "1"}
 
 
 def test_no_runtime_opens_a_socket_or_leaves_a_file(exported: Exported, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""ExecuTorch: `.pte` programs through its own Python bindings, which bring torch into the worker."""
+"""ExecuTorch by its own Python bindings, which bring torch into the worker: where there is no shim."""
 
 from __future__ import annotations
 
@@ -13,26 +13,12 @@ from device_agent.errors import AgentError
 from device_agent.runtimes._batching import Batcher
 from device_agent.runtimes._model import Array, InputSpec, TensorSpec
 from device_agent.runtimes._refusals import refused_batch, refused_file
+from device_agent.runtimes.executorch._scalars import SCALAR_TYPES
 
 __all__ = ["SHARES_THREADS", "load", "prepare"]
 
 # The method that every export of a plain module has.
 _METHOD = "forward"
-# ExecuTorch's scalar types by their number in the file.
-_SCALAR_TYPES = {
-    0: "uint8",
-    1: "int8",
-    2: "int16",
-    3: "int32",
-    4: "int64",
-    5: "float16",
-    6: "float32",
-    7: "float64",
-    11: "bool",
-}
-# All programs of a process share one thread pool, and a program keeps the pool that it was loaded with: changing the
-# number of threads under a loaded program is a use after free. So the pool is set before a load, and the worker drops
-# every loaded program before another number is asked for.
 SHARES_THREADS = True
 
 
@@ -124,7 +110,7 @@ def _input_spec(metadata: Any, position: int) -> InputSpec:
         tensor = metadata.input_tensor_meta(position)
     except RuntimeError as error:
         raise AgentError("INVALID_ARGUMENT", f"input {position} of the program is not a tensor") from error
-    dtype = _SCALAR_TYPES.get(int(tensor.dtype()))
+    dtype = SCALAR_TYPES.get(int(tensor.dtype()))
     if dtype is None or not tensor.sizes():
         raise AgentError("INVALID_ARGUMENT", f"input {position} of the program has a type or shape that cannot be fed")
     return InputSpec((), np.dtype(dtype), tuple(int(axis) for axis in tensor.sizes()[1:]))
@@ -138,7 +124,7 @@ def _output_specs(metadata: Any) -> tuple[TensorSpec, ...] | None:
             tensor = metadata.output_tensor_meta(position)
         except RuntimeError:
             return None
-        dtype = _SCALAR_TYPES.get(int(tensor.dtype()))
+        dtype = SCALAR_TYPES.get(int(tensor.dtype()))
         if dtype is None or not tensor.sizes():
             return None
         specs.append(TensorSpec((), np.dtype(dtype), tuple(int(axis) for axis in tensor.sizes()[1:])))
