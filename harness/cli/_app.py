@@ -34,7 +34,13 @@ SourceArgument = Annotated[
 ConfigArgument = Annotated[Path, typer.Argument(metavar="AUDIT.toml", help="The audit's configuration.")]
 RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder; default runs/NAME.", metavar="DIR")]
 DeviceOption = Annotated[
-    str | None, typer.Option("--device", "-d", help="local, grpc://host:port, or grpc://name@host:port.", metavar="URL")
+    str | None,
+    typer.Option(
+        "--device",
+        "-d",
+        help="local, adb:serial, emulator:port, ssh:[user@]host[:port], grpc://host:port, or grpc://name@host:port.",
+        metavar="URL",
+    ),
 ]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Replaces the configuration's seed.", metavar="N")

@@ -48,8 +48,14 @@ class Patience:
         return code_of(error) in _BROKEN and self.pauses_after_break()
 
     def pauses_after_break(self) -> bool:
-        """Wait where what broke may be tried again: the agent's process runs, and not too much time has passed."""
-        return self._failures.connection.alive() and self._broken.wait()
+        """Wait where what broke may be tried again: the agent's process runs, and not too much time has passed.
+
+        The way to the agent is then made anew, where it broke.
+        """
+        if not (self._failures.connection.alive() and self._broken.wait()):
+            return False
+        self._failures.connection.restore()
+        return True
 
     def call(self, attempt: Callable[[], Answer]) -> Answer:
         """Make a call, again where it may be.

@@ -42,6 +42,8 @@ _OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     # A device is reached directly; the proxy of the user's environment is for the web.
     ("grpc.enable_http_proxy", 0),
+    # A forwarded port that is made anew is looked for within two seconds, however long it was away.
+    ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.keepalive_time_ms", _PING_MS),
     ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
     # The time for the echo has a bound of its own, a minute where it is not set.

@@ -74,6 +74,7 @@ class Ssh:
         self._folder: PrivateFolder | None = None
         self._login: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
+        self._forwarded = False
 
     @property
     def home(self) -> str:
@@ -140,12 +141,13 @@ class Ssh:
             raise self._late("the forwarding of a socket", _FORWARD_SECONDS) from error
         # Not by its status: forwardings of the user's own configuration may have failed beside ours.
         if not local.is_socket():
-            raise classify_ssh(done.stderr.decode(errors="replace") + self.said(), device=self.device)
+            raise classify_ssh(done.stderr.decode(errors="replace"), device=self.device)
+        self._forwarded = True
         return local
 
-    def connected(self) -> bool:
-        """Whether the login still stands."""
-        return self._login is not None and self._login.poll() is None
+    def forwarding(self) -> bool:
+        """Whether the login that forwards the socket still stands."""
+        return self._forwarded and self._connected()
 
     def said(self) -> str:
         """What ssh has said since the login; empty where nothing."""
@@ -192,9 +194,11 @@ class Ssh:
         """
         if self._folder is None:
             self._folder = PrivateFolder(LOCAL)
-        if self.connected():
+        if self._connected():
             return self._folder.path
         self._logout()
+        # Of a login that was killed.
+        (self._folder.path / "ctl").unlink(missing_ok=True)
         self._log = (self._folder.path / "log").open("wb")
         # It ends when its input does, so with this process however that dies; the login ends with it.
         self._login = subprocess.Popen(
@@ -226,7 +230,11 @@ class Ssh:
             if time.monotonic() > until or len(heard) > _GREETING_BYTES_MAX:
                 raise self._late("the login", _LOGIN_SECONDS)
 
+    def _connected(self) -> bool:
+        return self._login is not None and self._login.poll() is None
+
     def _logout(self) -> None:
+        self._forwarded = False
         login, self._login = self._login, None
         if login is not None:
             for stream in (login.stdin, login.stdout):

@@ -108,6 +108,13 @@ SSH_TROUBLES: tuple[SshTrouble, ...] = (
         "copy your key there with ssh-copy-id USER@HOST, or load it with ssh-add; edgeleak types no passwords",
     ),
     _row(
+        "Timeout, server H not responding.",
+        r"not responding|control socket|mux_client",
+        SshBrokenError,
+        "the connection broke",
+        "rerun the same command; finished work is kept",
+    ),
+    _row(
         "ssh: Could not resolve hostname H: Name or service not known",
         r"could not resolve hostname",
         SshUnreachableError,
@@ -158,7 +165,7 @@ SSH_TROUBLES: tuple[SshTrouble, ...] = (
     ),
     _row(
         "Connection closed by H port 22",
-        r"connection (closed|reset)|broken pipe|kex_exchange_identification|not responding|mux_client|control socket",
+        r"connection (closed|reset)|broken pipe|kex_exchange_identification",
         SshBrokenError,
         "the connection broke",
         "rerun the same command; finished work is kept",

@@ -55,5 +55,8 @@ class Looked:
         self.on_look()
         return self.connection.alive()
 
+    def restore(self) -> None:
+        self.connection.restore()
+
     def close(self) -> None:
         self.connection.close()

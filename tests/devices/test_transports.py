@@ -101,6 +101,9 @@ def test_a_new_transport_is_a_module_and_a_row(monkeypatch: pytest.MonkeyPatch) 
         def alive(self) -> bool:
             return True
 
+        def restore(self) -> None:
+            pass
+
         def close(self) -> None:
             closed.append(self._name)
 

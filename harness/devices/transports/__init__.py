@@ -1,7 +1,7 @@
 """The ways to reach an agent, one module each; a new one is a module and a row in `FORMS`.
 
 A module has ``open(selector, timeouts=) -> Connection``, and ``check(selector)`` where an address of the right form may
-still name nothing.
+still name nothing. One that reaches machines on which this host installs the agent gives their `Shell`, too.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.devices._types import Timeouts
-from harness.devices.transports import grpc, local
+from harness.devices.transports import adb, grpc, local, ssh
 from harness.devices.transports._connection import Connection
 from harness.errors import UsageError
+from harness.remote.shell import Shell
 from protos.pairing import NAME
 
-__all__ = ["FORMS", "Connection", "Form", "check", "connect", "help_text"]
+__all__ = ["FORMS", "Connection", "Form", "check", "connect", "help_text", "machine"]
 
 
 class _Check(Protocol):
@@ -25,6 +26,10 @@ class _Check(Protocol):
 
 class _Open(Protocol):
     def __call__(self, selector: re.Match[str], *, timeouts: Timeouts) -> Connection: ...
+
+
+class _Machine(Protocol):
+    def __call__(self, selector: re.Match[str], /) -> Shell: ...
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Form:
         help: what such a device is, to follow its form in a list.
         open: of the transport.
         check: of the transport, without contact; by default nothing more is known than the form.
+        machine: the machine on which the agent is installed, not contacted yet; None where this host installs none.
     """
 
     written: str
@@ -44,6 +50,7 @@ class Form:
     help: str
     open: _Open
     check: _Check = lambda _: None
+    machine: _Machine | None = None
 
 
 # A host name, an IPv4 address or an IPv6 address in brackets.
@@ -67,6 +74,30 @@ FORMS = (
         grpc.open,
         grpc.check,
     ),
+    Form(
+        "adb:SERIAL",
+        re.compile(r"adb(?::(?P<serial>.*))?"),
+        "a phone over adb, on which the agent is installed where it is not; adb alone where it is the only device",
+        adb.open,
+        adb.check,
+        adb.device,
+    ),
+    Form(
+        "emulator:PORT",
+        re.compile(r"emulator:(?P<console>[0-9]{1,5})"),
+        "the Android emulator with this console port, e.g. emulator:5554, once it has booted",
+        adb.open_emulator,
+        adb.check_emulator,
+        adb.emulator,
+    ),
+    Form(
+        "ssh:[USER@]HOST[:PORT]",
+        re.compile(r"ssh:(?P<address>.*)"),
+        "a board over your own ssh, on which the agent is installed where it is not",
+        ssh.open,
+        ssh.check,
+        ssh.board,
+    ),
 )
 
 
@@ -89,6 +120,22 @@ def connect(url: str, *, timeouts: Timeouts) -> Connection:
     """
     form, selector = _matched(url)
     return form.open(selector, timeouts=timeouts)
+
+
+def machine(url: str) -> Shell:
+    """The machine of a device on which this host installs the agent; nothing is contacted yet.
+
+    Raises:
+        UsageError: the address has no known form, or names no such machine.
+    """
+    form, selector = _matched(url)
+    if form.machine is None:
+        forms = ", ".join(one.written for one in FORMS if one.machine is not None)
+        raise UsageError(
+            f"device {url!r}: edgeleak installs no agent there",
+            hint=f"write {forms}; an agent behind grpc:// is a service of its board, and local needs none",
+        )
+    return form.machine(selector)
 
 
 def help_text() -> str:

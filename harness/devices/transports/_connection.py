@@ -61,6 +61,14 @@ class Connection(Protocol):
         """Whether the agent can still answer; True where this side cannot tell."""
         ...
 
+    def restore(self) -> None:
+        """Make the way to the agent anew where it broke, before a call is made again; nothing where it did not.
+
+        ``target`` stays what it is. What cannot be made is no error here: the call finds out, and `resume_hint` says
+        why.
+        """
+        ...
+
     def close(self) -> None:
         """End what the transport started; a second call does nothing."""
         ...

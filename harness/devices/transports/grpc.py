@@ -48,6 +48,9 @@ class RunningAgent:
         """True: only a call can find out."""
         return True
 
+    def restore(self) -> None:
+        """Nothing: gRPC connects again by itself."""
+
     def close(self) -> None:
         """Nothing was started, so nothing ends."""
 
@@ -84,6 +87,9 @@ class PairedAgent:
     def alive(self) -> bool:
         """True: only a call can find out."""
         return True
+
+    def restore(self) -> None:
+        """Nothing: gRPC connects again by itself."""
 
     def close(self) -> None:
         """Nothing was started, so nothing ends."""

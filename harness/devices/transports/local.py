@@ -85,6 +85,9 @@ class LocalAgent:
         """Whether the process still runs."""
         return self._process.poll() is None
 
+    def restore(self) -> None:
+        """Nothing: gRPC connects again by itself."""
+
     def close(self) -> None:
         """End the process and remove its files; a second call does nothing."""
         for stream in (self._process.stdin, self._process.stdout):
