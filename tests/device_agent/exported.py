@@ -22,7 +22,7 @@ import pytest
 from numpy.typing import NDArray
 
 from device_agent.blobs import BlobStore
-from device_agent.server import start
+from device_agent.server import IDLE_SECONDS, start
 from device_agent.supervisor import Supervisor, Ticket
 from harness.types import Artifact, Records, TensorSpec
 from protos import MAX_MESSAGE_BYTES
@@ -282,20 +282,33 @@ def agent(start_agent: Callable[..., Agent]) -> Agent:
     return start_agent()
 
 
+@contextmanager
+def served(supervisor: Supervisor, folder: Path | None = None, *, idle_seconds: float = IDLE_SECONDS) -> Iterator[str]:
+    """An agent in this process; gives its address.
+
+    Args:
+        supervisor: of its worker; closed with the block.
+        folder: of the store; None makes a private one.
+        idle_seconds: of streams.
+    """
+    store = BlobStore(folder, max_bytes=1 << 30)
+    server, port = start(store, supervisor, address="127.0.0.1:0", idle_seconds=idle_seconds)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
+        supervisor.close()
+        store.close()
+
+
 @pytest.fixture
 def watched_agent() -> Iterator[WatchedAgent]:
     """An agent in this process, whose worker a test may stop, kill or let hang."""
     supervisor = WatchedSupervisor()
-    store = BlobStore(max_bytes=1 << 30)
-    server, port = start(store, supervisor, address="127.0.0.1:0")
-    agent = WatchedAgent(supervisor, f"127.0.0.1:{port}")
-    try:
-        yield agent
-    finally:
-        agent.channel.close()
-        server.stop(0).wait()
-        supervisor.close()
-        store.close()
+    with served(supervisor) as address:
+        agent = WatchedAgent(supervisor, address)
+        with agent.channel:
+            yield agent
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,12 @@ import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from device_agent.blobs import BlobStore
 from device_agent.errors import AgentError
 from device_agent.loaded import LoadedModels
-from device_agent.server import start
 from device_agent.supervisor import Supervisor
 from harness.devices._stream import Sender
 from protos.edgeleak.v1 import agent_pb2
-from tests.device_agent.exported import Agent, Caller, Exported, batch, header, status, with_checksum
+from tests.device_agent.exported import Agent, Caller, Exported, batch, header, served, status, with_checksum
 
 SERVICE = "/edgeleak.v1.AgentService/"
 STREAMS = 8
@@ -29,16 +27,10 @@ METHODS = ("GetDeviceInfo", "QueryArtifact", "DeleteArtifact", "DescribeArtifact
 @pytest.fixture
 def impatient() -> Iterator[Caller]:
     """An agent in this process that gives up silent streams after a second."""
-    supervisor, store = Supervisor(limit_seconds=60), BlobStore(max_bytes=1 << 30)
-    server, port = start(store, supervisor, address="127.0.0.1:0", idle_seconds=1.0)
-    caller = Caller(f"127.0.0.1:{port}")
-    try:
-        yield caller
-    finally:
-        caller.channel.close()
-        server.stop(0).wait()
-        supervisor.close()
-        store.close()
+    with served(Supervisor(limit_seconds=60), idle_seconds=1.0) as address:
+        caller = Caller(address)
+        with caller.channel:
+            yield caller
 
 
 class Silent:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from device_agent.blobs import BlobStore
-from device_agent.server import start
 from device_agent.supervisor import Supervisor
-from tests.device_agent.exported import Caller
+from tests.device_agent.exported import Caller, served
 
 __all__ = ["uncaged_agent"]
 
@@ -21,14 +19,7 @@ def uncaged_agent(folder: Path | None = None) -> Iterator[Caller]:
     Args:
         folder: of the store; None makes a private one.
     """
-    supervisor = Supervisor(limit_seconds=60, cage=None)
-    store = BlobStore(folder, max_bytes=1 << 30)
-    server, port = start(store, supervisor, address="127.0.0.1:0")
-    caller = Caller(f"127.0.0.1:{port}")
-    try:
-        yield caller
-    finally:
-        caller.channel.close()
-        server.stop(0).wait()
-        supervisor.close()
-        store.close()
+    with served(Supervisor(limit_seconds=60, cage=None), folder) as address:
+        caller = Caller(address)
+        with caller.channel:
+            yield caller
