@@ -42,7 +42,7 @@ APT::Update::Error-Mode "any";
 #clear DPkg::Pre-Install-Pkgs;
 #clear DPkg::Post-Invoke;
 Acquire::Languages "none";
-Acquire::Retries "3";
+Acquire::Retries "2";
 """
 _NO_NETWORK = re.compile(r"Temporary failure|Could not (resolve|connect)|Unable to connect|timed out|unreachable", re.I)
 _NO_ROOM = re.compile(r"No space left|enough free space", re.I)

@@ -21,8 +21,8 @@ SUITE, ARCHITECTURE = "trixie", "arm64"
 PACKAGES = ("adbd", "busybox-static")
 # Without the tools that make another initramfs of it.
 ALONE = ("linux-image-cloud-arm64",)
-# What the phone writes to its console once adbd has been started.
-READY = "edgeleak: adbd started"
+# What the phone writes to its console once adbd listens.
+READY = "edgeleak: adbd listens"
 # In the order in which they need one another.
 _MODULES = ("failover", "net_failover", "virtio_net")
 _LEFT_OUT = re.compile(r"/gconv/|/systemd/|/modules-load\.d/|/sysusers\.d/|/udev/|/tmpfiles\.d/|^usr/lib/linux-image-")
@@ -51,9 +51,11 @@ ip link set eth0 up
 ip addr add 10.0.2.15/24 dev eth0
 ip route add default via 10.0.2.2
 """
+# A connection before adbd listens would be accepted by qemu and lead nowhere, for as long as adb waits: 15B3 is 5555,
+# and 0A a socket that listens.
 _START_ADBD = f"""\
 #!/usr/bin/busybox sh
-echo '{READY}' >/dev/console
+(until grep -q ':15B3 .* 0A ' /proc/net/tcp /proc/net/tcp6; do usleep 100000; done; echo '{READY}' >/dev/console) &
 export PATH=/system/bin:/usr/bin:/usr/sbin HOME=/data/local/tmp
 cd /
 exec start-stop-daemon -S -q -c shell:shell -x {_ADBD}

@@ -228,9 +228,12 @@ def _connect(phone: Emulator, until: float, seconds: float) -> None:
 
 
 def _failed(phone: Emulator, message: str, hint: str | None) -> DeviceUnavailableError:
-    lines = [line for line in _console(phone).splitlines() if line.strip()][-_TAIL_LINES:]
-    end = plain(" / ".join(lines), length=500) or "nothing"
-    return DeviceUnavailableError(f"{message}; its console ends with: {end}", device=_DEVICE, hint=hint)
+    lines = [line.strip() for line in _console(phone).splitlines() if line.strip()]
+    # What the kernel says after it is about the machine's state alone.
+    panic = next((number for number, line in enumerate(lines) if "Kernel panic" in line), None)
+    shown = lines[-_TAIL_LINES:] if panic is None else lines[panic : panic + _TAIL_LINES]
+    end = plain(" / ".join(shown), length=500) or "nothing"
+    return DeviceUnavailableError(f"{message}; its console says: {end}", device=_DEVICE, hint=hint)
 
 
 def _console(phone: Emulator) -> str:

@@ -1,0 +1,1 @@
+"""The emulated phone: its image, its life, and what it is like inside."""
