@@ -35,18 +35,18 @@ class Monitor:
     def __init__(self, folder: Path, *, device: str) -> None:
         self._device = device
         self._socket = socket.socket(socket.AF_UNIX)
+        self._lines = self._socket.makefile("r", encoding="utf-8")
         try:
             self._socket.settimeout(_SECONDS)
             with _short(folder) as name:
                 self._socket.connect(f"{name}/{SOCKET}")
-            self._lines = self._socket.makefile("r", encoding="utf-8")
             self._lines.readline()
             self.ask("qmp_capabilities")
         except OSError as error:
-            self._socket.close()
-            raise self._unavailable(str(error.strerror or error)) from error
+            self.close()
+            raise self._unavailable(f"qemu's socket: {error.strerror or error}") from error
         except BaseException:
-            self._socket.close()
+            self.close()
             raise
 
     def ask(self, command: str, **arguments: object) -> Any:
@@ -89,6 +89,8 @@ class Monitor:
 
     def close(self) -> None:
         """End the conversation; the phone stays as it is."""
+        # Both: either keeps the connection, and qemu talks to one client at a time.
+        self._lines.close()
         self._socket.close()
 
     def __enter__(self) -> Self:

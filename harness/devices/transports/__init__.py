@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.devices._types import Timeouts
-from harness.devices.transports import adb, grpc, local, ssh
+from harness.devices.transports import adb, emulated, grpc, local, ssh
 from harness.devices.transports._connection import Connection
 from harness.errors import UsageError
 from harness.remote.shell import Shell
@@ -89,6 +89,14 @@ FORMS = (
         adb.open_emulator,
         adb.check_emulator,
         adb.emulator,
+    ),
+    Form(
+        "arm64-emulated",
+        re.compile("arm64-emulated"),
+        "an emulated ARM64 phone on this computer, started where none runs, and then a phone over adb",
+        emulated.open,
+        emulated.check,
+        emulated.device,
     ),
     Form(
         "ssh:[USER@]HOST[:PORT]",
