@@ -38,7 +38,7 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         "-d",
-        help="local, adb:serial, emulator:port, ssh:[user@]host[:port], grpc://host:port, or grpc://name@host:port.",
+        help="local, adb:serial, emulator:port, arm64-emulated, ssh:[user@]host[:port], grpc://host:port, or grpc://name@host:port.",
         metavar="URL",
     ),
 ]

@@ -115,7 +115,7 @@ def test_a_new_transport_is_a_module_and_a_row(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(transports, "FORMS", (*transports.FORMS, row))
     check_url("name:fred")
     assert transports.help_text().endswith("name:NAME: an agent with a name")
-    with pytest.raises(UsageError, match="grpc://NAME@HOST:PORT, or name:NAME"):
+    with pytest.raises(UsageError, match=r"or grpc://NAME@HOST:PORT, or adb:SERIAL, .*, or name:NAME"):
         check_url("name:")
     with agent, open_device("name:fred", timeouts=START) as device:
         assert (device.url, device.info().hostname) == ("name:fred", "fake")

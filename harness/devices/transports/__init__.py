@@ -77,7 +77,7 @@ FORMS = (
     Form(
         "adb:SERIAL",
         re.compile(r"adb(?::(?P<serial>.*))?"),
-        "a phone over adb, on which the agent is installed where it is not; adb alone where it is the only device",
+        "a phone over adb, on which the agent is installed where it is not, and adb alone where it is the only device",
         adb.open,
         adb.check,
         adb.device,
