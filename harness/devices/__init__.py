@@ -5,6 +5,9 @@ The face is :func:`open_device`. Tests use a :class:`FakeAgent` in a device's pl
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 from harness.devices import transports
 from harness.devices._types import (
     BatchAnswer,
@@ -22,6 +25,7 @@ from harness.devices._types import (
 )
 from harness.devices.client import AgentClient
 from harness.devices.fake import FakeAgent
+from harness.devices.pool import SplitDevice
 
 __all__ = [
     "BatchAnswer",
@@ -34,11 +38,13 @@ __all__ = [
     "Lease",
     "Sandbox",
     "Signature",
+    "SplitDevice",
     "Telemetry",
     "TensorInfo",
     "Timeouts",
     "check_url",
     "open_device",
+    "open_split",
 ]
 
 _DEFAULT_TIMEOUTS = Timeouts()
@@ -58,6 +64,23 @@ def open_device(url: str, *, timeouts: Timeouts = _DEFAULT_TIMEOUTS) -> Device:
         ProtocolError: the agent speaks another version of the contract.
     """
     return AgentClient(url, transports.connect(url, timeouts=timeouts), timeouts=timeouts)
+
+
+def open_split(names: Sequence[str], *, say: Callable[[str], None], timeouts: Timeouts) -> SplitDevice:
+    """Connect to several devices that share the work of one; use the result as a context manager.
+
+    Args:
+        names: as in :func:`open_device`, each once.
+        say: is told, in one sentence each, which device was lost or left out, and why.
+        timeouts: how long to wait for what, of each device.
+
+    Raises:
+        UsageError: a name has none of the known forms.
+        DeviceError: none of the devices can be reached.
+    """
+    for name in names:
+        check_url(name)
+    return SplitDevice(names, partial(open_device, timeouts=timeouts), say=say)
 
 
 def check_url(url: str) -> None:

@@ -35,8 +35,8 @@ class ArtifactName:
 
     def to_json(self) -> dict[str, object]:
         """A JSON object; a device that is not named is left out."""
-        names = {"variant": self.variant, "runtime": self.runtime}
-        return names | ({"device": self.device} if self.device else {})
+        device = {"device": self.device} if self.device else {}
+        return {"variant": self.variant, "runtime": self.runtime, **device}
 
     @classmethod
     def from_json(cls, node: fields.Node) -> Self | None:
