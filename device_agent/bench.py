@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from device_agent import telemetry
 from device_agent.blobs import Blob
 from device_agent.errors import AgentError
+from device_agent.runtimes import profiles
 from device_agent.supervisor import BEAT_SECONDS, Supervisor, named, request_header
 from protos.edgeleak.v1 import agent_pb2
 
@@ -25,6 +26,10 @@ _HOUR_NS = 3600 * 10**9
 _SLICE_NS = 10**9
 # A pause disturbs the caches: a run that nobody counts opens a slice, unless runs are so long that they do not notice.
 _SETTLE_BELOW_NS = 10**8
+_NO_PROFILE = (
+    "only ExecuTorch records profiles, where the agent runs it without torch; compile its shim where the agent runs: "
+    "python -m device_agent.runtimes.executorch.build"
+)
 # How often a pause looks whether the caller is still there.
 _PAUSE_SLICE_SECONDS = 0.2
 
@@ -56,7 +61,7 @@ def answers(
     *,
     clock: Callable[[], int] = time.monotonic_ns,
 ) -> Iterator[agent_pb2.BenchmarkResponse]:
-    """What a benchmark of a newly loaded file sends: telemetry, a cold start if wanted, samples, and telemetry between.
+    """What a benchmark of a newly loaded file sends: telemetry, samples, telemetry between, and what else is wanted.
 
     Args:
         request: that `check` has accepted.
@@ -66,8 +71,11 @@ def answers(
         clock: nanoseconds that only grow.
 
     Raises:
-        AgentError: what the worker refused; FAILED_PRECONDITION where the runs do not fit into an hour.
+        AgentError: what the worker refused; FAILED_PRECONDITION where the runs do not fit into an hour, or a profile is
+            wanted that the runtime does not record here.
     """
+    if request.profile and not profiles(blob.runtime):
+        raise AgentError("FAILED_PRECONDITION", f"{named([blob])}: {_NO_PROFILE}")
     run = _Benchmark(request, blob, worker, context, clock)
     _pause(request.cooldown_ns / 1e9, context)
     if request.cold:
@@ -81,6 +89,9 @@ def answers(
     yield from run.slices(request.warmup_runs, request.warmup_ns)
     yield from run.slices(request.runs, request.duration_ns, counted=True)
     yield run.state(ask=True)
+    if request.profile:
+        # Last of all: it loads the file a second time, and what that takes is no part of what was measured.
+        yield from run.profile()
 
 
 class _Benchmark:
@@ -123,6 +134,10 @@ class _Benchmark:
         """Load and first inference, and signs of life until then."""
         return self._parts(cold=1)
 
+    def profile(self) -> Iterator[agent_pb2.BenchmarkResponse]:
+        """What the runtime recorded of one more run, and signs of life until then."""
+        return self._parts(profile=1)
+
     def slices(self, runs: int, duration_ns: int, *, counted: bool = False) -> Iterator[agent_pb2.BenchmarkResponse]:
         """Samples of at least so many runs that take at least so long in all, and signs of life.
 
@@ -154,13 +169,19 @@ class _Benchmark:
     def _parts(self, **options: int) -> Iterator[agent_pb2.BenchmarkResponse]:
         """What the worker sends, and signs of life between: a single run may take longer than a host's patience."""
         request, what = self._request, named([self._blob])
-        options = {"cold": 0, "settle": 0, "slice_ns": _SLICE_NS, "batch_size": request.batch_size} | options
+        options = {
+            "cold": 0,
+            "profile": 0,
+            "settle": 0,
+            "slice_ns": _SLICE_NS,
+            "batch_size": request.batch_size,
+        } | options
         header = request_header("benchmark", [self._blob], threads=request.threads, **options)
         ticket = self._worker.submit(header, what=what, wanted=self._context.is_active, alone=True)
         try:
             while (reply := self._worker.wait(ticket, BEAT_SECONDS)) != b"":
                 if reply is not None:
-                    yield _part(reply, cold=bool(options["cold"]))
+                    yield _part(reply, options)
                 elif self._worker.stands_in_line(ticket):
                     yield agent_pb2.BenchmarkResponse(waiting=agent_pb2.Waiting())
                 else:
@@ -170,13 +191,15 @@ class _Benchmark:
             self._worker.abandon(ticket)
 
 
-def _part(reply: bytes, *, cold: bool) -> agent_pb2.BenchmarkResponse:
+def _part(reply: bytes, options: Mapping[str, int]) -> agent_pb2.BenchmarkResponse:
     """The one part that was asked for: a model may have taken over the worker, and telemetry is the agent's to give."""
     try:
         said = agent_pb2.BenchmarkResponse.FromString(reply)
     except DecodeError as error:
         raise AgentError("INTERNAL", f"the worker's timings are malformed: {error}") from error
-    if cold:
+    if options["profile"]:
+        return agent_pb2.BenchmarkResponse(profile=said.profile)
+    if options["cold"]:
         return agent_pb2.BenchmarkResponse(cold_start=said.cold_start)
     return agent_pb2.BenchmarkResponse(samples=said.samples)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from device_agent.errors import AgentError
-from device_agent.runtimes import Array, InputSpec, Model
+from device_agent.runtimes import Array, InputSpec, Model, Profiled
 from protos import MAX_MESSAGE_BYTES
 from protos.edgeleak.v1 import agent_pb2
 
@@ -17,6 +17,8 @@ __all__ = ["benchmark"]
 
 # One message of samples stays far below the smallest default message limit (4 MiB) of any client.
 _GROUP_SAMPLES = 10_000
+# A profile travels whole; that of a program with a thousand operators has a tenth of a megabyte.
+_PROFILE_BYTES_MAX = MAX_MESSAGE_BYTES // 2
 
 
 def benchmark(
@@ -29,16 +31,20 @@ def benchmark(
     """Time one model and send what came out, as parts of `BenchmarkResponse`.
 
     Args:
-        request: ``batch_size``, and either ``cold`` or a slice of runs. A slice ends after ``runs`` that took
-            ``duration_ns`` in all, after ``runs_max`` runs, or with the run in which ``slice_ns`` pass. The first
+        request: ``batch_size``, and either ``cold``, ``profile`` or a slice of runs. A slice ends after ``runs`` that
+            took ``duration_ns`` in all, after ``runs_max`` runs, or with the run in which ``slice_ns`` pass. The first
             ``settle`` runs are not counted: after a pause, the caches hold something else.
         load: gives the model; for ``cold``, it has to load it anew.
         send: takes one serialised message; between runs only.
         clock: nanoseconds that only grow.
 
     Raises:
-        AgentError: INVALID_ARGUMENT where the input outgrows a message, or what the model raises.
+        AgentError: INVALID_ARGUMENT where the input outgrows a message, FAILED_PRECONDITION where the runtime records
+            no profiles, or what the model raises.
     """
+    if request["profile"]:
+        send(agent_pb2.BenchmarkResponse(profile=_profile(load(), request["batch_size"])).SerializeToString())
+        return
     if request["cold"]:
         cold_start = _cold_start(load, request["batch_size"], clock)
         send(agent_pb2.BenchmarkResponse(cold_start=cold_start).SerializeToString())
@@ -62,6 +68,15 @@ def _cold_start(load: Callable[[], Model], batch_size: int, clock: Callable[[], 
     # By the clock, not the kernel's own time: what the first run allocates is part of what it costs.
     model.run(inputs)
     return agent_pb2.ColdStart(load_ns=loaded - before, first_inference_ns=clock() - ready)
+
+
+def _profile(model: Model, batch_size: int) -> bytes:
+    if not isinstance(model, Profiled):
+        raise AgentError("FAILED_PRECONDITION", "the runtime of this file records no profiles on this device")
+    dump = model.profile(_generated(model.inputs, batch_size))
+    if len(dump) > _PROFILE_BYTES_MAX:
+        raise AgentError("RESOURCE_EXHAUSTED", f"the profile has {len(dump)} bytes, more than a message may have")
+    return dump
 
 
 def _slice(model: Model, inputs: Sequence[Array], request: dict[str, Any], clock: Callable[[], int]) -> list[int]:

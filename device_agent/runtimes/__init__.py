@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from device_agent.errors import AgentError
-from device_agent.runtimes._model import Array, InputSpec, Library, Model, Quantization, TensorSpec, arrange
+from device_agent.runtimes._model import Array, InputSpec, Library, Model, Profiled, Quantization, TensorSpec, arrange
 from device_agent.runtimes.executorch import find as find_shim
 from protos.runtimes import HEAD_BYTES, RUNTIMES, recognised
 
@@ -20,11 +20,13 @@ __all__ = [
     "InputSpec",
     "Library",
     "Model",
+    "Profiled",
     "Quantization",
     "TensorSpec",
     "arrange",
     "check_magic",
     "library",
+    "profiles",
     "providers",
 ]
 
@@ -45,6 +47,15 @@ def providers() -> dict[str, str]:
     if shim is not None:
         provided["executorch"] = shim.provider
     return {name: package for name, package in provided.items() if package is not None}
+
+
+def profiles(runtime: str) -> bool:
+    """Whether a runtime's models are `Profiled` here; imports nothing heavy.
+
+    Args:
+        runtime: a key of `protos.runtimes.RUNTIMES`.
+    """
+    return runtime == "executorch" and find_shim() is not None
 
 
 def check_magic(path: Path, *, runtime: str) -> None:

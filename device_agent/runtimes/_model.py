@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device_agent.errors import AgentError
 
-__all__ = ["Array", "InputSpec", "Library", "Model", "Quantization", "TensorSpec", "arrange"]
+__all__ = ["Array", "InputSpec", "Library", "Model", "Profiled", "Quantization", "TensorSpec", "arrange"]
 
 Array = NDArray[np.generic]
 
@@ -125,6 +125,22 @@ class Model(Protocol):
 
         Args:
             inputs: one prepared array per input, in the file's order, of any batch size.
+
+        Raises:
+            AgentError: the runtime refused.
+        """
+        ...
+
+
+@runtime_checkable
+class Profiled(Protocol):
+    """A model whose runtime can record where the time goes."""
+
+    def profile(self, inputs: Sequence[Array]) -> bytes:
+        """Run once more, and give what the runtime recorded, in its own format.
+
+        Args:
+            inputs: as in `Model.run`; of a batch that the file takes in pieces, the first piece is recorded.
 
         Raises:
             AgentError: the runtime refused.

@@ -20,7 +20,7 @@ class Timings:
     """Collects the answers to one request.
 
     Args:
-        request: says how many runs are due, and whether a cold start is.
+        request: says how many runs are due, and whether a cold start or a profile is.
     """
 
     def __init__(self, request: agent_pb2.BenchmarkRequest) -> None:
@@ -29,6 +29,7 @@ class Timings:
         self._count = 0
         self._states: list[Telemetry] = []
         self._cold_start: ColdStart | None = None
+        self._profile: bytes | None = None
 
     def add(self, response: agent_pb2.BenchmarkResponse) -> None:
         """Take one answer; those that say only that the agent lives add nothing.
@@ -45,6 +46,10 @@ class Timings:
                 raise ValueError(f"the agent sends more than {_STATES_MAX} states of its board")
         elif part == "cold_start":
             self._set_cold_start(response.cold_start)
+        elif part == "profile":
+            if not self._request.profile or self._profile is not None:
+                raise ValueError("a profile came that was not asked for")
+            self._profile = response.profile
 
     def result(self) -> BenchmarkResult:
         """All of it.
@@ -59,8 +64,12 @@ class Timings:
             raise ValueError("the state of the board did not come twice")
         if self._request.cold and self._cold_start is None:
             raise ValueError("no cold start came")
+        if self._request.profile and not self._profile:
+            raise ValueError("no profile came")
         before, *during, after = self._states
-        return BenchmarkResult(np.concatenate(self._groups), before, after, tuple(during), self._cold_start)
+        return BenchmarkResult(
+            np.concatenate(self._groups), before, after, tuple(during), self._cold_start, self._profile
+        )
 
     def _add_samples(self, samples: NDArray[np.int64]) -> None:
         if not len(samples):

@@ -273,6 +273,8 @@ class BenchmarkResult:
         telemetry_after: of the board after the last run.
         telemetry_during: of the board between the runs, about every second.
         cold_start: None where it was not asked for.
+        profile: an ETDump, as ExecuTorch's Inspector reads it; None where it was not asked for. It is what the device
+            sent, unchecked.
     """
 
     samples_ns: NDArray[np.int64]
@@ -280,6 +282,7 @@ class BenchmarkResult:
     telemetry_after: Telemetry
     telemetry_during: tuple[Telemetry, ...] = ()
     cold_start: ColdStart | None = None
+    profile: bytes | None = None
 
     @property
     def telemetry(self) -> tuple[Telemetry, ...]:
@@ -352,6 +355,7 @@ class Device(Protocol):
         warmup_s: float = 0.0,
         duration_s: float = 0.0,
         cold: bool = False,
+        profile: bool = False,
     ) -> BenchmarkResult:
         """Time a deployed artifact on generated input.
 
@@ -365,10 +369,12 @@ class Device(Protocol):
             warmup_s: the warm-up takes at least so long, seconds.
             duration_s: the counted runs take at least so long, seconds inside the runtime.
             cold: load the file anew in a fresh process first, and time that and the first inference apart.
+            profile: run once more after the counted runs, and have the runtime record where the time goes.
 
         Raises:
             InputError: the device refuses the numbers: more threads than it has cores, or too large a batch.
             DeviceLostError: the device stopped answering.
+            DeviceError: a profile is wanted of a file whose runtime records none there.
             ProtocolError: the agent sends other runs than were asked for.
         """
         ...

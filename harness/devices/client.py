@@ -178,6 +178,7 @@ class AgentClient:
         warmup_s: float = 0.0,
         duration_s: float = 0.0,
         cold: bool = False,
+        profile: bool = False,
     ) -> BenchmarkResult:
         """Time a deployed artifact on generated input; see `Device.benchmark`."""
         request = agent_pb2.BenchmarkRequest(
@@ -190,6 +191,7 @@ class AgentClient:
             warmup_ns=int(warmup_s * 1e9),
             duration_ns=int(duration_s * 1e9),
             cold=cold,
+            profile=profile,
         )
         call = self._stub.Benchmark(request, timeout=self._timeouts.invoke, metadata=self._metadata())
         watch = self._watch(call, pause_seconds=cooldown_s)

@@ -228,6 +228,8 @@ class _Service(agent_pb2_grpc.AgentServiceServicer):
         self, request: agent_pb2.BenchmarkRequest, context: grpc.ServicerContext
     ) -> Iterator[agent_pb2.BenchmarkResponse]:
         self._require(request.sha256, context)
+        if request.profile:
+            _abort(context, "FAILED_PRECONDITION", "a fake agent runs no model that could be profiled")
         yield agent_pb2.BenchmarkResponse(telemetry=_telemetry())
         if request.cold:
             cold_start = agent_pb2.ColdStart(load_ns=_KERNEL_NS, first_inference_ns=_KERNEL_NS)

@@ -295,7 +295,7 @@ def test_loading_is_not_part_of_the_first_inference() -> None:
         model.clock.now += 5_000
         return model
 
-    timing.benchmark({"cold": 1, "batch_size": 2}, load, sent.append, clock=model.clock)
+    timing.benchmark({"profile": 0, "cold": 1, "batch_size": 2}, load, sent.append, clock=model.clock)
     (part,) = map(agent_pb2.BenchmarkResponse.FromString, sent)
     assert part.cold_start == agent_pb2.ColdStart(load_ns=5_000, first_inference_ns=1_000)
 
