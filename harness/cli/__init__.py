@@ -21,10 +21,14 @@ from typer.exceptions import TyperException
 # In the order in which help lists their verbs.
 from harness.cli import _audits as _audits
 from harness.cli import _models as _models
+from harness.cli import _profile as _profile
 
 from harness.cli import _init as _init  # isort: skip
 from harness.cli import _machine as _machine  # isort: skip
+from harness.cli import _devices as _devices  # isort: skip
 from harness.cli import _agent as _agent  # isort: skip
+from harness.cli import _agent_remote as _agent_remote  # isort: skip
+from harness.cli import _bundle as _bundle  # isort: skip
 from harness.cli import _emulator as _emulator  # isort: skip
 from harness.cli import _records as _records  # isort: skip
 from harness.cli._app import (

@@ -10,7 +10,9 @@ import typer
 
 from harness.cli._app import JsonOption, app, out
 
-agent = typer.Typer(no_args_is_help=True, help="Pair this host with devices on a network.")
+agent = typer.Typer(
+    no_args_is_help=True, help="The agent on phones and boards: install it, or pair this host with one on a network."
+)
 app.add_typer(agent, name="agent")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the device: a-z, 0-9 and hyphens.")]

@@ -26,6 +26,7 @@ from harness.devices._types import (
 from harness.devices.client import AgentClient
 from harness.devices.fake import FakeAgent
 from harness.devices.pool import SplitDevice
+from harness.remote.shell import Shell
 
 __all__ = [
     "BatchAnswer",
@@ -43,6 +44,7 @@ __all__ = [
     "TensorInfo",
     "Timeouts",
     "check_url",
+    "machine",
     "open_device",
     "open_split",
 ]
@@ -90,3 +92,12 @@ def check_url(url: str) -> None:
         UsageError: it has none.
     """
     transports.check(url)
+
+
+def machine(url: str) -> Shell:
+    """The machine on which this host installs the agent, by a device's address; use it as a context manager.
+
+    Raises:
+        UsageError: the address has none of the known forms, or names no such machine.
+    """
+    return transports.machine(url)

@@ -112,12 +112,24 @@ class Adb:
         if state == "offline":
             self._reset()
             state = self.state()
-        if state == "device":
-            return
         if state == "":
             others = [row.serial for row in self.devices()]
             known = f"; connected: {', '.join(others)}" if others else "; no device is connected"
             raise self._error(AdbMissingDeviceError, f"{plain(self.serial)} is not connected{known}", _hint_of(others))
+        self.check(AdbDevice(self.serial, state))
+
+    def check(self, row: AdbDevice) -> None:
+        """Raise the error that a device's state stands for; none where it takes commands.
+
+        Args:
+            row: as the adb server lists this device.
+
+        Raises:
+            AdbError: it takes no commands.
+        """
+        state = row.state
+        if row.usable:
+            return
         text = {"authorizing": "device still authorizing", "connecting": "device offline"}.get(state, f"device {state}")
         if state in ("bootloader", "recovery", "rescue", "sideload", "host"):
             hint = "start Android: adb reboot, or the phone's menu"

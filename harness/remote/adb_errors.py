@@ -138,7 +138,7 @@ _ONCE_MORE = "resets the connection (`adb reconnect offline`), waits up to 10 s,
 _PLUG = "check the cable and that USB debugging is on; edgeleak devices lists what is connected"
 _ALLOW = "unlock the phone and allow USB debugging for this computer"
 _FORGET = "if no question appears: developer options, revoke USB debugging authorisations, plug in again"
-_ROOM = "make room on the device; edgeleak agent purge DEVICE removes all that edgeleak left there"
+_ROOM = "make room on the device; edgeleak agent purge --device DEVICE removes all that edgeleak left there"
 _UDEV = (
     "add your user to the group plugdev, install the udev rules (Debian: android-sdk-platform-tools-common), and plug "
     "it in again"
@@ -273,7 +273,7 @@ TROUBLES: tuple[Trouble, ...] = (
         AdbError,
         "there is no such file there",
         _STOPS,
-        "edgeleak agent install DEVICE puts the agent there",
+        "edgeleak agent install --device DEVICE puts the agent there",
     ),
     _row(
         "adb: error: cannot stat 'P': No such file or directory",

@@ -231,7 +231,7 @@ def start(
         if done.status != _scripts.LOCKED:
             break
         time.sleep(1.0)
-    hint = f"edgeleak agent logs {shell.device} shows all that it said"
+    hint = f"edgeleak agent logs --device {shell.device} shows all that it said"
     if done.status == _scripts.TIMED_OUT:
         raise DeviceUnavailableError(f"the agent did not start within {seconds} s", device=shell.device, hint=hint)
     if done.status != 0:
@@ -303,7 +303,7 @@ def _no_room(shell: Shell, free_bytes: int | None, needed: int) -> DeviceError:
     return DeviceError(
         f"no space left: the agent needs {needed / 1e6:.0f} MB for its installation in {shell.home}{free}",
         device=shell.device,
-        hint=f"make room there; edgeleak agent purge {shell.device} removes all that edgeleak left",
+        hint=f"make room there; edgeleak agent purge --device {shell.device} removes all that edgeleak left",
     )
 
 

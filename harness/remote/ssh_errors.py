@@ -143,11 +143,12 @@ SSH_TROUBLES: tuple[SshTrouble, ...] = (
         "ssh HOST shows the line; chmod 600 ~/.ssh/config",
     ),
     _row(
-        "channel 2: open failed: administratively prohibited: open failed",
-        r"administratively prohibited",
+        "channel 2: open failed: connect failed: open failed",
+        r"open failed: (administratively prohibited|connect failed)",
         SshDeniedError,
-        "its sshd forwards no Unix sockets",
-        "set AllowStreamLocalForwarding yes in the board's sshd_config; or run the agent as a service: docs/boards.md",
+        "its sshd does not lead to the agent's socket",
+        "set AllowStreamLocalForwarding yes in the board's sshd_config and allow this key to forward, or run the agent "
+        "as a service: docs/boards.md",
     ),
     _row(
         'unix_listener: path "P" too long for Unix domain socket',
@@ -161,7 +162,7 @@ SSH_TROUBLES: tuple[SshTrouble, ...] = (
         r"no space left on device",
         SshNoSpaceError,
         "its storage is full",
-        "make room there; edgeleak agent purge DEVICE removes all that edgeleak left",
+        "make room there; edgeleak agent purge --device DEVICE removes all that edgeleak left",
     ),
     _row(
         "Connection closed by H port 22",

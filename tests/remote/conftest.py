@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,3 +98,40 @@ def _await(port: int, server: subprocess.Popen[bytes]) -> None:
                 return
         time.sleep(0.05)
     pytest.fail(f"sshd did not start on port {port}")
+
+
+@dataclass(frozen=True)
+class Fake:
+    """The fake adb.
+
+    Args:
+        folder: of its rules and calls, and ``/data/local/tmp`` of its phone.
+    """
+
+    folder: Path
+
+    def answers(self, *rules: dict[str, object]) -> None:
+        """Answer by these rules from now on; see `tests.remote.fake_adb`."""
+        (self.folder / "rules.json").write_text(json.dumps(rules))
+
+    def calls(self) -> list[str]:
+        """Every call so far, without the choice of the device."""
+        lines = [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+        return [" ".join(call[2:] if call[0] == "-s" else call) for call in lines]
+
+
+@pytest.fixture
+def fake(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
+    """An adb that answers as the test says."""
+    folder = tmp_path_factory.mktemp("a")
+    binary = folder / "adb"
+    binary.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E {Path(__file__).parent}/fake_adb.py "$@"\n')
+    binary.chmod(0o755)
+    (folder / "calls").touch()
+    monkeypatch.setenv("ADB", str(binary))
+    monkeypatch.setenv("FAKE_ADB", str(folder))
+    monkeypatch.delenv("ANDROID_SERIAL", raising=False)
+    made = Fake(folder)
+    made.answers()
+    yield made
+    end_agent(folder / "edgeleak")

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,15 @@ from harness.devices.transports.ssh import open_board
 from harness.errors import DeviceError, UsageError
 from harness.remote import install
 from harness.remote.ssh import Ssh
-from harness.remote.ssh_errors import SshBrokenError, SshDeniedError, SshHostKeyError, SshUnreachableError
+from harness.remote.ssh_errors import (
+    SSH_TROUBLES,
+    SshBrokenError,
+    SshDeniedError,
+    SshError,
+    SshHostKeyError,
+    SshUnreachableError,
+    classify_ssh,
+)
 from tests.remote.bundles import made_up
 from tests.remote.conftest import Server
 
@@ -232,5 +241,25 @@ def test_the_login_ends_with_the_process_that_made_it(board: Server) -> None:
 
 
 def test_a_broken_connection_is_an_error_where_a_script_may_not_be_repeated(board: Server) -> None:
-    with reached(board) as shell, pytest.raises(SshBrokenError):
-        shell.run("kill -9 $PPID; kill -9 $(ps -o ppid= -p $PPID); sleep 5", seconds=20)
+    with reached(board) as shell:
+        shell.run("true", seconds=20)
+        assert shell._login is not None
+        cut = threading.Timer(1.0, shell._login.kill)
+        cut.start()
+        with pytest.raises(SshBrokenError):
+            shell.run("sleep 30", seconds=60)
+        cut.join()
+
+
+def test_every_text_of_ssh_is_known_by_its_own_row() -> None:
+    for trouble in SSH_TROUBLES:
+        error = classify_ssh(trouble.text, device="ssh:pi")
+        assert type(error) is trouble.error, trouble.text
+        assert trouble.means in error.message
+        assert error.hint == trouble.hint
+
+
+def test_a_text_of_ssh_that_nobody_knows_is_shown_as_plain_text() -> None:
+    error = classify_ssh("some \x1b[31mnew\x1b[0m text\n", device="ssh:pi")
+    assert type(error) is SshError
+    assert "some \\x1b[31mnew\\x1b[0m text" in error.message

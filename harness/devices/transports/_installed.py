@@ -83,7 +83,10 @@ class InstalledAgent:
         """What the user can do where nothing answers there."""
         name = self._shell.device
         said = self._way.trouble()
-        advice = f"edgeleak agent logs {name} shows what it says; edgeleak agent stop {name}, then run this again"
+        advice = (
+            f"edgeleak agent logs --device {name} shows what it says; edgeleak agent stop --device {name}, then run "
+            "this again"
+        )
         return f"{said}; {advice}" if said else advice
 
     @property

@@ -33,7 +33,7 @@ class _Forwarded:
 
     def trouble(self) -> str | None:
         said = self._ssh.said()
-        if "prohibited" not in said:
+        if "open failed" not in said:
             return None
         error = classify_ssh(said, device=self._ssh.device)
         return f"{error.message.removeprefix(f'{self._ssh.device}: ')}: {error.hint}"
