@@ -8,7 +8,7 @@ PEERS := .peers
 TENSORFLOW := .tensorflow
 BUF := npm exec --yes --package=@bufbuild/buf@1.75.0 -- buf
 
-.PHONY: demo test check protos bench peers tensorflow clean help
+.PHONY: demo test check protos bench peers phone tensorflow clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test    run the tests; PYTEST_ARGS='-m \"not slow\"' skips the long ones"
 	@echo "make check   ruff, mypy, import order, buf lint where npm is there"
 	@echo "make bench   the benchmarks, ours and the alternative in one run"
+	@echo "make phone   the emulated ARM64 phone and the agent's bundles, for its tests: made once, kept in the user's cache"
 	@echo "make peers   other tools for the benchmarks, each in an environment of its own under $(PEERS)"
 	@echo "make tensorflow  for edgeleak keras: TensorFlow, in environments of its own under $(TENSORFLOW)"
 	@echo "make protos  regenerate the stubs from protos/edgeleak/v1/agent.proto"
@@ -49,6 +50,15 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks -s
+
+# Debian's own packages, where whoever calls may install them; otherwise the commands say which are missing.
+PHONE_PACKAGES := qemu-system-arm qemu-user mmdebstrap cpio adb g++ g++-aarch64-linux-gnu strace
+phone: $(READY)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! dpkg -s $(PHONE_PACKAGES) >/dev/null 2>&1; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(PHONE_PACKAGES) >/dev/null; fi
+	$(BIN)/edgeleak bundle --arch arm64
+	$(BIN)/edgeleak bundle --arch x86_64
+	$(BIN)/edgeleak emulator build
 
 peers: $(PEERS)/art/.ready $(PEERS)/tfp/.ready $(PEERS)/tvm/.ready
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -18,16 +19,24 @@ PortOption = Annotated[
 AnyPortOption = Annotated[int | None, typer.Option("--port", help="Of one phone; default: all.", metavar="PORT")]
 
 
+@emulator.command(name="build", epilog="Example: edgeleak emulator build")
+def build_command(quiet: QuietOption = False, as_json: JsonOption = False) -> None:
+    """Make the image of the phone, unless it is there: afterwards a start needs no network."""
+    from harness import emulator as room
+
+    made = room.image(_say(quiet))
+    if as_json:
+        out.print_json(json.dumps({"image": str(made.folder)}))
+    else:
+        out.print(f"image: {made.folder}", markup=False, soft_wrap=True)
+
+
 @emulator.command(name="start", epilog="Example: edgeleak emulator start && edgeleak audit --device arm64-emulated")
 def start_command(port: PortOption = None, quiet: QuietOption = False, as_json: JsonOption = False) -> None:
     """Start an emulated phone and connect adb to it; its image is made the first time."""
     from harness import emulator as room
 
-    def say(text: str) -> None:
-        if not quiet:
-            err.print(text, markup=False, soft_wrap=True)
-
-    phone = room.start(port, say=say)
+    phone = room.start(port, say=_say(quiet))
     if as_json:
         out.print_json(json.dumps(phone.to_json()))
         return
@@ -76,3 +85,11 @@ def status_command(as_json: JsonOption = False) -> None:
     if missing:
         lacking = f"not installed: apt-get install --no-install-recommends {' '.join(missing)}"
         out.print(lacking, markup=False, soft_wrap=True)
+
+
+def _say(quiet: bool) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        if not quiet:
+            err.print(text, markup=False, soft_wrap=True)
+
+    return say
