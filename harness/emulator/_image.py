@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import debian
-from harness.cache import cache_dir
+from harness.cache import cache_dir, locked, room_for
 from harness.emulator import _cpio, _guest
-from harness.errors import StorageError
 
-__all__ = ["Image", "Say", "cached", "image", "locked", "root"]
+__all__ = ["Image", "Say", "cached", "image", "root"]
 
 Say = Callable[[str], None]
 _PART = ".part-"
@@ -75,7 +72,7 @@ def image(say: Say) -> Image:
             shutil.rmtree(abandoned, ignore_errors=True)
         part = Path(tempfile.mkdtemp(prefix=_PART, dir=images))
         try:
-            with _room(images):
+            with room_for(images):
                 whole = _make(part, say)
                 whole.rename(_place().folder)
         finally:
@@ -118,26 +115,3 @@ def _make(part: Path, say: Say) -> Path:
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
     return whole
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Be the only process that changes a folder, which is made where it is not there; the others wait."""
-    with _room(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _room(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: cannot be written: {error.strerror or error}", hint="make room, or set EDGELEAK_CACHE_DIR"
-        ) from error

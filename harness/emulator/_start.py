@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.cache import locked
 from harness.emulator import _cpio, _guest, _image, _phones
 from harness.emulator._image import Image, Say
 from harness.emulator._monitor import SOCKET
@@ -57,7 +58,7 @@ def phone(say: Say | None = None) -> Emulator:
     Raises:
         EdgeleakError: see `start`.
     """
-    with _image.locked(_image.root() / "first"):
+    with locked(_image.root() / "first"):
         for found in _phones.running():
             found.adb().require()
             return found
@@ -131,7 +132,7 @@ def _check(port: int | None) -> None:
 
 def _launched(port: int | None, image: Image, extra: Mapping[str, bytes]) -> Emulator:
     """The running qemu, at the port or at the first that is free."""
-    with _image.locked(_phones.places()):
+    with locked(_phones.places()):
         ports = [port] if port is not None else range(_FIRST_PORT, _FIRST_PORT + _TRIES)
         taken = {one.port for one in _phones.running()}
         for candidate in ports:
