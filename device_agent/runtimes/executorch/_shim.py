@@ -80,7 +80,9 @@ def load(path: Path, *, threads: int) -> ShimModel:
         library.call("edgeleak_set_threads", threads)
         library.call("edgeleak_load", str(path).encode(), byref(program))
     except (ShimError, MemoryError) as error:
-        raise refused_file("the ExecuTorch loader", error, " ".join(str(error).split())) from error
+        # Where the file lies on this device is nobody else's business.
+        reason = " ".join(str(error).replace(str(path), "of the program").split())
+        raise refused_file("the ExecuTorch loader", error, reason) from error
     return ShimModel(library, program)
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from device_agent.runtimes.executorch._place import ABI, FILE, FOLDER, MANIFEST, cache_folder, machine
 
-__all__ = ["BuildError", "build", "main"]
+__all__ = ["BuildError", "build", "cached_wheel", "main"]
 
 # The first minor version whose wheels ship the runtime's libraries and headers apart.
 _VERSION = "1.5.1"
@@ -39,7 +39,7 @@ _LIBRARIES = (
 _INCLUDES = ("include", "include/executorch/runtime/core/portable_type/c10")
 _DEFINES = ("C10_USING_CUSTOM_GENERATED_MACROS", "ET_EVENT_TRACER_ENABLED", "ET_USE_THREADPOOL")
 _SOURCE = Path(__file__).with_name("shim.cpp")
-# Architecture -> number of its machine in an ELF header, what its tools are called, Debian's package of its compiler.
+# By architecture: number of its machine in an ELF header, what its tools are called, Debian's package of its compiler.
 _ELF = {"x86_64": 62, "arm64": 183}
 _TRIPLETS = {"x86_64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 _DEBIAN = {"x86_64": "g++-x86-64-linux-gnu", "arm64": "g++-aarch64-linux-gnu"}
@@ -78,6 +78,15 @@ def build(arch: str, *, executorch: Path | None = None, out: Path | None = None)
             folder.mkdir()
             _fill(folder, package, compiler, arch)
             return _replace(parent / FOLDER, folder) / FILE
+
+
+def cached_wheel(arch: str) -> Path | None:
+    """The wheel that an earlier build got; None where there is none.
+
+    Args:
+        arch: ``x86_64`` or ``arm64``.
+    """
+    return next(iter(sorted(cache_folder(arch).glob(f"executorch-{_VERSION}-*{_PLATFORMS[arch]}.whl"))), None)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -122,7 +131,7 @@ def _package(arch: str, given: Path | None, scratch: Path) -> Iterator[Path]:
         if places and _elf_machine(Path(places[0])) == _ELF[arch]:
             yield Path(places[0])
             return
-        given = _download(arch, scratch)
+        given = cached_wheel(arch) or _download(arch)
     if given.is_file():
         yield _unpacked(given, scratch / "unpacked")
     elif given.is_dir():
@@ -132,21 +141,25 @@ def _package(arch: str, given: Path | None, scratch: Path) -> Iterator[Path]:
         raise BuildError(f"{given} is neither a wheel nor a folder")
 
 
-def _download(arch: str, scratch: Path) -> Path:
-    command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-        "--platform", _PLATFORMS[arch], "--dest", str(scratch / "wheel"), f"executorch=={_VERSION}",
-    ]  # fmt: skip
+def _download(arch: str) -> Path:
+    """Have pip get the wheel, and keep it: the next build needs no network."""
+    kept = cache_folder(arch)
+    kept.mkdir(parents=True, exist_ok=True)
     advice = "give a wheel of it with --executorch"
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise BuildError(f"pip did not get executorch {_VERSION} in {_DOWNLOAD_SECONDS} s; {advice}") from error
-    wheels = list((scratch / "wheel").glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        reason = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise BuildError(f"pip could not get executorch {_VERSION} for {arch}: {reason[0]}; {advice}")
-    return wheels[0]
+    with tempfile.TemporaryDirectory(dir=kept) as scratch:
+        command = [
+            sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
+            "--platform", _PLATFORMS[arch], "--dest", scratch, f"executorch=={_VERSION}",
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise BuildError(f"pip did not get executorch {_VERSION} in {_DOWNLOAD_SECONDS} s; {advice}") from error
+        wheels = list(Path(scratch).glob("*.whl"))
+        if done.returncode or len(wheels) != 1:
+            reason = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+            raise BuildError(f"pip could not get executorch {_VERSION} for {arch}: {reason[0]}; {advice}")
+        return wheels[0].replace(kept / wheels[0].name)
 
 
 def _unpacked(wheel: Path, folder: Path) -> Path:
