@@ -31,18 +31,6 @@ def build_command(quiet: QuietOption = False, as_json: JsonOption = False) -> No
         out.print(f"image: {made.folder}", markup=False, soft_wrap=True)
 
 
-@emulator.command(name="build", epilog="Example: edgeleak emulator build")
-def build_command(quiet: QuietOption = False, as_json: JsonOption = False) -> None:
-    """Make the phone's image, where it is not there yet, so that later starts need no network."""
-    from harness import emulator as room
-
-    image = room.image(lambda text: None if quiet else _say(text))
-    if as_json:
-        out.print_json(json.dumps({"image": str(image.folder)}))
-        return
-    out.print(f"image: {image.folder}", markup=False, soft_wrap=True)
-
-
 @emulator.command(name="start", epilog="Example: edgeleak emulator start && edgeleak audit --device arm64-emulated")
 def start_command(port: PortOption = None, quiet: QuietOption = False, as_json: JsonOption = False) -> None:
     """Start an emulated phone and connect adb to it; its image is made the first time."""
@@ -105,7 +93,3 @@ def _say(quiet: bool) -> Callable[[str], None]:
             err.print(text, markup=False, soft_wrap=True)
 
     return say
-
-
-def _say(text: str) -> None:
-    err.print(text, markup=False, soft_wrap=True)
