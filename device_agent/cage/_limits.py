@@ -72,7 +72,9 @@ def drop_capabilities() -> None:
 def _cgroup_limits_bytes() -> Iterator[int]:
     """What a service or a container may take, which is less than the machine has."""
     with contextlib.suppress(OSError):
-        place = Path("/proc/self/cgroup").read_text().splitlines()[-1].rpartition(":")[2].strip("/")
+        # Empty where the kernel has no groups mounted, as on a phone without them.
+        last = Path("/proc/self/cgroup").read_text().rstrip("\n").rpartition("\n")[2]
+        place = last.rpartition(":")[2].strip("/")
         for folder in (_CGROUPS / place, *(_CGROUPS / place).parents):
             with contextlib.suppress(OSError, ValueError):  # there is no such limit, or it is "max"
                 yield int((folder / "memory.max").read_text())
