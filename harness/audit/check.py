@@ -26,7 +26,8 @@ def check(config: AuditConfig) -> None:
     needs = {name: attacks.attack_class(name).needs for name in names}
     require_usable(names, Exposure.of(config.attack))
     if config.kind != "answers":
-        check_url(config.device.url)
+        for name in config.device.names:
+            check_url(name)
     variants, controls, given = _CHECKS[config.kind](config)
     policy.check(
         config.gate,
@@ -37,6 +38,7 @@ def check(config: AuditConfig) -> None:
             counterparts={name: attacks.counterpart(name) for name in names},
             fprs=config.attack.fprs,
             has_reference=config.kind == "trained",
+            devices=config.device.names if config.kind != "answers" and not config.device.splits else (),
         ),
     )
 

@@ -18,7 +18,21 @@ from harness.errors import UsageError
 from harness.policy import Verdict
 from harness.store import Run
 
-__all__ = ["STAGES", "Stage", "StageFunction", "audit_all", "perform", "run_stage", "stages_of"]
+__all__ = [
+    "ALWAYS",
+    "ALWAYS_IN_ORDER",
+    "MADE_ONCE",
+    "ON_DEVICE",
+    "STAGES",
+    "Stage",
+    "StageFunction",
+    "audit_all",
+    "perform",
+    "run_stage",
+    "run_stage_alone",
+    "stages_of",
+    "stages_of_a_device",
+]
 
 StageFunction = Callable[[AuditConfig, Run, Context], dict[str, Any]]
 
@@ -63,9 +77,12 @@ STAGES: Mapping[str, Stage] = {
     "report": Stage("report", "report", "Write report.json and report.html."),
 }
 # These read results only and cost little: an audit always makes them anew, so that a changed policy takes effect.
-ALWAYS = frozenset({"gate", "report"})
+ALWAYS_IN_ORDER = ("gate", "report")
+ALWAYS = frozenset(ALWAYS_IN_ORDER)
 # Stages that ask a device.
 ON_DEVICE = frozenset({"collect", "bench", "mis"})
+# Stages that do not know of any device.
+MADE_ONCE = ("train", "export")
 
 
 def stages_of(config: AuditConfig) -> tuple[str, ...]:
@@ -73,8 +90,13 @@ def stages_of(config: AuditConfig) -> tuple[str, ...]:
     return tuple(name for name, stage in STAGES.items() if config.kind in stage.kinds)
 
 
+def stages_of_a_device(config: AuditConfig) -> tuple[str, ...]:
+    """Those of them that each of several devices has for itself before anything is judged."""
+    return tuple(name for name in stages_of(config) if name not in MADE_ONCE and name not in ALWAYS)
+
+
 def run_stage(name: str, config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
-    """Do one stage: what it made before is kept, what is missing is made.
+    """Do one stage, on every device where there are several: what it made before is kept, what is missing is made.
 
     Args:
         name: a key of `STAGES`.
@@ -83,7 +105,7 @@ def run_stage(name: str, config: AuditConfig, run: Run, context: Context) -> dic
         context: device and progress.
 
     Returns:
-        What the stage found.
+        What the stage found; by the devices' names where each has its own.
 
     Raises:
         UsageError: this kind of audit has no such stage.
@@ -92,6 +114,16 @@ def run_stage(name: str, config: AuditConfig, run: Run, context: Context) -> dic
     order = stages_of(config)
     if name not in order:
         raise UsageError(f"an audit of {_described(config)} has no stage {name!r}", hint=f"it has {', '.join(order)}")
+    if config.device.replicates:
+        from harness.audit.replicate import run_stage_of_devices
+
+        return run_stage_of_devices(name, config, run, context)
+    return run_stage_alone(name, config, run, context)
+
+
+def run_stage_alone(name: str, config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
+    """The same in one run folder alone."""
+    order = stages_of(config)
     for later in order[order.index(name) :]:
         run.forget(later)  # what was built on this stage's last result has to look again
     return perform(name, STAGES[name].load(), config, run, context)
@@ -112,10 +144,15 @@ def audit_all(config: AuditConfig, run: Run, context: Context) -> tuple[dict[str
     Returns:
         The report's JSON and the verdict.
     """
+    if config.device.replicates and config.kind != "answers":
+        from harness.audit.replicate import audit_devices
+
+        result = audit_devices(config, run, context)
+        return result, Verdict.from_json(result["gate"])
     order = stages_of(config)
     if any(stage in ON_DEVICE and not run.is_done(stage) for stage in order):
         context.device.info()  # a device that is not there is better known before an hour of training
-    result: dict[str, Any] = {}
+    result = {}
     for name in order:
         if name in ALWAYS or not run.is_done(name):
             result = run_stage(name, config, run, context)

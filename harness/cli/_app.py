@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from harness import __version__
-from harness.config import Answers, AuditConfig, load
+from harness.config import Answers, AuditConfig, DeviceConfig, PoolMode, load, validate
 from harness.errors import EdgeleakError, UsageError
 from harness.subject.draft import Draft
 
@@ -33,14 +33,20 @@ SourceArgument = Annotated[
 ]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="AUDIT.toml", help="The audit's configuration.")]
 RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder; default runs/NAME.", metavar="DIR")]
-DeviceOption = Annotated[
-    str | None,
+_DEVICE_FORMS = (
+    "local, adb:serial, emulator:port, arm64-emulated, ssh:[user@]host[:port], grpc://host:port, or "
+    "grpc://name@host:port"
+)
+DeviceOption = Annotated[str | None, typer.Option("--device", "-d", "-s", help=f"{_DEVICE_FORMS}.", metavar="URL")]
+DevicesOption = Annotated[
+    list[str] | None,
     typer.Option(
-        "--device",
-        "-d",
-        help="local, adb:serial, emulator:port, arm64-emulated, ssh:[user@]host[:port], grpc://host:port, or grpc://name@host:port.",
-        metavar="URL",
+        "--device", "-d", "-s", help=f"{_DEVICE_FORMS}; repeat for several devices, or all of them: all.", metavar="URL"
     ),
+]
+ModeOption = Annotated[
+    PoolMode | None,
+    typer.Option("--mode", help="What several devices do: replicate, each does everything; split, they share it."),
 ]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Replaces the configuration's seed.", metavar="N")
@@ -96,6 +102,8 @@ MaxIncreaseOption = Annotated[
     typer.Option("--max-increase", help="Fail where it is above the original's by more than this.", metavar="X"),
 ]
 DEFAULT_CONFIG = Path("audit.toml")
+# As a device's name: every one that is there.
+ALL_DEVICES = "all"
 
 
 def _version(wanted: bool) -> None:
@@ -134,28 +142,57 @@ def exposed(answers: Answers | None, top_k: int | None) -> dict[str, object]:
     return {key: value for key, value in (("answers", answers), ("top_k", top_k)) if value is not None}
 
 
-def configure(source: Path, *, device: str | None = None, seed: int | None = None, null: bool = False) -> AuditConfig:
+def configure(
+    source: Path,
+    *,
+    devices: Sequence[str] | None = None,
+    mode: PoolMode | None = None,
+    seed: int | None = None,
+    null: bool = False,
+) -> AuditConfig:
     """The configuration in a file, or that of answers from anywhere, with what the options replace."""
     config = Draft(artifacts={}, answers=source).config() if source.suffix == ".npz" else load(source)
-    return with_options(config, device=device, seed=seed, null=null)
+    return with_options(config, devices=devices, mode=mode, seed=seed, null=null)
 
 
-def with_options(config: AuditConfig, *, device: str | None, seed: int | None, null: bool) -> AuditConfig:
-    """The configuration with what the options replace.
+def with_options(
+    config: AuditConfig,
+    *,
+    devices: Sequence[str] | None,
+    mode: PoolMode | None,
+    seed: int | None,
+    null: bool,
+) -> AuditConfig:
+    """The configuration with what the options replace; `all` devices become those that are there.
 
     Raises:
-        UsageError: a null twin is asked of an audit that trains nothing.
+        UsageError: a null twin is asked of an audit that trains nothing, or the devices do not go together.
     """
     if null and config.kind != "trained":
         raise UsageError("--null: only an audit that trains its models has a null twin", hint="leave it out")
-    changes: dict[str, object] = {}
-    if device is not None:
-        changes["device"] = config.device.model_copy(update={"url": device})
+    changes: dict[str, object] = {"device": _devices(config, devices, mode)}
     if seed is not None:
         changes["seed"] = seed
     if null:
         changes["null"] = True
     return config.with_changes(**changes)
+
+
+def _devices(config: AuditConfig, given: Sequence[str] | None, mode: PoolMode | None) -> DeviceConfig:
+    before = config.device
+    named = tuple(given or before.names)
+    several = before.urls is not None if not given else len(named) > 1
+    # gRPC takes a while to load, and nobody needs it for one device by its name.
+    if ALL_DEVICES in named:
+        from harness.devices.pool import expanded
+
+        named, several = expanded(named), True
+    if not several:
+        if mode is not None:
+            raise UsageError(f"--mode {mode}: there is one device", hint="repeat --device, or leave it out")
+        return before.model_copy(update={"url": named[0], "urls": None, "mode": "replicate"})
+    table: dict[str, object] = {"urls": named, "mode": mode or before.mode, "timeouts": before.timeouts.given()}
+    return validate(DeviceConfig, table, source="--device" if given else "[device]")
 
 
 def folder_of(chosen: Path | None, config: AuditConfig) -> Path:

@@ -17,13 +17,14 @@ from harness.cli._app import (
     AnswersOption,
     ArtifactOption,
     AttackOption,
-    DeviceOption,
+    DevicesOption,
     FreshOption,
     JsonOption,
     LabelOption,
     MaxAucOption,
     MaxIncreaseOption,
     MembersOption,
+    ModeOption,
     NonmembersOption,
     NullOption,
     PopulationOption,
@@ -73,7 +74,8 @@ def audit(
     max_auc: MaxAucOption = None,
     max_increase: MaxIncreaseOption = None,
     run: RunOption = None,
-    device: DeviceOption = None,
+    device: DevicesOption = None,
+    mode: ModeOption = None,
     seed: SeedOption = None,
     null: NullOption = False,
     as_json: JsonOption = False,
@@ -103,11 +105,11 @@ def audit(
                 "--attack, --max-auc, --max-increase, --population and --label describe an audit of files or answers",
                 hint=f"write them into {source or DEFAULT_CONFIG}",
             )
-        config = configure(source or DEFAULT_CONFIG, device=device, seed=seed, null=null)
+        config = configure(source or DEFAULT_CONFIG, devices=device, mode=mode, seed=seed, null=null)
     elif source is not None and draft.answers is None:
         raise UsageError(f"{source}: --artifact and records describe an audit already", hint="leave one of them out")
     else:
-        config = with_options(draft.config(), device=device, seed=seed, null=null)
+        config = with_options(draft.config(), devices=device, mode=mode, seed=seed, null=null)
     shown = exposed(answers, top_k)
     if shown:
         config = config.with_changes(attack=config.attack.model_copy(update=shown))
@@ -117,7 +119,8 @@ def audit(
 @app.command(epilog="Example: edgeleak demo --json > demo.json")
 def demo(
     run: RunOption = None,
-    device: DeviceOption = None,
+    device: DevicesOption = None,
+    mode: ModeOption = None,
     seed: SeedOption = None,
     null: NullOption = False,
     as_json: JsonOption = False,
@@ -126,7 +129,7 @@ def demo(
 ) -> None:
     """Audit the bundled example: `edgeleak audit examples/digits.toml`, and nothing more."""
     with resources.as_file(example()) as path:
-        config = configure(path, device=device, seed=seed, null=null)
+        config = configure(path, devices=device, mode=mode, seed=seed, null=null)
     _audit(config, run, as_json=as_json, fresh=fresh, quiet=quiet)
 
 
@@ -134,13 +137,16 @@ def _stage_command(stage: str, purpose: str) -> Callable[..., None]:
     def command(
         source: SourceArgument = DEFAULT_CONFIG,
         run: RunOption = None,
-        device: DeviceOption = None,
+        device: DevicesOption = None,
+        mode: ModeOption = None,
         seed: SeedOption = None,
         null: NullOption = False,
         as_json: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
-        _stage(stage, configure(source, device=device, seed=seed, null=null), run, as_json=as_json, quiet=quiet)
+        _stage(
+            stage, configure(source, devices=device, mode=mode, seed=seed, null=null), run, as_json=as_json, quiet=quiet
+        )
 
     command.__doc__ = purpose
     return command
@@ -160,6 +166,8 @@ for _name, _row in STAGES.items():
 def attack(
     source: SourceArgument = DEFAULT_CONFIG,
     run: RunOption = None,
+    device: DevicesOption = None,
+    mode: ModeOption = None,
     seed: SeedOption = None,
     null: NullOption = False,
     names: AttackOption = None,
@@ -171,7 +179,7 @@ def attack(
     """Attack a run's answers; or arrays from anywhere, without a run unless --run names one."""
     shown = exposed(answers, top_k)
     if source.suffix != ".npz" or run is not None:
-        config = configure(source, seed=seed, null=null)
+        config = configure(source, devices=device, mode=mode, seed=seed, null=null)
         if names or shown:
             option = "--attack" if names else "--answers"
             raise UsageError(f"{option} is for arrays without a run", hint="write it under [attack] in audit.toml")
@@ -190,7 +198,8 @@ def mis(
     source: SourceArgument = DEFAULT_CONFIG,
     n: Annotated[int | None, typer.Option("--n", help="For arrays: size of the training set.", min=2)] = None,
     run: RunOption = None,
-    device: DeviceOption = None,
+    device: DevicesOption = None,
+    mode: ModeOption = None,
     seed: SeedOption = None,
     null: NullOption = False,
     as_json: JsonOption = False,
@@ -198,7 +207,7 @@ def mis(
 ) -> None:
     """Estimate the MIS indicator of a run's quantizers, or of loss matrices from anywhere."""
     if source.suffix != ".npz":
-        config = configure(source, device=device, seed=seed, null=null)
+        config = configure(source, devices=device, mode=mode, seed=seed, null=null)
         return _stage("mis", config, run, as_json=as_json, quiet=quiet)
     if n is None:
         raise UsageError(f"{source}: the size of the training set is missing", hint="add --n, e.g. --n 50000")
@@ -219,7 +228,7 @@ def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bo
     with (
         Run.open(place, config) as run,
         ProgressView(err, quiet=quiet) as view,
-        Context(view, config.device) as context,
+        Context(view, config.device, say=view.say) as context,
     ):
         report, verdict = audit_all(config, run, context)
     if as_json:
@@ -239,7 +248,7 @@ def _stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: boo
     with (
         Run.open(folder_of(folder, config), config) as run,
         ProgressView(err, quiet=quiet) as view,
-        Context(view, config.device) as context,
+        Context(view, config.device, say=view.say) as context,
     ):
         result = run_stage(stage, config, run, context)
     if as_json:

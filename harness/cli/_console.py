@@ -51,6 +51,10 @@ class ProgressView:
         if self._bars is not None:
             self._bars.stop()
 
+    def say(self, sentence: str) -> None:
+        """Show a sentence that is not to be missed, above the bars; also where progress is not shown."""
+        self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
     def __call__(self, label: str, done: int, total: int) -> None:
         """Show that `done` of `total` steps of `label` are finished."""
         if self._quiet:

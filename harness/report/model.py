@@ -12,6 +12,7 @@ from harness.policy import Outcome, Verdict
 from harness.results import (
     ArtifactResult,
     AttackFindings,
+    DevicesFindings,
     Increase,
     MisFindings,
     NullSummary,
@@ -53,6 +54,11 @@ class ArtifactRow:
         """The variant, marked where it is a control."""
         return f"{self.artifact.variant} (control)" if self.artifact.is_control else self.artifact.variant
 
+    @property
+    def place(self) -> str:
+        """The runtime and, where there are several devices, the device."""
+        return ", ".join(filter(None, (self.artifact.runtime, self.artifact.device)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -77,6 +83,7 @@ class Report:
         verdict: of the gate; None where there is none, or where it states no outcome.
         timings: stage -> seconds.
         edgeleak: version that made the report.
+        devices: what became of each of several devices, and how they differ; None where there was one, or none.
     """
 
     name: str = ""
@@ -97,15 +104,23 @@ class Report:
     verdict: Verdict | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     edgeleak: str = ""
+    devices: DevicesFindings | None = None
 
     @property
     def names_missing_parts(self) -> bool:
         """Whether an output names a part that is missing, instead of leaving it out.
 
         A subject that was trained here has every part. One that was supplied need not have a reference, a benchmark
-        or, where only its answers exist, files and a device.
+        or, where only its answers exist, files and a device. Of several devices each has a report of its own with all
+        parts.
         """
-        return self.subject not in (SUPPLIED, ANSWERS)
+        return self.subject not in (SUPPLIED, ANSWERS) and self.devices is None
+
+    def is_emulated(self, device: str) -> bool:
+        """Whether a device's latencies are not those of hardware; an empty name means the only one."""
+        if self.devices is None:
+            return fields.flag(self.device or {}, "emulated")
+        return any(one.is_emulated for one in self.devices.devices if one.name == device)
 
     @property
     def references(self) -> int:
@@ -150,6 +165,7 @@ class Report:
             "privacy": None if self.privacy is None else self.privacy.to_json(),
             "gate": None if self.verdict is None else self.verdict.to_json(),
             "timings": self.timings,
+            **({} if self.devices is None else {"devices": self.devices.to_json()}),
         }
 
     @classmethod
@@ -184,6 +200,7 @@ class Report:
             verdict=_verdict(fields.mapping(node, "gate")),
             timings={stage: s for stage in timings if (s := fields.number(timings, stage)) is not None},
             edgeleak=fields.text(node, "edgeleak"),
+            devices=DevicesFindings.from_json(devices) if (devices := fields.mapping(node, "devices")) else None,
         )
 
 
@@ -200,7 +217,8 @@ def _auc_or_lowest(result: Result) -> float:
 
 def _artifact_row(artifact: ArtifactResult, results: Iterable[Result]) -> ArtifactRow:
     # A control attack on an ordinary variant (permuted labels) is no finding about that variant.
-    seen = [r for r in results if r.runtime == artifact.runtime and (artifact.is_control or not r.is_control)]
+    place = (artifact.runtime, artifact.device)
+    seen = [r for r in results if (r.runtime, r.view.device) == place and (artifact.is_control or not r.is_control)]
     alone = [r for r in seen if r.adversary == "NR" and r.variants == (artifact.variant,)]
     pairs = [
         r for r in seen if r.adversary == "SR" and tuple(v for v in r.variants if v != ORIGINAL) == (artifact.variant,)

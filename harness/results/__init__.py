@@ -6,6 +6,7 @@ finished run loads no library of statistics.
 
 from harness.results._artifact import ArtifactResult, Parity
 from harness.results._attack import AttackFindings, Measures, Result, Skipped
+from harness.results._devices import AnswerDifference, AttackDifference, DeviceResult, DevicesFindings
 from harness.results._increase import Increase
 from harness.results._latency import Latency
 from harness.results._mis import LogDelta, MisFindings, QuantizerMis, best_log_delta, regime_of
@@ -16,10 +17,14 @@ from harness.results._simultaneous import Simultaneous
 from harness.results._slices import Slice, SlicedView, SliceFindings, SliceResult
 
 __all__ = [
+    "AnswerDifference",
     "ArtifactResult",
+    "AttackDifference",
     "AttackFindings",
     "CanaryBound",
     "CanaryFindings",
+    "DeviceResult",
+    "DevicesFindings",
     "Increase",
     "Latency",
     "LogDelta",

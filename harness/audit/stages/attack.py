@@ -117,7 +117,7 @@ def evaluate_all(
             controls=controls,
             level=config.attack.level,
             fprs=config.attack.fprs,
-            families=len(runtimes),
+            families=len(runtimes) * context.devices,
             seed=config.seed,
             n_jobs=config.jobs or -1,
             runtime=runtime,

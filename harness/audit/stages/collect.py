@@ -65,6 +65,7 @@ def collect(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
     ).write(run)
     return {
         "device": {"url": config.device.url, **info.to_json()},
+        **({"devices": list(context.shares)} if context.shares else {}),
         "times": {"answers": answered, "wall_ns": wall, "kernel_ns": kernel},
         "artifacts": [row.to_json() for row in _results(config, run, audited, target, outputs)],
     }

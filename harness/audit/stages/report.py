@@ -8,13 +8,15 @@ from harness import __version__
 from harness import report as reports
 from harness.audit.context import Context
 from harness.audit.findings import artifact_results, attack_findings, privacy_findings, slice_findings
+from harness.audit.of_devices import artifacts_of_devices, attacks_of_devices, runs_of_devices
+from harness.audit.replicas import is_replicated, read_findings
 from harness.config import AuditConfig
 from harness.policy import Verdict
 from harness.results import MisFindings
 from harness.store import Run
 from harness.subject._inputs import kept_inputs
 
-__all__ = ["assemble", "report"]
+__all__ = ["assemble", "assemble_devices", "report"]
 
 
 def report(config: AuditConfig, run: Run, _context: Context) -> dict[str, Any]:
@@ -24,6 +26,10 @@ def report(config: AuditConfig, run: Run, _context: Context) -> dict[str, Any]:
         The report itself.
     """
     run.require("gate")
+    if is_replicated(config, run):
+        whole = assemble_devices(config, run)
+        reports.write(whole, curves={}, folder=run.folder)
+        return whole.to_json()
     whole = assemble(config, run)
     curves = run.read_json("results/curves.json")
     reports.write(whole, curves={label: reports.Curve.from_json(curves[label]) for label in curves}, folder=run.folder)
@@ -51,4 +57,27 @@ def assemble(config: AuditConfig, run: Run) -> reports.Report:
         mis=MisFindings.from_json(run.read_json("results/mis.json")) if run.is_done("mis") else None,
         verdict=Verdict.from_json(run.read_json("results/gate.json")),
         timings=run.timings(),
+    )
+
+
+def assemble_devices(config: AuditConfig, run: Run) -> reports.Report:
+    """The same of several devices: what is known of each one stands in its own report."""
+    devices = read_findings(run)
+    first = next((own for _, own in runs_of_devices(run)), run)
+    return reports.Report(
+        edgeleak=__version__,
+        name=config.name,
+        null=config.null,
+        created=str(run.read_json("manifest.json").get("created", "")),
+        config=config.to_json(),
+        config_digest=config.digest(),
+        seed=config.seed,
+        inputs_sha256=kept_inputs(first),
+        subject=config.kind,
+        data=first.read_json("data.json"),
+        artifacts=artifacts_of_devices(run),
+        attacks=attacks_of_devices(run),
+        verdict=Verdict.from_json(run.read_json("results/gate.json")),
+        timings=run.timings(),
+        devices=devices,
     )

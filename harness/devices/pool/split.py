@@ -12,6 +12,7 @@ import random
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -75,8 +76,8 @@ class SplitDevice:
         return tuple(member.to_json() for member in self._members)
 
     def info(self) -> DeviceInfo:
-        """What the first device says about itself, now."""
-        return self._by_first(lambda device: device.info())
+        """What the first device says about itself, now; its name is that of all."""
+        return replace(self._by_first(lambda device: device.info()), url=self.url)
 
     def deploy(self, artifact: Artifact) -> None:
         """Put an artifact on every device; see `Device.deploy`."""
