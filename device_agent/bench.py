@@ -11,8 +11,9 @@ from google.protobuf.message import DecodeError
 from device_agent import telemetry
 from device_agent.blobs import Blob
 from device_agent.errors import AgentError
+from device_agent.requests import named, request_header, unload
 from device_agent.runtimes import profiles
-from device_agent.supervisor import BEAT_SECONDS, Supervisor, named, request_header
+from device_agent.supervisor import BEAT_SECONDS, Supervisor
 from protos.edgeleak.v1 import agent_pb2
 
 __all__ = ["answers", "check"]
@@ -116,8 +117,7 @@ class _Benchmark:
 
     def unload(self) -> None:
         """Have the file loaded anew: where a model happens to lie in memory makes it faster or slower by a per cent."""
-        header = request_header("unload", [self._blob])
-        self._worker.call(header, what=named([self._blob]), wanted=self._context.is_active)
+        self._worker.call(unload(self._blob.sha256), what=named([self._blob]), wanted=self._context.is_active)
 
     def reset_peak(self) -> None:
         """Let the worker's peak of memory begin here; where the kernel does not, it is not reported."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import resource
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from device_agent.errors import AgentError
-from device_agent.runtimes import Model, library
+from device_agent.runtimes import Library, Model, library
 
 __all__ = ["LoadedModels", "Named"]
 
@@ -34,23 +35,21 @@ class LoadedModels:
         self._max_bytes = max_bytes
         # (digest, threads) -> runtime, estimated bytes, model; the one asked for last stands last.
         self._models: dict[tuple[str, int], tuple[str, int, Model]] = {}
-        self._by_header: dict[bytes, tuple[int, Named]] = {}
+        self._by_header: dict[bytes, Named] = {}
 
-    def named(self, header: bytes, request: Callable[[], dict[str, Any]]) -> Named:
-        """The models of a stream, which repeats its header.
+    def named(self, header: bytes) -> Named:
+        """The models of a stream, which repeats its header: it is parsed once.
 
         Args:
             header: as it came.
-            request: parses it.
         """
         known = self._by_header.get(header)
         if known is not None:
-            return known[1]
-        parsed = request()
-        named = self.require(parsed)
+            return known
+        named = self.require(json.loads(header))
         while len(self._by_header) >= _HEADERS_MAX:
             del self._by_header[next(iter(self._by_header))]
-        self._by_header[header] = (parsed["threads"], named)
+        self._by_header[header] = named
         return named
 
     def require(self, request: Mapping[str, Any]) -> Named:
@@ -78,21 +77,7 @@ class LoadedModels:
         if loader.SHARES_THREADS:
             self._forget([k for k, (name, _, _) in self._models.items() if name == runtime and k[1] != threads])
         try:
-            size = path.stat().st_size * _MEMORY_PER_BYTE
-            self._make_room(size, wanted)
-            before = _data_bytes()
-            try:
-                model = loader.load(path, threads=threads)
-            except AgentError:
-                others = [other for other in self._models if other not in wanted]
-                if not others:
-                    raise
-                # It may be the others that leave no room: libraries have many words for that.
-                self._forget(others)
-                before = _data_bytes()
-                model = loader.load(path, threads=threads)
-            # A small file may ask for much memory.
-            size = max(size, _data_bytes() - before)
+            size, model = self._loaded(loader, path, threads, wanted)
         except FileNotFoundError as error:
             raise AgentError("NOT_FOUND", f"artifact {sha256[:12]} is not on this device any more") from error
         except AgentError as error:
@@ -103,6 +88,24 @@ class LoadedModels:
             raise AgentError("INVALID_ARGUMENT", f"artifact {sha256[:12]}: the file is damaged: {reason}") from error
         self._models[key] = (runtime, size, model)
         return model
+
+    def _loaded(self, loader: Library, path: Path, threads: int, wanted: set[tuple[str, int]]) -> tuple[int, Model]:
+        """A model and the memory that it takes; loaded again without the others where they may leave no room."""
+        size = path.stat().st_size * _MEMORY_PER_BYTE
+        self._make_room(size, wanted)
+        before = _data_bytes()
+        try:
+            model = loader.load(path, threads=threads)
+        except AgentError:
+            others = [other for other in self._models if other not in wanted]
+            if not others:
+                raise
+            # Libraries have many words for a lack of memory.
+            self._forget(others)
+            before = _data_bytes()
+            model = loader.load(path, threads=threads)
+        # A small file may ask for much memory.
+        return max(size, _data_bytes() - before), model
 
     def _make_room(self, size: int, wanted: set[tuple[str, int]]) -> None:
         used = sum(bytes_ for _, bytes_, _ in self._models.values())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -11,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from device_agent import requests
 from device_agent.frames import FrameSocket
 from device_agent.settings import CageSettings, WorkerSettings, environment
 
@@ -65,7 +65,7 @@ class WorkerProcess:
         Raises:
             OSError: it is gone.
         """
-        self.frames.send(json.dumps({"operation": "prepare", "runtimes": list(runtimes)}).encode())
+        self.frames.send(requests.prepare(runtimes))
         self.unread += 1
 
     def end(self) -> None:

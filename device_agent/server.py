@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import platform
@@ -22,10 +21,11 @@ from device_agent.calls import THREADS, Calls
 from device_agent.errors import AgentError, WorkerDiedError
 from device_agent.incoming import Budget, Incoming
 from device_agent.lease import Leases
+from device_agent.requests import named, request_header, unload
 from device_agent.runtimes import check_magic, providers
 from device_agent.security import OPEN, Door
 from device_agent.stream import InvokeStream
-from device_agent.supervisor import Supervisor, named, request_header
+from device_agent.supervisor import Supervisor
 from protos import LEASE_METADATA, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from protos.chunks import UploadPart, read_part
 from protos.edgeleak.v1 import agent_pb2
@@ -167,7 +167,7 @@ class AgentService:
         with self._leases.using(_lease_of(context)):
             deleted = self._store.delete(request.sha256)
             if deleted:
-                header = json.dumps({"operation": "unload", "artifacts": [{"sha256": request.sha256}]}).encode()
+                header = unload(request.sha256)
                 ticket = self._worker.submit(header, what=f"the removal of {request.sha256[:12]}")
                 # Not for long: a removal that stands behind somebody's slow batch is done all the same, and so it is
                 # where the worker died.

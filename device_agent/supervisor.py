@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from device_agent import telemetry
+from device_agent import requests
 from device_agent.blobs import Blob
 from device_agent.cage import Sandbox, available
 from device_agent.errors import AgentError, WorkerDiedError
@@ -23,7 +23,7 @@ from device_agent.process import WorkerProcess
 from device_agent.settings import CageSettings
 from device_agent.spare import Spare
 
-__all__ = ["BEAT_SECONDS", "Supervisor", "Ticket", "named", "request_header"]
+__all__ = ["BEAT_SECONDS", "Supervisor", "Ticket"]
 
 # Requests at the worker at once: one that runs, one whose bytes arrive meanwhile.
 _AT_WORKER = 2
@@ -37,8 +37,6 @@ _ABANDONED_SECONDS = 10.0
 # What a worker may refuse with, and how long its reason may be.
 _CODES = ("DATA_LOSS", "FAILED_PRECONDITION", "INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED")
 _MESSAGE_MAX = 2000
-# Artifacts that one stream may name: more than any audit has variants.
-_ARTIFACTS_MAX = 256
 
 
 @dataclass(eq=False)
@@ -204,7 +202,7 @@ class Supervisor:
 
     def refresh(self, runtimes: Sequence[str]) -> None:
         """Replace the worker, once it is idle, by one that has loaded nothing but these runtimes' libraries."""
-        header = json.dumps({"operation": "prepare", "runtimes": list(runtimes)}).encode()
+        header = requests.prepare(runtimes)
         what = "the runtimes' libraries"
         turn = self.submit(header, what=what, alone=True)
         while self.wait(turn) is None:
@@ -337,28 +335,3 @@ def _refusal(reply: bytes) -> AgentError:
     if code not in _CODES or not isinstance(message, str):
         return AgentError("INTERNAL", "the worker answered what is no answer")
     return AgentError(code, message[:_MESSAGE_MAX])
-
-
-def request_header(operation: str, blobs: Sequence[Blob], *, threads: int = 0, **options: int) -> bytes:
-    """A request to the worker about these artifacts.
-
-    Raises:
-        AgentError: INVALID_ARGUMENT for more threads than the device has cores, for too many artifacts, and for one
-            that is named twice.
-    """
-    cores = telemetry.cores()
-    if threads > cores:
-        raise AgentError(
-            "INVALID_ARGUMENT", f"{threads} threads: this device has {cores} cores; ask for at most as many"
-        )
-    if len(blobs) > _ARTIFACTS_MAX:
-        raise AgentError("INVALID_ARGUMENT", f"{len(blobs)} artifacts: one stream names at most {_ARTIFACTS_MAX}")
-    if len({blob.sha256 for blob in blobs}) < len(blobs):
-        raise AgentError("INVALID_ARGUMENT", "an artifact is named twice; name each once")
-    artifacts = [{"sha256": b.sha256, "runtime": b.runtime, "path": str(b.path)} for b in blobs]
-    return json.dumps({"operation": operation, "artifacts": artifacts, "threads": threads or 1, **options}).encode()
-
-
-def named(blobs: Sequence[Blob]) -> str:
-    """The artifacts as messages name them."""
-    return "artifact " + ", ".join(blob.sha256[:12] for blob in blobs)

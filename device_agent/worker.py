@@ -111,7 +111,7 @@ class Worker:
     def _run(self, header: bytes, payload: memoryview | DamagedError) -> bytes:
         if isinstance(payload, DamagedError):
             raise AgentError("DATA_LOSS", str(payload)) from payload
-        named = self._models.named(header, lambda: json.loads(header))
+        named = self._models.named(header)
         try:
             batches = read_batches(payload)
         except ValueError as error:

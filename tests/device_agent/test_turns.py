@@ -14,7 +14,8 @@ import pytest
 
 from device_agent.blobs import Blob
 from device_agent.errors import AgentError, WorkerDiedError
-from device_agent.supervisor import Supervisor, _refusal, request_header
+from device_agent.requests import prepare, request_header
+from device_agent.supervisor import Supervisor, _refusal
 from protos.edgeleak.v1 import agent_pb2
 from protos.tensors import from_tensor
 from tests.device_agent.exported import Exported, batch
@@ -136,7 +137,7 @@ def test_a_spare_worker_has_the_runtimes_of_the_one_that_died(supervisor: Superv
 def test_a_closed_supervisor_tells_who_waits(exported: Exported) -> None:
     one = Supervisor(limit_seconds=60)
     os.kill(one.pid, signal.SIGSTOP)
-    ticket = one.submit(json.dumps({"operation": "prepare", "runtimes": []}).encode(), what="x")
+    ticket = one.submit(prepare([]), what="x")
     one.close()
     with pytest.raises(AgentError, match="the agent is stopping"):
         one.wait(ticket, 60)
