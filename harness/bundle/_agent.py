@@ -97,7 +97,9 @@ def files_of(wheel: Path) -> list[tuple[str, bytes]]:
     paths = {path for path, _ in files}
     described = any(path.startswith(f"{_NAME}-") and path.endswith("/METADATA") for path in paths)
     if not described or "device_agent/cli.py" not in paths:
-        raise UsageError(f"--wheel {wheel}: is no wheel of {_NAME}", hint="give one that pip wheel made of this project")
+        raise UsageError(
+            f"--wheel {wheel}: is no wheel of {_NAME}", hint="give one that pip wheel made of this project"
+        )
     return files
 
 

@@ -15,7 +15,8 @@ __all__ = ["write_archive", "write_tar"]
 
 # The first date that every archive format can hold; tar warns about the one of zero.
 _DATE = 315532800
-_LEVEL = 9
+# Level 9 saves another 0.6% in three times the time.
+_LEVEL = 6
 
 
 def write_archive(folder: Path, archive: Path) -> None:

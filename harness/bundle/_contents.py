@@ -89,7 +89,6 @@ WHEELS = (
         dropped=(
             "numpy/f2py/*",
             "numpy/testing/*",
-            "numpy/typing/*",
             "numpy/_pyinstaller/*",
             "numpy/conftest.py",
             # Modules for numpy's own tests.
@@ -122,6 +121,7 @@ WHEELS = (
             "onnxruntime/ThirdPartyNotices.txt",
             "onnxruntime/capi/*.py",
             "onnxruntime/capi/onnxruntime_pybind11_state.*",
+            "onnxruntime/capi/libonnxruntime_providers_shared.so",
         ),
     ),
     Wheel(
@@ -173,10 +173,10 @@ _NO_MODULES = (
     "antigravity.py", "doctest.py", "LICENSE.txt", "mailbox.py", "nntplib.py", "pydoc.py", "sitecustomize.py",
     "smtpd.py", "this.py", "turtle.py",
 )  # fmt: skip
-# Modules in C that nothing here imports: databases, terminals, sound, encodings of East Asia, TLS (gRPC has its own).
+# Modules in C that nothing here imports: databases, terminals, sound, encodings of East Asia.
 _NO_DYNAMIC = (
-    "_codecs_*", "_crypt.*", "_ctypes_test.*", "_curses*", "_dbm.*", "_multibytecodec.*", "_sqlite3.*", "_ssl.*",
-    "_test*", "_tkinter.*", "_xx*", "audioop.*", "nis.*", "ossaudiodev.*", "readline.*", "spwd.*", "xxlimited*",
+    "_codecs_*", "_crypt.*", "_ctypes_test.*", "_curses*", "_dbm.*", "_multibytecodec.*", "_sqlite3.*", "_test*",
+    "_tkinter.*", "_xx*", "audioop.*", "nis.*", "ossaudiodev.*", "readline.*", "spwd.*", "xxlimited*",
 )  # fmt: skip
 
 

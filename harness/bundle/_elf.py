@@ -54,7 +54,9 @@ def read_elf(content: bytes) -> Elf | None:
             dynamic = [entry for entry in struct.iter_unpack("<qQ", content[offset : offset + file_size]) if entry[0]]
 
     def place(address: int) -> int:
-        return next((address - start + offset for start, offset, length in loads if start <= address < start + length), 0)
+        return next(
+            (address - start + offset for start, offset, length in loads if start <= address < start + length), 0
+        )
 
     table = dict(dynamic)
     strings = place(table.get(_STRTAB, 0))

@@ -74,7 +74,9 @@ def put_libraries(tree: Tree, arch: Architecture, available: Mapping[str, Librar
 def _read(content: bytes, path: str, arch: Architecture) -> Elf | None:
     elf = read_elf(content)
     if elf is not None and elf.machine != arch.elf:
-        raise EdgeleakError(f"{path} is not for {arch.name}", hint="remove its package from pip's cache and run it again")
+        raise EdgeleakError(
+            f"{path} is not for {arch.name}", hint="remove its package from pip's cache and run it again"
+        )
     return elf
 
 

@@ -15,6 +15,7 @@ from harness.bundle._contents import Architecture
 from harness.bundle._libraries import put_libraries
 from harness.bundle._shim import put_shim
 from harness.bundle._tree import Tree
+from harness.bundle._trial import try_bundle
 
 __all__ = ["ARCHIVE", "FOLDER", "Inputs", "gather", "make"]
 
@@ -50,7 +51,7 @@ def make(arch: Architecture, folder: Path, *, wheel: Path | None, say: Callable[
         EdgeleakError: something cannot be fetched or made; the message says what to do.
         OSError: there is no room.
     """
-    native()
+    own = native()
     scratch = folder / "scratch"
     scratch.mkdir()
     inputs = gather(arch, scratch, wheel=wheel, say=say)
@@ -70,6 +71,7 @@ def make(arch: Architecture, folder: Path, *, wheel: Path | None, say: Callable[
     _manifest.put_debian_licences(tree, inputs.debian, packages)
     say("compiling bytecode")
     compile_all(tree, arch, scratch, say)
+    try_bundle(tree.folder, arch, own)
     manifest = _manifest.make_manifest(
         tree, arch, agent=inputs.agent, debian=inputs.debian, packages=packages, wheels=rows
     )
