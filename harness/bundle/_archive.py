@@ -31,10 +31,10 @@ def write_archive(folder: Path, archive: Path) -> None:
     """
     paths = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
     with archive.open("wb") as stream, gzip.GzipFile("", "wb", _LEVEL, stream, mtime=0) as packed:
-        write_tar(folder, paths, cast(IO[bytes], packed))
+        write_tar(folder, paths, packed)
 
 
-def write_tar(folder: Path, paths: Iterable[str], stream: IO[bytes]) -> None:
+def write_tar(folder: Path, paths: Iterable[str], stream: IO[bytes] | gzip.GzipFile) -> None:
     """Write files of a folder as a tar archive.
 
     Args:
@@ -45,7 +45,7 @@ def write_tar(folder: Path, paths: Iterable[str], stream: IO[bytes]) -> None:
     wanted = sorted(set(paths))
     above = {str(parent) for path in wanted for parent in PurePosixPath(path).parents} - {"."}
     # What busybox and Android's toybox can read, too.
-    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path in sorted([*wanted, *above]):
             entry = tarfile.TarInfo(path)
             entry.mtime = _DATE

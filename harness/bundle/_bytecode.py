@@ -81,9 +81,9 @@ def run_compileall(interpreter: Path, arch: Architecture, folder: Path) -> None:
     Raises:
         EdgeleakError: it cannot be started.
     """
-    lib = interpreter / "lib"
+    lib, program = interpreter / "lib", interpreter / f"py/bin/python{PYTHON}"
     command = [
-        str(lib / arch.loader), "--inhibit-cache", "--library-path", str(lib), str(interpreter / f"py/bin/python{PYTHON}"),
+        str(lib / arch.loader), "--inhibit-cache", "--library-path", str(lib), str(program),
         "-S", "-m", "compileall", "-q", "-f", "-j", "1", "--invalidation-mode", "unchecked-hash", "-s", str(folder),
         *(str(folder / name) for name in _FOLDERS),
     ]  # fmt: skip

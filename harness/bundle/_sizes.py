@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import importlib.util
 import io
@@ -75,11 +76,9 @@ def sizes_of(bundle: Bundle) -> Sizes:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     sizes = _measured(bundle)
-    try:
+    # Where the cache cannot be written, it is measured again the next time.
+    with contextlib.suppress(StorageError):
         files.write(kept, json.dumps(sizes.to_json()).encode(), parents=True)
-    except StorageError:
-        # A cache that cannot be written is measured again the next time.
-        pass
     return sizes
 
 
@@ -107,6 +106,6 @@ def _measured(bundle: Bundle) -> Sizes:
 def _zstd_bytes(content: bytes) -> int | None:
     if importlib.util.find_spec("numcodecs") is None:
         return None
-    from numcodecs import Zstd
+    from numcodecs import Zstd  # type: ignore[import-untyped]  # it has no annotations
 
     return len(Zstd(level=_ZSTD).encode(content))

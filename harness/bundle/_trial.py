@@ -1,4 +1,4 @@
-"""A first run of a bundle where it is made, if it is for this machine: a file too few is found before a phone has it."""
+"""A first run of a bundle where it is made, if it is for this machine: a missing file is found here, not on a phone."""
 
 from __future__ import annotations
 
