@@ -115,12 +115,23 @@ def _device(device: fields.Node) -> tuple[tuple[str, str], ...]:
     machine = [*map(shown, ("machine", "operating_system", "cpu_model")), f"{cores} cores", f"{memory} memory"]
     board = fields.mapping(device, "board")
     sold = [clean(board.get(key)) for key in ("model", "soc", "os_build", "abi") if board.get(key)]
+    shared = [_share(row) for row in fields.rows(device, "shared_by")]
     return (
         ("Device", f"{shown('url')}, host {shown('hostname')}, agent's process {pid}{emulated}"),
         *((("Board", ", ".join(sold)),) if sold else ()),
+        *((("Work shared by", "; ".join(shared)),) if shared else ()),
         ("Machine", ", ".join(machine)),
         ("Runtimes", ", ".join(clean(runtimes[name]) for name in runtimes) or NOT_AVAILABLE),
     )
+
+
+def _share(row: fields.Node) -> str:
+    """What one device of several that answered as one did of the last collection."""
+    batches = _format.counted(fields.integer(row, "batches") or 0, "batch", "batches")
+    losses = fields.integer(row, "losses") or 0
+    lost = f", lost {_format.counted(losses, 'time')}" if losses else ""
+    left_out = fields.text(row, "left_out")
+    return f"{clean(row.get('url'))} {batches}{lost}" + (f", left out: {clean(left_out)}" if left_out else "")
 
 
 def _references(report: Report) -> str:

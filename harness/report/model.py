@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Self, get_args
+from dataclasses import dataclass, field, replace
+from typing import Self, TypeVar, get_args
 
 from harness import fields
 from harness.errors import InputError
@@ -53,11 +53,6 @@ class ArtifactRow:
     def name(self) -> str:
         """The variant, marked where it is a control."""
         return f"{self.artifact.variant} (control)" if self.artifact.is_control else self.artifact.variant
-
-    @property
-    def place(self) -> str:
-        """The runtime and, where there are several devices, the device."""
-        return ", ".join(filter(None, (self.artifact.runtime, self.artifact.device)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,11 +111,21 @@ class Report:
         """
         return self.subject not in (SUPPLIED, ANSWERS) and self.devices is None
 
-    def is_emulated(self, device: str) -> bool:
-        """Whether a device's latencies are not those of hardware; an empty name means the only one."""
-        if self.devices is None:
-            return fields.flag(self.device or {}, "emulated")
-        return any(one.is_emulated for one in self.devices.devices if one.name == device)
+    def of_device(self, name: str) -> Report:
+        """What was found of one of several devices, as if it had been the only one."""
+        result = next((one for one in self.devices.devices if one.name == name), None) if self.devices else None
+        return replace(
+            self,
+            devices=None,
+            device=None if result is None else result.device,
+            artifacts=tuple(replace(row, device="") for row in self.artifacts if row.device == name),
+            attacks=AttackFindings(
+                results=tuple(_alone(row) for row in self.attacks.results if row.view.device == name),
+                skipped=tuple(_alone(row) for row in self.attacks.skipped if row.view.device == name),
+                null=None if result is None else result.null,
+                increases=tuple(_alone(row) for row in self.attacks.increases if row.view.device == name),
+            ),
+        )
 
     @property
     def references(self) -> int:
@@ -202,6 +207,13 @@ class Report:
             edgeleak=fields.text(node, "edgeleak"),
             devices=DevicesFindings.from_json(devices) if (devices := fields.mapping(node, "devices")) else None,
         )
+
+
+_OfView = TypeVar("_OfView", Result, Skipped, Increase)
+
+
+def _alone(row: _OfView) -> _OfView:
+    return replace(row, view=replace(row.view, device=""))
 
 
 def by_auc(results: Iterable[Result]) -> list[Result]:

@@ -64,8 +64,11 @@ def collect(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
         exposure=exposure,
     ).write(run)
     return {
-        "device": {"url": config.device.url, **info.to_json()},
-        **({"devices": list(context.shares)} if context.shares else {}),
+        "device": {
+            "url": config.device.url,
+            **info.to_json(),
+            **({"shared_by": list(context.shares)} if context.shares else {}),
+        },
         "times": {"answers": answered, "wall_ns": wall, "kernel_ns": kernel},
         "artifacts": [row.to_json() for row in _results(config, run, audited, target, outputs)],
     }

@@ -17,7 +17,7 @@ from harness.report.writers._terminal_table import add_row, compact, new_table
 from harness.results import Increase, Result, Skipped
 from harness.types import View
 
-__all__ = ["attack_parts", "skipped_parts"]
+__all__ = ["attack_parts", "skipped_parts", "strongest_parts"]
 
 # More names than this would stretch a row over half a terminal.
 NAMED_VARIANTS = 2
@@ -40,6 +40,13 @@ def attack_parts(report: Report) -> list[RenderableType]:
     if report.attacks.results or report.attacks.null is not None:
         parts.append(_line(f"Null calibration: {_words.null_sentence(report)}"))
     return parts
+
+
+def strongest_parts(report: Report) -> list[RenderableType]:
+    """The strongest attacks alone, and what the null calibration says of all."""
+    results = report.strongest()
+    null = _line(f"Null calibration: {_words.null_sentence(report)}")
+    return [_strongest(results), *_rates(results), null] if results else [null]
 
 
 def skipped_parts(skipped: Sequence[Skipped]) -> list[RenderableType]:

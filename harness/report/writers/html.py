@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from importlib import resources
 
 from harness.policy import RuleOutcome
-from harness.report import _attack_tables, _increases, _latency_tables, _notes, _slice_tables, _tables, _words, pictures
+from harness.report import (
+    _attack_tables,
+    _device_tables,
+    _increases,
+    _latency_tables,
+    _notes,
+    _slice_tables,
+    _tables,
+    _words,
+    pictures,
+)
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report.model import SCHEMA, Report
 from harness.report.pictures import Curve
@@ -45,6 +55,7 @@ def render(report: Report, curves: Mapping[str, Curve]) -> str:
         null_twin=_words.null_twin_warning(report),
         rules=None if verdict is None else [_rule(rule) for rule in verdict.rules],
         audited=_words.audited(report),
+        devices=_devices(report),
         roc=pictures.roc(curves),
         # An emulated device's latencies are not to be compared, by eye neither.
         leakage=None if _latency_tables.is_emulated(report) else pictures.leakage(report.artifact_rows()),
@@ -73,6 +84,40 @@ def render(report: Report, curves: Mapping[str, Curve]) -> str:
         names_missing_parts=report.names_missing_parts,
         schema=SCHEMA,
     )
+
+
+def _devices(report: Report) -> dict[str, object] | None:
+    """What the page shows of several devices: each one's tables, and how they differ; None where there was one."""
+    found = report.devices
+    if found is None:
+        return None
+    own = [(device, report.of_device(device.name)) for device in found.finished]
+    return {
+        "table": _device_tables.device_table(report),
+        "sentences": _device_tables.largest(found),
+        "differences": [
+            table for table in (_device_tables.answer_table(found), _device_tables.attack_table(found)) if table
+        ],
+        "notes": _device_tables.device_notes(found),
+        "each": [
+            {
+                "name": _device_tables.shown_name(device),
+                # Folders are named by this program, of letters that need no quoting.
+                "page": f"{clean(device.folder)}/report.html",
+                "null": _words.null_sentence(alone),
+                "tables": [
+                    table
+                    for table in (
+                        _tables.artifact_table(alone),
+                        _latency_tables.latency_table(alone),
+                        _attack_tables.strongest_table(alone),
+                    )
+                    if table
+                ],
+            }
+            for device, alone in own
+        ],
+    }
 
 
 def _rule(rule: RuleOutcome) -> dict[str, str]:

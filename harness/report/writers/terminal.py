@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich import box
@@ -17,9 +18,10 @@ from harness.report import _format, _slice_tables, _tables, _words
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report.model import ArtifactRow, Report
 from harness.report.writers._terminal_attacks import attack_parts, skipped_parts
+from harness.report.writers._terminal_devices import device_parts
 from harness.report.writers._terminal_latency import latency_parts
 from harness.report.writers._terminal_table import add_row, compact, new_table
-from harness.results import MisFindings
+from harness.results import AttackFindings, MisFindings
 from harness.types import Estimate
 
 __all__ = ["findings", "summary"]
@@ -39,13 +41,19 @@ def summary(report: Report, *, files: Sequence[Path] = ()) -> RenderableType:
         files: the files that :func:`harness.report.write` wrote, named at the end.
     """
     parts: list[RenderableType] = [_verdict(report)]
-    if report.artifacts:
-        parts.append(_artifacts(report))
-        parts.extend(latency_parts(report))
-        parts.extend(_readings(report))
-    parts.append(findings(report))
+    if report.devices is not None:
+        parts.extend(device_parts(report, _of_one_device))
+        parts.append(findings(replace(report, attacks=AttackFindings())))
+    else:
+        parts.extend(_of_one_device(report))
+        parts.append(findings(report))
     parts.extend(Text(f"Written: {clean(str(path), limit=PATH_LIMIT)}", overflow="fold") for path in files)
     return Group(*parts)
+
+
+def _of_one_device(report: Report) -> list[RenderableType]:
+    """Files and their latency."""
+    return [_artifacts(report), *latency_parts(report), *_readings(report)] if report.artifacts else []
 
 
 def findings(report: Report) -> RenderableType:
