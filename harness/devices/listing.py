@@ -19,6 +19,7 @@ __all__ = ["Listed", "listed"]
 # One device that hangs delays the list no longer than this.
 _ASK_SECONDS = 15.0
 _AT_ONCE = 8
+_HERE = "an emulated phone of this computer"
 _FACTS = {
     "model": "ro.product.model",
     "abi": "ro.product.cpu.abi",
@@ -107,7 +108,7 @@ def _phone(row: AdbDevice, *, emulated: bool) -> Listed:
         abi=said.get("abi") or agent.machine or None,
         android=said.get("android") or None,
         agent=agent,
-        note="boots yet" if said.get("android") and said.get("booted") != "1" else None,
+        note="boots yet" if said.get("android") and said.get("booted") != "1" else _HERE if emulated else None,
     )
 
 

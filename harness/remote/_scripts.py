@@ -18,7 +18,7 @@ _PID = """\
 pid() {
   p=$(cat agent.pid 2>/dev/null)
   case "$p" in ''|*[!0-9]*) return 1;; esac
-  tr '\\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -qF "unix:$d/agent.sock" && echo "$p"
+  { tr '\\0' ' ' <"/proc/$p/cmdline"; } 2>/dev/null | grep -qF "unix:$d/agent.sock" && echo "$p"
 }
 """
 _STOP = """\

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness import __version__
 from harness.errors import DeviceError, DeviceUnavailableError
 from harness.plain import plain
 from harness.remote import _scripts
@@ -137,7 +138,7 @@ def status(shell: Shell, *, seconds: float = _STATUS_SECONDS) -> AgentStatus:
 
 
 def ensure(shell: Shell, *, bundle_of: BundleOf | None = None, progress: Progress | None = None) -> AgentStatus:
-    """Find the agent that runs on a machine, or start one, installed where it is not.
+    """Find the agent that runs on a machine, or start one, installed where it is not; one of another version is ended.
 
     Args:
         shell: the machine.
@@ -148,8 +149,12 @@ def ensure(shell: Shell, *, bundle_of: BundleOf | None = None, progress: Progres
         DeviceError: it cannot be installed or started.
     """
     found = status(shell)
-    if found.running:
+    if found.running and found.version == __version__:
         return found
+    if found.running:
+        (progress or _silent)(
+            f"the agent on {shell.device} is {found.version}, this host {__version__}: it is replaced"
+        )
     return start(shell, bundle_of=bundle_of, progress=progress)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import sys
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+
+from harness import __version__
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -18,15 +20,16 @@ class MadeUp:
     arch: str
     archive: Path
     digest: str
-    manifest: dict[str, object] = field(default_factory=lambda: {"version": "0.1.0"})
+    manifest: dict[str, object]
 
 
-def made_up(folder: Path, *, comment: str = "", program: str = "") -> MadeUp:
+def made_up(folder: Path, *, comment: str = "", program: str = "", version: str = __version__) -> MadeUp:
     """A bundle in ``folder``; another comment gives another digest.
 
     Args:
         folder: where its archive goes.
         comment: in its program.
+        version: of the agent in it, as its manifest says.
         program: what the program does in place of running the agent.
     """
     tree = folder / f"tree-{comment}"
@@ -38,4 +41,4 @@ def made_up(folder: Path, *, comment: str = "", program: str = "") -> MadeUp:
     archive = folder / f"bundle-{comment}.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(run, "run")
-    return MadeUp("x86_64", archive, hashlib.sha256(archive.read_bytes()).hexdigest())
+    return MadeUp("x86_64", archive, hashlib.sha256(archive.read_bytes()).hexdigest(), {"version": version})

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import __version__
 from harness.devices import Timeouts, check_url, machine
 from harness.devices.client import AgentClient
 from harness.devices.listing import listed
@@ -158,6 +159,18 @@ def test_an_agent_of_another_bundle_is_used_until_start_replaces_it(fake: Fake, 
         install.purge(shell)
 
 
+def test_an_agent_of_another_version_is_replaced(fake: Fake, bundle: MadeUp, tmp_path: Path) -> None:
+    older = made_up(tmp_path / "older", comment="older", version="0.0.1")
+    told: list[str] = []
+    with machine("adb:PHONE1") as shell:
+        first = install.start(shell, bundle_of=lambda _: older)
+        assert first.version == "0.0.1"
+        found = install.ensure(shell, bundle_of=lambda _: bundle, progress=told.append)
+        assert (found.bundle, found.version) == (bundle.digest[:16], __version__)
+        assert "0.0.1" in told[0]
+        install.purge(shell)
+
+
 def test_two_starts_at_once_give_one_agent(fake: Fake, bundle: MadeUp) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
@@ -222,12 +235,12 @@ def test_the_list_has_every_phone_with_its_agent_or_what_stands_in_the_way(fake:
     )
     rows = {row.device: row for row in listed()}
     assert rows["adb:PHONE1"].line().startswith("adb:PHONE1  device  Pixel_9, ")
-    assert rows["adb:PHONE1"].line().endswith("agent 0.1.0 is installed")
+    assert rows["adb:PHONE1"].line().endswith(f"agent {__version__} is installed")
     assert "allow USB debugging" in rows["adb:PHONE2"].line()
     assert "its adbd does not answer" in rows["adb:EMU"].line()
     assert rows["local"].state == "ready"
     table = json.loads(json.dumps([row.to_json() for row in rows.values()]))
-    assert table[0]["agent"]["installed"] == {bundle.digest[:16]: "0.1.0"}
+    assert table[0]["agent"]["installed"] == {bundle.digest[:16]: __version__}
 
 
 def test_the_list_goes_on_without_adb(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,3 +263,9 @@ def test_a_text_of_ssh_that_nobody_knows_is_shown_as_plain_text() -> None:
     error = classify_ssh("some \x1b[31mnew\x1b[0m text\n", device="ssh:pi")
     assert type(error) is SshError
     assert "some \\x1b[31mnew\\x1b[0m text" in error.message
+
+
+def test_the_page_has_the_table_of_the_code() -> None:
+    page = Path(__file__).parent.parent.parent / "docs" / "boards.md"
+    rows = [f"| `{row.text}` | {row.means} | {row.hint} |" for row in SSH_TROUBLES]
+    assert [line for line in page.read_text().splitlines() if line in rows] == rows
