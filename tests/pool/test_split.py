@@ -57,12 +57,6 @@ def undisturbed(artifact: Artifact, records: Records) -> list[bytes]:
         return [answer.outputs[artifact.key].tobytes() for answer in device.invoke([artifact], batches(records))]
 
 
-@pytest.fixture
-def agents() -> Iterator[Callable[[], Agent]]:
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(agent())
-
-
 def target_of(url: str) -> str:
     return url.removeprefix("grpc://")
 
@@ -142,7 +136,7 @@ def test_without_any_agent_left_the_loss_is_raised(
     timeouts = Timeouts(connect=2, reconnect=0.5)
     with (
         open_split([one.url for one in both], say=lambda _: None, timeouts=timeouts) as pool,
-        pytest.raises(DeviceError, match="stopped answering|nothing answers"),
+        pytest.raises(DeviceError, match=r"stopped answering|nothing answers"),
     ):
         collected(pool, artifact, records, on=kill)
 
@@ -152,10 +146,9 @@ def test_an_agent_that_answers_otherwise_is_named_and_left_out(
 ) -> None:
     said: list[str] = []
     one, other = agents(), agents()
-    with altered(target_of(other.url)) as url:
-        with open_split([one.url, url], say=said.append, timeouts=QUICK) as pool:
-            assert collected(pool, artifact, records) == undisturbed
-            assert [member["batches"] for member in pool.members] == [BATCHES, 0]
+    with altered(target_of(other.url)) as url, open_split([one.url, url], say=said.append, timeouts=QUICK) as pool:
+        assert collected(pool, artifact, records) == undisturbed
+        assert [member["batches"] for member in pool.members] == [BATCHES, 0]
     assert len(said) == 1
     assert said[0].startswith(f"{url} is left out: its answers are not those of {one.url}")
     assert artifact.key in said[0]
@@ -167,9 +160,9 @@ def test_two_agents_that_agree_leave_out_the_first_one(
 ) -> None:
     said: list[str] = []
     one, other = agents(), agents()
-    with altered(target_of(one.url)) as url:
-        with open_split([url, one.url, other.url], say=said.append, timeouts=QUICK) as pool:
-            assert collected(pool, artifact, records) == undisturbed
+    names = [one.url, other.url]
+    with altered(target_of(one.url)) as url, open_split([url, *names], say=said.append, timeouts=QUICK) as pool:
+        assert collected(pool, artifact, records) == undisturbed
     assert [sentence.partition(" ")[0] for sentence in said] == [url]
 
 
