@@ -24,11 +24,14 @@ def test_the_face_is_pinned() -> None:
         "Lease",
         "Sandbox",
         "Signature",
+        "SplitDevice",
         "Telemetry",
         "TensorInfo",
         "Timeouts",
         "check_url",
+        "machine",
         "open_device",
+        "open_split",
     ]
 
 
