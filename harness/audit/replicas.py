@@ -136,7 +136,7 @@ def of_device(config: AuditConfig, name: str) -> AuditConfig:
 
 def folder_name(name: str) -> str:
     """A device's folder: its name where that can be one, else what is left of it and the start of its digest."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "device"
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
