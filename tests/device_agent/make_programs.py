@@ -119,13 +119,13 @@ def main(folder: Path) -> None:
             )  # fmt: skip
     portable_lib._unsafe_reset_threadpool(1)
     for path in sorted(folder.glob("*.pte")):
-        table = {}
+        table: dict[str, Any] = {}
         for n in BATCHES:
             inputs = fed(path.stem, n)
             outputs = answers(path, inputs)
             table |= {f"{n}/in/{i}": x.contiguous().numpy() for i, x in enumerate(inputs)}
             table |= {f"{n}/out/{i}": y for i, y in enumerate(outputs)}
-        np.savez(path.with_suffix(".npz"), **table)  # type: ignore[arg-type]
+        np.savez(path.with_suffix(".npz"), **table)
 
 
 if __name__ == "__main__":

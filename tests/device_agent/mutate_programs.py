@@ -42,7 +42,7 @@ def outcome(path: Path) -> str:
     """``answered``, or the refusal."""
     try:
         model = _shim.load(path, threads=1)
-        model.run([np.zeros((2, *spec.shape), spec.dtype) for spec in model.inputs])
+        model.run([np.zeros((2, *(axis or 1 for axis in spec.shape)), spec.dtype) for spec in model.inputs])
     except AgentError as error:
         return f"{error.code} {error.message}"
     except (ValueError, RuntimeError, MemoryError) as error:  # which the worker refuses as a damaged file

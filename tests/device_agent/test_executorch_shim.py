@@ -207,7 +207,7 @@ def test_a_shim_in_the_users_cache_is_found(shim: Path, tmp_path: Path, monkeypa
     environment = {"EDGELEAK_CACHE_DIR": str(tmp_path)}
     arch = _place.machine()
     assert arch is not None
-    monkeypatch.setattr(_place.sysconfig, "get_path", lambda name: str(tmp_path / name))
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path / name))
     assert find(environment) is None
     shutil.copytree(shim.parent, _place.cache_folder(arch, environment) / _place.FOLDER)
     found = find(environment)
