@@ -282,8 +282,8 @@ def start(
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            # gRPC would widen its windows to what a slow reader's delay suggests: with eight streams on a busy machine it
-            # took 2.2 GiB of records that nobody had asked for.
+            # gRPC would widen its windows to what a slow reader's delay suggests: with eight streams on a busy machine
+            # it took 2.2 GiB of records that nobody had asked for.
             ("grpc.http2.bdp_probe", 0),
             ("grpc.http2.lookahead_bytes", _WINDOW_BYTES),
             # A connection that never shakes hands is no call, and has no place to lose.
