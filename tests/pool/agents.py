@@ -48,15 +48,15 @@ def altered(target: str, *, by: float = 1e-3, first: int = 0) -> Iterator[str]:
             threads.shutdown()
 
 
-class _Forwarding(grpc.GenericRpcHandler):
+class _Forwarding(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs alone
     """Hands every call on as it is; a call with one message is a stream of one."""
 
     def __init__(self, channel: grpc.Channel, change: Callable[[bytes], bytes]) -> None:
         self._channel = channel
         self._change = change
 
-    def service(self, details: Any) -> grpc.RpcMethodHandler:
-        forward = self._channel.stream_stream(details.method)
+    def service(self, details: Any) -> grpc.RpcMethodHandler[bytes, bytes]:
+        forward = self._channel.stream_stream(details.method, request_serializer=None, response_deserializer=None)
         change = self._change if details.method == _INVOKE else bytes
 
         def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -65,9 +65,9 @@ class _Forwarding(grpc.GenericRpcHandler):
             try:
                 for message in call:
                     yield change(message)
-            except grpc.RpcError as error:
-                context.set_trailing_metadata(_own(error.trailing_metadata()))  # type: ignore[attr-defined]
-                context.abort(error.code(), error.details())  # type: ignore[attr-defined]
+            except grpc.RpcError:
+                context.set_trailing_metadata(_own(call.trailing_metadata()))
+                context.abort(call.code(), call.details() or "")
 
         return grpc.stream_stream_rpc_method_handler(handle)
 
@@ -82,7 +82,7 @@ def _shifted(message: bytes, by: float, first: int) -> bytes:
     for batch in response.batches:
         for answer in batch.answers if batch.number >= first else ():
             for tensor in answer.outputs:
-                values = from_tensor(tensor) + np.float32(by)
+                values = np.asarray(from_tensor(tensor), dtype=np.float32) + np.float32(by)
                 tensor.Clear()
                 fill_tensor(tensor, "", values)
     response.ClearField("crc32")
