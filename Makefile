@@ -56,6 +56,8 @@ PHONE_PACKAGES := qemu-system-arm qemu-user mmdebstrap cpio adb g++ g++-aarch64-
 phone: $(READY)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! dpkg -s $(PHONE_PACKAGES) >/dev/null 2>&1; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(PHONE_PACKAGES) >/dev/null; fi
+	$(BIN)/python -m device_agent.runtimes.executorch.build --arch x86_64 --out $(VENV)/shims/x86_64
+	$(BIN)/python -m device_agent.runtimes.executorch.build --arch arm64 --out $(VENV)/shims/arm64
 	$(BIN)/edgeleak bundle --arch arm64
 	$(BIN)/edgeleak bundle --arch x86_64
 	$(BIN)/edgeleak emulator build
