@@ -14,7 +14,13 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 ROOT = Path(__file__).parent
 # Tests of these folders share fixtures that take long to make, exported models or a whole run: made in one process.
-TOGETHER = {"device_agent": "agent", "devices": "agent", "end_to_end": "end_to_end", "export": "export"}
+TOGETHER = {
+    "bundle": "agent",
+    "device_agent": "agent",
+    "devices": "agent",
+    "end_to_end": "end_to_end",
+    "export": "export",
+}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import importlib.metadata
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -26,7 +26,7 @@ __all__ = ["files_of", "fingerprint", "own_wheel"]
 _NAME = "edgeleak"
 _DESCRIPTION = ("*.dist-info/METADATA", "*.dist-info/licenses/*")
 # Besides the packages, what decides what a checkout's wheel holds.
-_BUILD_FILES = ("pyproject.toml", "README.md", "LICENSE")
+_BUILD_FILES = ("pyproject.toml", "LICENSE")
 # The same bytes whenever it is built.
 _EPOCH = "315532800"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -47,7 +47,9 @@ def fingerprint(wheel: Path | None, distribution: importlib.metadata.Distributio
         return _digest(files_of(wheel))
     distribution = distribution or _installed()
     checkout = _checkout(distribution)
-    return _digest(_files(checkout) if checkout else _recorded(distribution))
+    if checkout is not None:
+        return _digest(_files(checkout))
+    return _digest((path, _without_readme(path, content)) for path, content in _recorded(distribution))
 
 
 def own_wheel(wheel: Path | None, folder: Path, distribution: importlib.metadata.Distribution | None = None) -> Path:
@@ -91,7 +93,7 @@ def files_of(wheel: Path) -> list[tuple[str, bytes]]:
         UsageError: it is no wheel of this project.
     """
     try:
-        files = list(selected(wheel, _goes_in))
+        files = [(path, _without_readme(path, content)) for path, content in selected(wheel, _goes_in)]
     except EdgeleakError as error:
         raise UsageError(f"--wheel {error.message}", hint=error.hint) from error
     paths = {path for path, _ in files}
@@ -162,5 +164,10 @@ def _goes_in(path: str) -> bool:
     return any(fnmatch.fnmatchcase(path, pattern) for pattern in (*AGENT, *_DESCRIPTION))
 
 
-def _digest(files: Iterator[tuple[str, bytes]] | list[tuple[str, bytes]]) -> str:
+def _without_readme(path: str, content: bytes) -> bytes:
+    """A description ends where the project's page begins: nobody reads that on a phone."""
+    return content.split(b"\n\n", 1)[0] + b"\n" if path.endswith("/METADATA") else content
+
+
+def _digest(files: Iterable[tuple[str, bytes]]) -> str:
     return digest_of("\n".join(f"{digest_of(content)} {path}" for path, content in files).encode())

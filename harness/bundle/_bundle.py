@@ -16,7 +16,7 @@ from harness.bundle._make import ARCHIVE, FOLDER, make
 from harness.bundle._manifest import MANIFEST
 from harness.bundle._tree import digest_of
 from harness.cache import cache_dir, locked, room_for
-from harness.errors import UsageError
+from harness.errors import EdgeleakError, UsageError
 
 __all__ = ["Bundle", "Progress", "cached_bundle", "found_bundle", "key_of", "make_bundle"]
 
@@ -28,6 +28,7 @@ _MARK = "digest"
 _KEY_DIGITS = 24
 # Older ones stay until that many are there: branches and versions come and go.
 _KEPT = 6
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,14 @@ def make_bundle(
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out {out}: is not an empty folder", hint="name one that does not exist yet")
     room = cache_dir() / _ROOM
-    place = room / key_of(arch, wheel)
-    bundle = None if fresh else _read(arch, place)
+    bundle = None if fresh else _read(arch, room / key_of(arch, wheel))
     if bundle is None:
         with locked(room), room_for(room):
             # Another process may have made it meanwhile.
-            bundle = None if fresh else _read(arch, place)
+            bundle = None if fresh else _read(arch, room / key_of(arch, wheel))
             if bundle is None:
                 _clear(room)
-                _into(place, known, wheel, progress or _silent)
-                bundle = _read(arch, place)
-                assert bundle is not None, "it was written just now"  # noqa: S101
+                bundle = _made(room, known, wheel, progress or _silent)
     return bundle if out is None else _copied(bundle, out)
 
 
@@ -141,17 +139,27 @@ def _read(arch: str, place: Path) -> Bundle | None:
     return Bundle(arch, place / FOLDER, archive, digest, manifest) if whole else None
 
 
-def _into(place: Path, arch: _contents.Architecture, wheel: Path | None, say: Progress) -> None:
-    part = Path(tempfile.mkdtemp(prefix=_PART, dir=place.parent))
-    try:
-        make(arch, part, wheel=wheel, say=say)
-        (part / _MARK).write_text(digest_of((part / ARCHIVE).read_bytes()) + "\n")
-        # Another user's process may run the bundle where the cache is shared.
-        part.chmod(0o755)
-        shutil.rmtree(place, ignore_errors=True)
-        part.rename(place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+def _made(room: Path, arch: _contents.Architecture, wheel: Path | None, say: Progress) -> Bundle:
+    for _ in range(_ATTEMPTS):
+        place = room / key_of(arch.name, wheel)
+        part = Path(tempfile.mkdtemp(prefix=_PART, dir=room))
+        try:
+            make(arch, part, wheel=wheel, say=say)
+            (part / _MARK).write_text(digest_of((part / ARCHIVE).read_bytes()) + "\n")
+            # Somebody who edits the agent meanwhile must not get what was there before under the new name.
+            if room / key_of(arch.name, wheel) == place:
+                # Another user's process may run it, where the cache is shared.
+                part.chmod(0o755)
+                shutil.rmtree(place, ignore_errors=True)
+                part.rename(place)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        if (bundle := _read(arch.name, place)) is not None:
+            return bundle
+        say("the agent's files changed meanwhile; once more")
+    raise EdgeleakError(
+        "the agent's files change while the bundle is made of them", hint="run it again when nobody edits them"
+    )
 
 
 def _clear(room: Path) -> None:

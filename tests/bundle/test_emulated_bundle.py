@@ -1,0 +1,95 @@
+"""The bundle for ARM64 on this processor, by qemu's user mode, without root, chroot or a registered interpreter."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.bundle import Bundle
+from harness.devices import Timeouts, open_device
+from tests.bundle.cached import SECONDS, answer, cached, emulated, listening
+from tests.bundle.traced import foreign_libraries, opened, strace
+from tests.device_agent.exported import Exported, exported
+
+__all__ = ["exported"]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(platform.machine() in ("aarch64", "arm64"), reason="this processor needs no emulation"),
+]
+START = Timeouts(connect=SECONDS)
+NOBODY = 65534
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return cached("arm64")
+
+
+# Debian 12's qemu in user mode ends LiteRT's interpreter by a fault; a whole emulated machine does not.
+@pytest.mark.parametrize("name", ["net.onnx", "net.pte"])
+def test_it_answers_as_this_machine_s_agent_does(bundle: Bundle, exported: Exported, tmp_path: Path, name: str) -> None:
+    with open_device("local", timeouts=START) as local:
+        ours = answer(local, exported, name)
+    with (
+        listening([emulated(bundle, tmp_path)]) as target,
+        open_device(f"grpc://{target}", timeouts=START) as device,
+    ):
+        theirs = answer(device, exported, name)
+        assert device.info().machine == "aarch64"
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-5)
+
+
+def test_agent_and_worker_open_no_library_of_this_machine(bundle: Bundle, exported: Exported, tmp_path: Path) -> None:
+    log, qemu = tmp_path / "log", shutil.which("qemu-aarch64")
+    run = emulated(bundle, tmp_path)
+    with (
+        listening([*strace(log), run]) as target,
+        open_device(f"grpc://{target}", timeouts=START) as device,
+    ):
+        answer(device, exported, "net.pte")
+    paths = opened(log, by=str(qemu))
+    within = {Path(path).name for path in paths if Path(path).resolve().is_relative_to(bundle.folder)}
+    assert {"libc.so.6", "libstdc++.so.6", "libedgeleak_executorch.so"} <= within, "it was traced"
+    # What qemu itself is linked to is this machine's, as it is a program of this machine.
+    foreign = foreign_libraries(paths, bundle.folder)
+    assert {path for path in foreign if "x86_64" not in path and "ld.so.cache" not in path} == set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_a_user_without_any_right_runs_it(bundle: Bundle) -> None:
+    # The cache may lie in a folder of root's.
+    place = Path("/var/tmp") / f"edgeleak-test-{os.getpid()}"  # noqa: S108
+    place.mkdir(mode=0o755)
+    try:
+        with tarfile.open(bundle.archive) as archive:
+            archive.extractall(place / "bundle", filter="data")
+        unpacked = Bundle(bundle.arch, place / "bundle", bundle.archive, bundle.digest, bundle.manifest)
+        (place / "emulated").mkdir()
+        with (
+            listening([emulated(unpacked, place / "emulated")], user=NOBODY) as target,
+            open_device(f"grpc://{target}", timeouts=START) as device,
+        ):
+            assert "executorch" in device.info().runtimes
+    finally:
+        shutil.rmtree(place)
+
+
+def test_bytecode_more_than_halves_the_time_to_start(bundle: Bundle, tmp_path: Path) -> None:
+    run = emulated(bundle, tmp_path)
+    without = [run, "-B", "-X", f"pycache_prefix={tmp_path / 'empty'}"]
+    seconds: dict[str, list[float]] = {"with": [], "without": []}
+    # In turn, so that what else runs here slows both; the best of each.
+    for _ in range(2):
+        for kind, command in (("with", [run]), ("without", without)):
+            began = time.perf_counter()
+            with listening(command):
+                seconds[kind].append(time.perf_counter() - began)
+    assert min(seconds["without"]) > 2 * min(seconds["with"]), seconds
