@@ -246,7 +246,10 @@ class SplitDevice:
     def _by_first(self, ask: Callable[[Device], T]) -> T:
         """Ask the first device; where it is gone, the next one."""
         while True:
-            member, *others = self._left()
+            left = self._left()
+            if not left:
+                raise self._last or DeviceError("no device is left", device=self.url)
+            member, *others = left
             try:
                 return member.call(ask)
             except GONE as error:
