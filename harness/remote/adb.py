@@ -269,7 +269,11 @@ class Adb:
             out = out.replace("\r\n", "\n")
             ended = _ENDED.search(out)
             if ended is None:
-                raise self._failed(command, err or out or f"error: closed ({code})")
+                failure = self._failed(command, err)
+                if type(failure) is not AdbError:
+                    raise failure
+                # adb says nothing where the device's adbd ends: what is there is of the script, which was cut off.
+                raise self._failed(command, f"error: closed ({code})")
             return Completed(int(ended[1]), out[: ended.start()], err)
 
         return attempt

@@ -222,6 +222,15 @@ def test_a_script_that_is_killed_says_so(fake: Fake, script: str, status: int, s
     assert (done.status, done.said) == (status, said)
 
 
+@pytest.mark.parametrize("half", [{"out": "machine aarch64\n"}, {"err": "sh: what the script said\n"}])
+def test_a_script_that_is_cut_off_is_a_broken_connection_whatever_it_had_said(
+    fake: Fake, half: dict[str, object]
+) -> None:
+    fake.answers({"command": "shell", "code": 1, **half})
+    with pytest.raises(AdbBrokenError):
+        phone().run("true", seconds=20)
+
+
 def test_a_script_whose_end_did_not_come_is_a_broken_connection(fake: Fake) -> None:
     fake.answers({"command": "shell", "out": "", "code": 255})
     with pytest.raises(AdbBrokenError):
