@@ -124,8 +124,7 @@ class Replicas:
         """Let every device's run have what was made once."""
         for replica in self.all:
             for name in SHARED:
-                if (self._run.folder / name).exists():
-                    _link(self._run.folder / name, replica.run.path(name))
+                _link(self._run.folder / name, replica.run.path(name))
 
 
 def of_device(config: AuditConfig, name: str) -> AuditConfig:
@@ -163,6 +162,7 @@ def findings_of(run: Run) -> DevicesFindings | None:
 
 
 def _link(target: Path, place: Path) -> None:
-    if place.is_symlink() or not place.exists():
-        place.unlink(missing_ok=True)
+    if place.is_symlink():
+        place.unlink()
+    if target.exists() and not place.exists():
         place.symlink_to(os.path.relpath(target, place.parent), target_is_directory=target.is_dir())

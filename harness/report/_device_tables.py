@@ -92,7 +92,7 @@ def largest(devices: DevicesFindings) -> tuple[str, ...]:
         if attacks:
             most = max(attacks, key=_size)
             parts.append(
-                f"AUCs differ by at most {_format.interval(most.difference, _format.signed)} ({clean(most.view)})"
+                f"AUCs differ by at most {_format.interval(most.difference, _format.signed)} ({clean(str(most.view))})"
             )
         if parts:
             sentences.append(f"{clean(device.name)} against {clean(devices.reference)}: {'; '.join(parts)}.")

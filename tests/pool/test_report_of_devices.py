@@ -35,7 +35,11 @@ def several() -> Report:
                 DeviceResult(name=GONE, folder="devices/gone", missing=("mis",), reason="\x1b[2Jlost <b>", losses=3),
             ),
             (AnswerDifference("int8", "litert", BOARD, PHONE, Parity(2.5e-3, 2, 800, PHONE)),),
-            (AttackDifference(results[0].view, PHONE, Estimate(0.021, -0.01, 0.052, 800, "paired-delong")),),
+            (
+                AttackDifference(
+                    replace(results[0].view, device=BOARD), PHONE, Estimate(0.021, -0.01, 0.052, 800, "paired-delong")
+                ),
+            ),
         ),
     )
 
@@ -76,6 +80,7 @@ def test_a_terminal_has_each_device_and_the_largest_differences() -> None:
     assert "lost: lacks mis" in text
     assert f"{BOARD} against {PHONE}: confidences differ by up to 2.5e-03 (int8 on litert)" in text
     assert "at most 2 of 800 top-1 classes" in text
+    assert f"+0.021 [-0.010, +0.052] (NR rmia on original (litert, {BOARD}))" in text
 
 
 def test_one_device_of_several_is_reported_as_if_it_were_the_only_one() -> None:

@@ -260,3 +260,25 @@ def test_nobody_there_is_said_by_the_first() -> None:
 
     with pytest.raises(DeviceLostError, match="a: gone"):
         SplitDevice(["a", "b"], nobody, say=lambda _: None)  # type: ignore[arg-type]
+
+
+def test_a_device_lost_too_often_is_not_asked_again() -> None:
+    opened: list[str] = []
+
+    class Gone:
+        """A device that opens and is never there afterwards."""
+
+        def info(self) -> object:
+            raise DeviceLostError("gone", device="a")
+
+        def close(self) -> None:
+            pass
+
+    def open_one(name: str) -> object:
+        opened.append(name)
+        return Gone()
+
+    pool = SplitDevice(["a"], open_one, say=lambda _: None)  # type: ignore[arg-type]
+    with pytest.raises(DeviceLostError):
+        pool.info()
+    assert opened == ["a"] * 3
