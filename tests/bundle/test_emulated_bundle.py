@@ -33,8 +33,9 @@ def bundle() -> Bundle:
     return cached("arm64")
 
 
-# Debian 12's qemu in user mode ends LiteRT's interpreter by a fault; a whole emulated machine does not.
-@pytest.mark.parametrize("name", ["net.onnx", "net.pte"])
+# In user mode Debian 12's qemu ends the interpreters of LiteRT and ONNX Runtime by a fault, with whole wheels too; as a
+# whole machine it does not.
+@pytest.mark.parametrize("name", ["net.pte"])
 def test_it_answers_as_this_machine_s_agent_does(bundle: Bundle, exported: Exported, tmp_path: Path, name: str) -> None:
     with open_device("local", timeouts=START) as local:
         ours = answer(local, exported, name)

@@ -123,6 +123,7 @@ def test_every_package_has_a_version_a_digest_and_a_licence(bundle: Bundle) -> N
         assert any(wheel["name"].replace("-", "_") in path for path in licences), wheel["name"]
 
 
+@pytest.mark.slow
 def test_its_archive_holds_its_folder_and_packing_it_again_gives_the_same_bytes(bundle: Bundle, tmp_path: Path) -> None:
     write_archive(bundle.folder, tmp_path / "again.tar.gz")
     assert hashlib.sha256((tmp_path / "again.tar.gz").read_bytes()).hexdigest() == bundle.digest

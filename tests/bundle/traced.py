@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-__all__ = ["STRACE", "foreign_libraries", "opened", "strace"]
+__all__ = ["foreign_libraries", "opened", "strace"]
 
-# Of successful calls, with the path that the kernel resolved.
-STRACE = ("strace", "-f", "-qq", "-s", "4096", "-e", "trace=openat,open,execve", "-e", "signal=none")
-_OPENED = re.compile(r'^(?:\d+ +)?(?:openat\((?:AT_FDCWD|\d+), |open\()"([^"]*)".* = \d+$')
-_STARTED = re.compile(r'^(?:\d+ +)?execve\("([^"]*)".* = 0$')
-_PROCESS = re.compile(r"^(\d+) ")
+# A file for each thread: in one for all, calls that overlap are cut in two.
+_STRACE = ("strace", "-ff", "-qq", "-s", "4096", "-e", "trace=openat,open,execve", "-e", "signal=none")
+_OPENED = re.compile(r'^(?:openat\((?:AT_FDCWD|\d+), |open\()"([^"]*)", ([A-Z_|0-9]+).* = \d+$')
+_STARTED = re.compile(r'^execve\("([^"]*)".* = 0$')
 
 
 def strace(log: Path) -> list[str]:
-    """The command that traces another into a file; the test is skipped where there is none."""
+    """The command that traces another into files whose names begin so; the test is skipped where there is none."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed: apt-get install strace")
-    return [*STRACE, "-o", str(log)]
+    return [*_STRACE, "-o", str(log)]
 
 
 def opened(log: Path, *, by: str) -> set[str]:
-    """Paths that were opened after a program was started, by the process that did so.
+    """Paths that a program opened, in any process and thread of it.
 
     A script is run by a shell of the machine, which opens the machine's libraries before it starts the program.
 
@@ -33,18 +33,27 @@ def opened(log: Path, *, by: str) -> set[str]:
         log: of strace.
         by: the program.
     """
-    running: set[str] = set()
-    found: set[str] = set()
-    for line in log.read_text().splitlines():
-        process = _PROCESS.match(line)
-        number = process[1] if process else ""
+    files = list(log.parent.glob(f"{log.name}.*"))
+    assert files, "nothing was traced"
+    return {path for file in files for path in _opened(file.read_text().splitlines(), by)}
+
+
+def _opened(lines: list[str], by: str) -> Iterator[str]:
+    # A thread starts no program, and is of the process that has started it.
+    counted = not any(map(_STARTED.match, lines))
+    for line in lines:
         if started := _STARTED.match(line):
-            (running.add if started[1] == by else running.discard)(number)
-        elif number in running and (path := _OPENED.match(line)):
-            found.add(path[1])
-    return found
+            counted = started[1] == by
+        elif counted and (path := _OPENED.match(line)) and "O_PATH" not in path[2]:
+            # O_PATH names a file, as the cage's rules do, and reads nothing of it.
+            yield path[1]
 
 
 def foreign_libraries(paths: set[str], bundle: Path) -> set[str]:
-    """Those that are libraries and do not lie in the bundle."""
+    """Those that are libraries, or a list of them, and do not lie in the bundle.
+
+    Args:
+        paths: that were opened.
+        bundle: its folder.
+    """
     return {path for path in paths if ".so" in Path(path).name and not Path(path).resolve().is_relative_to(bundle)}
