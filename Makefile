@@ -52,7 +52,7 @@ bench: $(READY)
 	$(BIN)/python -m pytest benchmarks -s
 
 # Debian's own packages, where whoever calls may install them; otherwise the commands say which are missing.
-PHONE_PACKAGES := qemu-system-arm qemu-user mmdebstrap cpio adb g++ g++-aarch64-linux-gnu strace
+PHONE_PACKAGES := qemu-system-arm qemu-user adb g++ g++-aarch64-linux-gnu strace
 phone: $(READY)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! dpkg -s $(PHONE_PACKAGES) >/dev/null 2>&1; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(PHONE_PACKAGES) >/dev/null; fi
