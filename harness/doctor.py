@@ -48,7 +48,7 @@ def examine(device: str = "local") -> list[Check]:
     """Look at everything; takes a few seconds, since a real agent is started.
 
     Args:
-        device: the device to ask, `local` or `grpc://host:port`.
+        device: the device to ask, as `harness.devices.open_device` takes it.
     """
     return [_interpreter(), *_packages(), *_agent(device), _disk()]
 

@@ -142,6 +142,19 @@ def exposed(answers: Answers | None, top_k: int | None) -> dict[str, object]:
     return {key: value for key, value in (("answers", answers), ("top_k", top_k)) if value is not None}
 
 
+def one_device(device: str | None) -> str:
+    """The device that a verb asks: an agent of this computer's own unless one is named. An empty name is none.
+
+    Raises:
+        UsageError: the name has no known form; nothing is contacted.
+    """
+    from harness.devices import check_url
+
+    url = "local" if device is None else device
+    check_url(url)
+    return url
+
+
 def configure(
     source: Path,
     *,

@@ -21,6 +21,7 @@ from harness.cli._app import (
     PopulationOption,
     RecordsOption,
     app,
+    one_device,
     out,
 )
 from harness.cli._example import example
@@ -52,6 +53,7 @@ def init(
 
     Files are loaded on the device and shown some records, so that the comments say what each takes and answers.
     """
+    url = one_device(device)
     if path.exists():
         raise UsageError(f"{path}: exists already", hint="give another name, or delete it")
     draft = Draft(
@@ -66,7 +68,7 @@ def init(
         max_auc=max_auc,
         max_increase=max_increase,
     )
-    text = example().read_text() if draft.is_empty else draft.toml(path.parent, _comments(draft, device or "local"))
+    text = example().read_text() if draft.is_empty else draft.toml(path.parent, _comments(draft, url))
     files.write(path, text.encode(), private=False)
     out.print(f"wrote {path}; next: edgeleak audit {path}", soft_wrap=True)
 

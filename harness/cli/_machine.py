@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli._app import DeviceOption, JsonOption, app, out
+from harness.cli._app import DeviceOption, JsonOption, app, one_device, out
 from harness.policy import exit_code, judge_pooled
 
 
@@ -17,7 +17,7 @@ def doctor_command(device: DeviceOption = None, as_json: JsonOption = False) -> 
     """Check this machine: interpreter, packages, runtimes, a real agent, disk."""
     from harness import doctor
 
-    checks = doctor.examine(device or "local")
+    checks = doctor.examine(one_device(device))
     if as_json:
         out.print_json(json.dumps([check.to_json() for check in checks]))
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli._app import DeviceOption, JsonOption, QuietOption, app, err, out, show_sentences
+from harness.cli._app import DeviceOption, JsonOption, QuietOption, app, err, one_device, out, show_sentences
 from harness.cli._console import ProgressView
 
 
@@ -31,7 +31,7 @@ def query(
     from harness import query as own_models
 
     with ProgressView(err, quiet=quiet) as view:
-        result = own_models.query(records, models, out=to, device=device or "local", progress=view)
+        result = own_models.query(records, models, out=to, device=one_device(device), progress=view)
     show_sentences(result, own_models.sentences(result), [to], as_json=as_json)
 
 

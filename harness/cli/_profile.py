@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli._app import DeviceOption, JsonOption, app, out
+from harness.cli._app import DeviceOption, JsonOption, app, one_device, out
 
 
 @app.command(epilog="Example: edgeleak profile model.pte --device adb:emulator-5554 --out trace.etdump")
@@ -25,7 +25,7 @@ def profile(
     """Show where an ExecuTorch program's time goes on a device, operator by operator, by its agent's shim."""
     from harness import profiling
 
-    result = profiling.profile(file, device=device or "local", out=to, batch_size=batch, threads=threads)
+    result = profiling.profile(file, device=one_device(device), out=to, batch_size=batch, threads=threads)
     if as_json:
         out.print_json(json.dumps(result))
         return

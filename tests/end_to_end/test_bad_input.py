@@ -230,3 +230,18 @@ def test_a_full_disk_leaves_nothing_half_written(small: Path, tmp_path: Path) ->
     assert "the same command resumes" in only_line(done)
     assert not list(folder.rglob("*.safetensors")), "nothing is half-written"
     assert not (folder / "stages").exists()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [("audit", "audit.toml"), ("bench", "audit.toml"), ("doctor",), ("init", "new.toml"), ("agent", "start")],
+    ids=lambda call: call[0],
+)
+def test_an_empty_device_as_of_an_unset_variable_is_no_device(
+    edgeleak: Cli, small: Path, tmp_path: Path, call: tuple[str, ...]
+) -> None:
+    (tmp_path / "audit.toml").write_bytes(small.read_bytes())
+    done = edgeleak(*call, "--device", "", cwd=tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert "device ''" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["audit.toml"]
