@@ -20,6 +20,7 @@ _NO_ROOM = re.compile(r"No space left|Errno 28")
 _NO_NETWORK = re.compile(
     r"NewConnectionError|NameResolutionError|Temporary failure|Max retries|ConnectTimeout|ReadTimeout|ProxyError", re.I
 )
+_NO_BACKEND = re.compile(r"BackendUnavailable|Cannot import 'hatchling")
 _NO_WHEEL = re.compile(r"No matching distribution found for (\S+)")
 
 
@@ -65,6 +66,11 @@ def _failure(lines: Sequence[str], purpose: str) -> EdgeleakError:
             f"pip is not installed for {sys.executable}, and it fetches {purpose}",
             hint=f"{sys.executable} -m ensurepip brings it",
         )
+    if _NO_BACKEND.search(said):
+        return DependencyError(
+            f"hatchling is not installed for {sys.executable}, and it builds {purpose}",
+            hint="pip install hatchling, or give a wheel by --wheel FILE",
+        )
     if _NO_ROOM.search(said):
         return StorageError(f"no room for {purpose}: {reason}", hint="make room, or set EDGELEAK_CACHE_DIR")
     if _NO_NETWORK.search(said):
@@ -75,6 +81,6 @@ def _failure(lines: Sequence[str], purpose: str) -> EdgeleakError:
     if lacking := _NO_WHEEL.search(said):
         return EdgeleakError(
             f"{purpose}: the package index has no wheel {lacking[1]} for this architecture",
-            hint="pip config list shows which index is asked; it must have the wheels of the public one",
+            hint="check the network; pip config list shows which index is asked, which must have it",
         )
     return EdgeleakError(f"{purpose} cannot be had: pip failed: {reason}", hint="run it again; pip config list helps")
