@@ -23,7 +23,8 @@ def page(findings: Row) -> str:
         f"one on `{findings['device']}`. A line is a file. Its confidences are compared record by record: the largest "
         "difference of one confidence, and the records whose top-1 class differs. Then the attack that is strongest "
         "on this file on this machine, its AUC there, and by how much its AUC on the other device is above that, with "
-        "the paired interval for the same records, which holds for all attacks of the network's audit at once.",
+        "the paired interval for the same records, which holds for all attacks of the network's audit at once. Where "
+        "no order of two scores differs, its width is what so many records can rule out.",
         _devices(findings),
         bullets(sentences(findings)),
         *(part for network in findings["networks"] for part in (f"## {network['network']}", _table(network, findings))),
@@ -49,7 +50,17 @@ def sentences(findings: Row) -> list[str]:
         f"{interval(largest.difference, digits=5, sign=True)} "
         f"({largest.view.attack} on {'+'.join(largest.view.variants)}, {largest.view.runtime}); "
         f"{len(apart)} intervals do not contain 0.",
+        *_by_kind(answers),
     ]
+
+
+def _by_kind(answers: Sequence[AnswerDifference]) -> Iterator[str]:
+    """Which variants compute in other ways on the other processor."""
+    largest: dict[str, float] = {}
+    for one in answers:
+        largest[one.variant] = max(largest.get(one.variant, 0.0), one.parity.max_abs_difference)
+    ranked = sorted(largest.items(), key=lambda item: item[1], reverse=True)
+    yield "The largest difference by variant: " + ", ".join(f"{name} {number(size, 2)}" for name, size in ranked) + "."
 
 
 def _found(network: Row) -> DevicesFindings:

@@ -281,7 +281,7 @@ def _end_worker(campaign: PhoneCampaign) -> None:
 def _fill(campaign: PhoneCampaign) -> None:
     campaign.script(
         f"f=$(df -k /data/local/tmp | tail -n 1 | awk '{{print $4}}'); "
-        f"dd if=/dev/zero of=/data/local/tmp/filler bs=1024 count=$((f - {_FREE_KIB})) 2>/dev/null; true"
+        f"fallocate -l $((f - {_FREE_KIB}))K /data/local/tmp/filler; true"
     )
 
 
