@@ -101,6 +101,8 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     """What a profile says beside its table."""
     median = result["median_ns"] / 1e3
     said = [f"without recording, a run with its inputs and outputs takes {median:.1f} µs, the median of {RUNS}"]
+    if result["device"]["emulated"]:
+        said.append("the device is emulated: its times, and their shares, are not those of hardware")
     if result["calls"] is None:
         said.append("executorch is not installed here, whose Inspector reads the dump")
         return said

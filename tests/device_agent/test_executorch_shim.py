@@ -172,6 +172,10 @@ def test_a_profile_names_the_operators_of_one_run(shim_agent: Agent, exported: E
     assert 0 < sum(call["ns"] for call in result["calls"]) <= result["total_ns"]
     assert result["dump"]["path"] is None
     assert len(sentences(result)) == 3
+    on_an_emulator = {**result, "device": {**result["device"], "emulated": True}}
+    assert [one for one in sentences(on_an_emulator) if "emulated" in one] == list(
+        set(sentences(on_an_emulator)) - set(sentences(result))
+    )
 
 
 def test_a_profile_of_a_file_with_a_baked_batch_is_of_its_own_batch(shim_agent: Agent, exported: Exported) -> None:
