@@ -16,10 +16,11 @@ Row = Mapping[str, Any]
 
 def page(findings: Row) -> str:
     """The page's text."""
+    named = "".join(f" --network {network['network']}" for network in findings["networks"])
     return paragraphs(
         "# ARM64 against x86-64",
-        "Written by `python -m studies.arm64`: networks trained on the embedded digits, compressed, exported, and the "
-        f"same files asked about the same records by two agents: one on this machine, `{findings['reference']}`, and "
+        f"Written by `python -m studies.arm64{named}`: networks trained on the embedded digits, compressed, exported, "
+        f"and the same files asked about the same records by two agents: one on this machine, `{findings['reference']}`, and "
         f"one on `{findings['device']}`. A line is a file. Its confidences are compared record by record: the largest "
         "difference of one confidence, and the records whose top-1 class differs. Then the attack that is strongest "
         "on this file on this machine, its AUC there, and by how much its AUC on the other device is above that, with "

@@ -130,6 +130,11 @@ class PhoneCampaign:
         """The phone as the command names it."""
         return f"adb:{self.phone.serial}"
 
+    def renew(self) -> None:
+        """Let one file be another for the phone, which may hold it already: what follows a model does nothing."""
+        with (self.folder / _MODELS[0]).open("ab") as file:
+            file.write(os.urandom(1024 * _FREE_KIB))
+
     def script(self, text: str) -> str:
         """Run a script on the phone."""
         done = self.phone.adb().run(text, seconds=_SCRIPT_SECONDS, again=True)
@@ -234,7 +239,8 @@ class PhoneCampaign:
         text = 'name = "faults"\n\n[records]\nmembers = "members.npz"\nnonmembers = "nonmembers.npz"\n'
         for name in _MODELS:
             variant = "original" if name == _MODELS[0] else Path(name).suffix.strip(".")
-            text += f'\n[[artifact]]\nvariant = "{variant}"\nfile = "{self.exported.path(name)}"\n'
+            shutil.copyfile(self.exported.path(name), self.folder / name)
+            text += f'\n[[artifact]]\nvariant = "{variant}"\nfile = "{name}"\n'
         path = self.folder / "audit.toml"
         path.write_text(f"{text}\n[collect]\nbatch_size = 4\n\n[device.timeouts]\n{_PACE}")
         return path
@@ -279,6 +285,7 @@ def _end_worker(campaign: PhoneCampaign) -> None:
 
 
 def _fill(campaign: PhoneCampaign) -> None:
+    campaign.renew()
     campaign.script(
         f"f=$(df -k /data/local/tmp | tail -n 1 | awk '{{print $4}}'); "
         f"fallocate -l $((f - {_FREE_KIB}))K /data/local/tmp/filler; true"
