@@ -21,7 +21,8 @@ def page(findings: Row) -> str:
         "# ARM64 against x86-64",
         f"Written by `python -m studies.arm64{named}`: networks trained on the embedded digits, compressed, exported, "
         "and the same files asked about the same records by two agents: one on this machine, "
-        f"`{findings['reference']}`, and one on `{findings['device']}`. A line is a file. Its confidences are compared record by record: the largest "
+        f"`{findings['reference']}`, and one on `{findings['device']}`. A line is a file. Its confidences are compared "
+        "record by record: the largest "
         "difference of one confidence, and the records whose top-1 class differs. Then the attack that is strongest "
         "on this file on this machine, its AUC there, and by how much its AUC on the other device is above that, with "
         "the paired interval for the same records, which holds for all attacks of the network's audit at once. Where "

@@ -16,7 +16,8 @@ from tests.emulator.phone import skip_unless_made
 
 __all__ = ["exported"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("phone")]
+# Where the models have been exported already.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agent")]
 
 # Those of which each needs another part to work: the stream, adb's connection, and what a run keeps.
 KINDS = ("link off, on again", "adbd ended, started again", "host killed")
