@@ -17,16 +17,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from harness import policy
 from harness.audit.context import Context
 from harness.audit.plan import MADE_ONCE
 from harness.config import AuditConfig, DeviceConfig
-from harness.devices import DeviceInfo
 from harness.errors import EdgeleakError
 from harness.results import DevicesFindings
 from harness.store import Run
+
+if TYPE_CHECKING:
+    # Judging a finished run reads what stands here and no device.
+    from harness.devices import DeviceInfo
 
 __all__ = ["FINDINGS", "Replica", "Replicas", "findings_of", "folder_name", "is_replicated", "read_findings"]
 

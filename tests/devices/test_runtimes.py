@@ -160,7 +160,8 @@ def test_every_extra_and_every_module_of_the_table_exists() -> None:
     for row in RUNTIMES.values():
         assert {row.agent_extra, row.host_extra} <= extras
         for module in (row.agent_module, row.exporter, row.weight_reader):
-            assert (root / f"{module.replace('.', '/')}.py").is_file()
+            path = root / module.replace(".", "/")
+            assert path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def test_an_unknown_runtime_is_refused_with_the_known_names() -> None:
