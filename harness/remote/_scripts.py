@@ -70,12 +70,13 @@ def prepare(home: str) -> str:
     return _in(home, 'mkdir -p "$d" && chmod 700 "$d" && cd "$d" && mkdir -p bundles upload')
 
 
-def unpack(home: str, *, name: str, sha256: str, version: str) -> str:
+def unpack(home: str, *, name: str, upload: str, sha256: str, version: str) -> str:
     """Check an uploaded bundle and put it into its place in one step; bundles that nobody uses go.
 
     Args:
         home: the folder of ours.
-        name: of the bundle's folder, and of the upload.
+        name: of the bundle's folder.
+        upload: the archive's name in the folder for uploads, which no other host's has.
         sha256: of the upload, in hexadecimal digits.
         version: of the agent in it.
     """
@@ -83,7 +84,7 @@ def unpack(home: str, *, name: str, sha256: str, version: str) -> str:
         home,
         f"""\
 cd "$d" || exit 1
-n={shlex.quote(name)}; u=upload/$n.tar.gz
+n={shlex.quote(name)}; u=upload/{shlex.quote(upload)}
 if [ ! -e "bundles/$n/complete" ]; then
   s=$(sha256sum "$u" | cut -d ' ' -f 1)
   if [ "$s" != {shlex.quote(sha256)} ]; then rm -f "$u"; echo "the copy is damaged: sha256 $s"; exit {REFUSED}; fi
@@ -94,10 +95,15 @@ if [ ! -e "bundles/$n/complete" ]; then
   [ -x "$r/run" ] || for x in "$t"/*/run; do r=${{x%/run}}; done
   if [ ! -x "$r/run" ]; then rm -rf "$t" "$u"; echo "the bundle has no program run"; exit 68; fi
   echo {shlex.quote(version)} >"$r/complete"
-  rm -rf "bundles/$n"; mv "$r" "bundles/$n" || exit 1
+  # Another host may have put the same bundle there meanwhile, and have started it.
+  if [ ! -e "bundles/$n/complete" ]; then
+    [ ! -e "bundles/$n" ] || rm -rf "bundles/$n"
+    mv "$r" "bundles/$n" || exit 1
+  fi
   rm -rf "$t"
 fi
 rm -f "$u"
+find upload -type f -mmin +60 -exec rm -f {{}} \\; 2>/dev/null
 k=$(cat agent.bundle 2>/dev/null)
 for o in bundles/*; do
   case "$o" in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import tarfile
 import time
 from collections.abc import Callable, Mapping
@@ -186,13 +187,15 @@ def install(
     _expect(shell, shell.run(_scripts.prepare(shell.home), seconds=_STATUS_SECONDS, again=True), "making its folder")
     size = bundle.archive.stat().st_size
     say = progress or _silent
-    script = _scripts.unpack(
-        shell.home, name=name, sha256=bundle.digest, version=plain(_version_of(bundle.manifest), length=40)
-    )
+    # Two hosts, or two commands, may install at the same time.
+    upload = f"{name}.{secrets.token_hex(4)}.tar.gz"
+    version = plain(_version_of(bundle.manifest), length=40)
+    script = _scripts.unpack(shell.home, name=name, upload=upload, sha256=bundle.digest, version=version)
     for last in (False, True):
         say(f"sending the agent to {shell.device}: {size / 1e6:.0f} MB")
-        upload = f"{shell.home}/upload/{name}.tar.gz"
-        shell.push(bundle.archive, upload, seconds=_PUSH_SECONDS + size / _MIN_BYTES_PER_SECOND)
+        shell.push(
+            bundle.archive, f"{shell.home}/upload/{upload}", seconds=_PUSH_SECONDS + size / _MIN_BYTES_PER_SECOND
+        )
         say(f"unpacking it on {shell.device}")
         done = shell.run(script, seconds=_UNPACK_SECONDS, again=True)
         # A copy that was damaged on its way is sent once more.
