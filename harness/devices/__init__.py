@@ -9,17 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from harness.devices import transports
+from harness.devices._info import Board, DeviceInfo, Lease, Sandbox, Telemetry
 from harness.devices._types import (
     BatchAnswer,
     BenchmarkResult,
-    Board,
     ColdStart,
     Device,
-    DeviceInfo,
-    Lease,
-    Sandbox,
     Signature,
-    Telemetry,
     TensorInfo,
     Timeouts,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from harness.devices._types import Board, DeviceInfo, Lease, Sandbox, Signature, Telemetry, TensorInfo
+from harness.devices._info import Board, DeviceInfo, Lease, Sandbox, Telemetry
+from harness.devices._types import Signature, TensorInfo
 from harness.plain import plain
 from protos.edgeleak.v1 import agent_pb2
 from protos.runtimes import by_number

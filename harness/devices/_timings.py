@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.devices._descriptions import telemetry
-from harness.devices._types import BenchmarkResult, ColdStart, Telemetry
+from harness.devices._info import Telemetry
+from harness.devices._types import BenchmarkResult, ColdStart
 from protos.edgeleak.v1 import agent_pb2
 
 __all__ = ["Timings"]

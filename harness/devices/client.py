@@ -15,12 +15,13 @@ import grpc
 from harness.devices._descriptions import device_info, signature
 from harness.devices._failures import Failures, code_of
 from harness.devices._files import VerifiedFiles
+from harness.devices._info import DeviceInfo
 from harness.devices._invocation import Invocation
 from harness.devices._lease import HeldLease, default_holder
 from harness.devices._patience import Patience
 from harness.devices._stream import Watch
 from harness.devices._timings import Timings
-from harness.devices._types import BatchAnswer, BenchmarkResult, DeviceInfo, Signature, Timeouts
+from harness.devices._types import BatchAnswer, BenchmarkResult, Signature, Timeouts
 from harness.devices._upload import upload
 from harness.devices.transports import Connection
 from harness.errors import ArtifactError, DeviceError, ProtocolError

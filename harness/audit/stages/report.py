@@ -39,15 +39,8 @@ def report(config: AuditConfig, run: Run, _context: Context) -> dict[str, Any]:
 def assemble(config: AuditConfig, run: Run) -> reports.Report:
     """Everything that the stages found."""
     return reports.Report(
-        edgeleak=__version__,
-        name=config.name,
-        null=config.null,
-        created=str(run.read_json("manifest.json").get("created", "")),
-        config=config.to_json(),
-        config_digest=config.digest(),
-        seed=config.seed,
+        **_identity(config, run),
         inputs_sha256=kept_inputs(run),
-        subject=config.kind,
         device=run.read_json("results/collect.json").get("device") if run.is_done("collect") else None,
         data=run.read_json("data.json"),
         artifacts=artifact_results(run),
@@ -55,8 +48,6 @@ def assemble(config: AuditConfig, run: Run) -> reports.Report:
         slices=slice_findings(run),
         privacy=privacy_findings(run),
         mis=MisFindings.from_json(run.read_json("results/mis.json")) if run.is_done("mis") else None,
-        verdict=Verdict.from_json(run.read_json("results/gate.json")),
-        timings=run.timings(),
     )
 
 
@@ -65,19 +56,26 @@ def assemble_devices(config: AuditConfig, run: Run) -> reports.Report:
     devices = read_findings(run)
     first = next((own for _, own in runs_of_devices(run)), run)
     return reports.Report(
-        edgeleak=__version__,
-        name=config.name,
-        null=config.null,
-        created=str(run.read_json("manifest.json").get("created", "")),
-        config=config.to_json(),
-        config_digest=config.digest(),
-        seed=config.seed,
+        **_identity(config, run),
         inputs_sha256=kept_inputs(first),
-        subject=config.kind,
         data=first.read_json("data.json"),
         artifacts=artifacts_of_devices(run),
         attacks=attacks_of_devices(run),
-        verdict=Verdict.from_json(run.read_json("results/gate.json")),
-        timings=run.timings(),
         devices=devices,
     )
+
+
+def _identity(config: AuditConfig, run: Run) -> dict[str, Any]:
+    """What every report has, whatever was audited: which audit it is, and how it ended."""
+    return {
+        "edgeleak": __version__,
+        "name": config.name,
+        "null": config.null,
+        "created": str(run.read_json("manifest.json").get("created", "")),
+        "config": config.to_json(),
+        "config_digest": config.digest(),
+        "seed": config.seed,
+        "subject": config.kind,
+        "verdict": Verdict.from_json(run.read_json("results/gate.json")),
+        "timings": run.timings(),
+    }

@@ -16,7 +16,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from harness.devices._types import BatchAnswer, BenchmarkResult, Device, DeviceInfo, Signature
+from harness.devices._info import DeviceInfo
+from harness.devices._types import BatchAnswer, BenchmarkResult, Device, Signature
 from harness.devices.pool._members import GONE, Member
 from harness.devices.pool._sharing import Sharing
 from harness.errors import DeviceError
