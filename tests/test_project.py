@@ -100,7 +100,7 @@ def test_the_wheel_holds_the_product_and_no_study(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
         texts = [archive.read(name).decode() for name in names if name.endswith(".py")]
-    assert {name.partition("/")[0] for name in names} == {"harness", "device_agent", "protos"}
+    assert {name.partition("/")[0] for name in names} == {"edgeleak", "harness", "device_agent", "protos"}
     assert not [name for name in names if name.endswith((".svg", ".png", ".md")) or "stud" in name]
     assert not [text for text in texts if re.search(r"^\s*(from|import) studies", text, re.MULTILINE)]
     assert "harness/examples/digits.toml" in names

@@ -62,4 +62,4 @@ def with_lost(verdict: Verdict, devices: DevicesFindings) -> Verdict:
         for number, device in enumerate(devices.devices)
         if not device.is_finished
     )
-    return Verdict((*verdict.rules, *lost))
+    return replace(verdict, rules=(*verdict.rules, *lost))

@@ -20,6 +20,8 @@ from typer.exceptions import TyperException
 
 # In the order in which help lists their verbs.
 from harness.cli import _audits as _audits
+
+from harness.cli import _arrays as _arrays  # isort: skip
 from harness.cli import _models as _models
 from harness.cli import _profile as _profile
 

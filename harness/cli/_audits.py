@@ -44,7 +44,7 @@ from harness.cli._app import (
 )
 from harness.cli._console import ProgressView
 from harness.cli._example import example
-from harness.config import AttackConfig, AuditConfig
+from harness.config import AuditConfig
 from harness.errors import UsageError
 from harness.policy import Verdict, exit_code
 from harness.store import Run
@@ -144,7 +144,7 @@ def _stage_command(stage: str, purpose: str) -> Callable[..., None]:
         as_json: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
-        _stage(
+        do_stage(
             stage, configure(source, devices=device, mode=mode, seed=seed, null=null), run, as_json=as_json, quiet=quiet
         )
 
@@ -157,65 +157,6 @@ for _name, _row in STAGES.items():
         app.command(name=_name, help=_row.purpose, epilog=f"Example: edgeleak {_name} audit.toml")(
             _stage_command(_name, _row.purpose)
         )
-
-
-@app.command(
-    help=STAGES["attack"].purpose,
-    epilog="Examples: edgeleak attack audit.toml; edgeleak attack answers.npz --json (a look that keeps nothing)",
-)
-def attack(
-    source: SourceArgument = DEFAULT_CONFIG,
-    run: RunOption = None,
-    device: DevicesOption = None,
-    mode: ModeOption = None,
-    seed: SeedOption = None,
-    null: NullOption = False,
-    names: AttackOption = None,
-    answers: AnswersOption = None,
-    top_k: TopKOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Attack a run's answers; or arrays from anywhere, without a run unless --run names one."""
-    shown = exposed(answers, top_k)
-    if source.suffix != ".npz" or run is not None:
-        config = configure(source, devices=device, mode=mode, seed=seed, null=null)
-        if names or shown:
-            option = "--attack" if names else "--answers"
-            raise UsageError(f"{option} is for arrays without a run", hint="write it under [attack] in audit.toml")
-        return _stage("attack", config, run, as_json=as_json, quiet=quiet)
-    from harness.arrays import attack_file
-
-    with ProgressView(err, quiet=quiet) as view:
-        settings = AttackConfig().model_copy(update=shown)
-        result = attack_file(source, names=names, settings=settings, seed=seed or 0, progress=view)
-    _show(result, result | {"attacks": result, "data": {"exposure": result["exposure"]}}, as_json=as_json)
-    return None
-
-
-@app.command(help=STAGES["mis"].purpose, epilog="Examples: edgeleak mis audit.toml; edgeleak mis losses.npz --n 50000")
-def mis(
-    source: SourceArgument = DEFAULT_CONFIG,
-    n: Annotated[int | None, typer.Option("--n", help="For arrays: size of the training set.", min=2)] = None,
-    run: RunOption = None,
-    device: DevicesOption = None,
-    mode: ModeOption = None,
-    seed: SeedOption = None,
-    null: NullOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Estimate the MIS indicator of a run's quantizers, or of loss matrices from anywhere."""
-    if source.suffix != ".npz":
-        config = configure(source, devices=device, mode=mode, seed=seed, null=null)
-        return _stage("mis", config, run, as_json=as_json, quiet=quiet)
-    if n is None:
-        raise UsageError(f"{source}: the size of the training set is missing", hint="add --n, e.g. --n 50000")
-    from harness.arrays import mis_file
-
-    result = mis_file(source, n=n, seed=seed or 0)
-    _show(result, result | {"mis": result}, as_json=as_json)
-    return None
 
 
 def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bool, quiet: bool) -> None:
@@ -240,7 +181,7 @@ def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bo
     raise typer.Exit(exit_code(verdict))
 
 
-def _stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: bool, quiet: bool) -> None:
+def do_stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: bool, quiet: bool) -> None:
     if stage not in ALWAYS:  # judging and reporting read a finished run, and no data set
         from harness.audit.check import check
 
@@ -257,12 +198,3 @@ def _stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: boo
         out.print(f"{stage}: done, in {run.folder}", soft_wrap=True)
     if stage == "gate":
         raise typer.Exit(exit_code(Verdict.from_json(result)))
-
-
-def _show(result: dict[str, object], shown: dict[str, object], *, as_json: bool) -> None:
-    if as_json:
-        out.print_json(json.dumps(result))
-        return
-    from harness.report import Report, findings
-
-    out.print(findings(Report.from_json(shown)))

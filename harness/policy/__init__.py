@@ -5,14 +5,17 @@ from harness.policy._check import check
 from harness.policy._devices import for_device
 from harness.policy._judge import judge
 from harness.policy._null import judge_null, judge_pooled
-from harness.policy._outcome import ArtifactName, Outcome, RuleOutcome, Verdict, exit_code
+from harness.policy._outcome import ArtifactName, Case, Outcome, RuleOutcome, Severity, Verdict, Waiver, exit_code
 
 __all__ = [
     "Answerable",
     "ArtifactName",
+    "Case",
     "Outcome",
     "RuleOutcome",
+    "Severity",
     "Verdict",
+    "Waiver",
     "check",
     "exit_code",
     "for_device",

@@ -3,9 +3,10 @@
 Whatever strings a device sent are cleaned before they are shown, and escaped in the page.
 """
 
+from harness.report.headline import Headline, headline
 from harness.report.model import ArtifactRow, Report, by_auc
 from harness.report.pictures import Curve
 from harness.report.writers import write
 from harness.report.writers.terminal import findings, summary
 
-__all__ = ["ArtifactRow", "Curve", "Report", "by_auc", "findings", "summary", "write"]
+__all__ = ["ArtifactRow", "Curve", "Headline", "Report", "by_auc", "findings", "headline", "summary", "write"]

@@ -68,9 +68,12 @@ def test_the_face_of_the_policy() -> None:
     assert harness.policy.__all__ == [
         "Answerable",
         "ArtifactName",
+        "Case",
         "Outcome",
         "RuleOutcome",
+        "Severity",
         "Verdict",
+        "Waiver",
         "check",
         "exit_code",
         "for_device",

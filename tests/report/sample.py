@@ -277,21 +277,37 @@ def _mis() -> dict[str, object]:
 def _gate() -> dict[str, object]:
     reason = "AUC 0.65 on prune-0.8 is above the limit 0.60, and the whole interval lies above it"
     worst = {"adversary": "NR", "attack": "rmia", "variants": ["prune-0.8"], "runtime": "litert", "device": None}
+    artifact = {"variant": "prune-0.8", "runtime": "litert"}
+    waiver = {"owner": "ada " + HOSTILE, "reason": "known " + HOSTILE, "expires": "2099-01-01", "is_expired": False}
+    failing = {
+        "about": worst, "outcome": "fail", "reason": reason, "estimate": estimate(0.65), "against": "", "waiver": None,
+    }  # fmt: skip
+    accepted = failing | {"about": artifact, "waiver": waiver}
+    whole = {
+        "severity": "fail",
+        "quantity": "auc",
+        "limit": 0.6,
+        "cases": [failing, accepted],
+        "file": "a.toml",
+        "line": 7,
+    }
     return {
         "outcome": "fail",
         "rules": [
             {
                 "id": "auc", "name": "max-auc", "outcome": "fail", "reason": reason, "estimate": estimate(0.65),
                 "worst": worst,
-            },
+            } | whole,
             {
                 "id": "tpr", "name": "max-tpr-at-fpr-0.01", "outcome": "inconclusive", "estimate": unresolved(1000),
                 "reason": "1% of 400 non-members is 4 false positives; 1000 non-members would resolve it " + HOSTILE,
                 "worst": None,
-            },
+            } | whole | {"quantity": "tpr_at_fpr[0.01]", "cases": []},
             {
                 "id": "increase", "name": "not-worse", "outcome": "pass", "reason": "no variant", "estimate": None,
-                "worst": {"variant": "prune-0.8", "runtime": "litert"},
-            },
+                "worst": artifact,
+            } | whole | {"severity": "warn", "limit": None, "cases": [], "file": "", "line": 0},
         ],
+        "policy": "the rules of audit.toml " + HOSTILE,
+        "baseline": "",
     }  # fmt: skip
