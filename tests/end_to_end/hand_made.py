@@ -124,7 +124,7 @@ def litert_float(path: Path, linear: Linear, *, name: str = "image", softmax: bo
     return file.write(path, source, answer)
 
 
-def litert_uint8(path: Path, linear: Linear) -> Path:
+def litert_uint8(path: Path, linear: Linear, *, logit_step: float = LOGIT_STEP) -> Path:
     """A .tflite that computes in uint8 throughout, as older converters write it: inputs of 0..1, logits as answers."""
     file, step = _Flatbuffer(), float(np.abs(linear.weights).max() / 127)
     codes = (np.round(linear.weights / step) + 128).clip(0, 255).astype(np.uint8)
@@ -132,7 +132,7 @@ def litert_uint8(path: Path, linear: Linear) -> Path:
     weights = file.constant("weights", codes, TENSOR.UINT8, scale=step, zero=128)
     sums = np.round(linear.bias / (INPUT_STEP * step)).astype(np.int32)
     bias = file.constant("bias", sums, TENSOR.INT32, scale=INPUT_STEP * step)
-    scores = file.tensor("scores", linear.bias.shape, TENSOR.UINT8, scale=LOGIT_STEP, zero=128)
+    scores = file.tensor("scores", linear.bias.shape, TENSOR.UINT8, scale=logit_step, zero=128)
     return file.write(path, source, _fully_connected(file, source, weights, bias, scores))
 
 
