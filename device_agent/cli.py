@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -57,7 +58,15 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="edgeleak-agent: %(message)s")
     # gRPC's core reports a taken port in several lines of its own; ours is one.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    sys.exit(_serve(options))
+    try:
+        code = _serve(options)
+    except Exception as error:  # a defect ends with the code of a device, and not with Python's own
+        if os.environ.get("EDGELEAK_DEBUG", "") not in ("", "0"):
+            traceback.print_exception(error)
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        hint = "this is a defect of edgeleak: please report it; EDGELEAK_DEBUG=1 prints the traceback"
+        code = _fail(_EXIT_DEVICE, f"unforeseen {said} ({hint})")
+    sys.exit(code)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,6 +12,9 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from harness import __version__
+from harness.errors import DefectError
+
 __all__ = ["end_while_loading", "main"]
 
 # The exit code of InterruptedRunError, which lives in a module that is not loaded yet.
@@ -19,16 +22,25 @@ INTERRUPTED = 3
 
 
 def main() -> NoReturn:
-    """Load the command line and run it."""
+    """Load the command line and run it; a question for the version loads nothing."""
     end_while_loading()
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"edgeleak {__version__}\n")
+        sys.exit(0)
     # gRPC's core writes lines of its own about a refused handshake; ours says what to do. It reads this when loaded.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from protos.pages import keep_pages
+    try:
+        from protos.pages import keep_pages
 
-    # Batches for a device come and go.
-    keep_pages()
-    from harness import cli
+        # Batches for a device come and go.
+        keep_pages()
+        from harness import cli
+    except Exception as error:  # an installation that is not whole
+        from harness.defects import defect_of, show_traceback
 
+        show_traceback(error)
+        sys.stderr.write(f"edgeleak: {defect_of(error)}\n")
+        sys.exit(DefectError.exit_code)
     cli.main()
 
 

@@ -17,7 +17,9 @@
         ProtocolError            exit 3   the agent speaks another protocol version, or breaks the contract
         DeviceOutputError        exit 3   the model's answer is not finite, or has the wrong shape
       StorageError               exit 3   the disk is full or the folder cannot be written
+      MemoryShortError           exit 3   more memory is needed than this computer gives
       InterruptedRunError        exit 3   Ctrl-C or SIGTERM; the same command resumes
+      DefectError                exit 3   an error that nobody foresaw, which is to be reported
       UnresolvedError            exit 2   the number of records cannot answer the question
 """
 
@@ -28,6 +30,7 @@ from typing import ClassVar
 __all__ = [
     "ArtifactError",
     "ConfigError",
+    "DefectError",
     "DependencyError",
     "DeviceBusyError",
     "DeviceError",
@@ -37,6 +40,7 @@ __all__ = [
     "EdgeleakError",
     "InputError",
     "InterruptedRunError",
+    "MemoryShortError",
     "PairingError",
     "ProtocolError",
     "RunError",
@@ -129,6 +133,14 @@ class DeviceOutputError(DeviceError):
 
 class StorageError(EdgeleakError):
     """The disk is full or the folder cannot be written."""
+
+
+class MemoryShortError(EdgeleakError):
+    """More memory is needed than this computer gives."""
+
+
+class DefectError(EdgeleakError):
+    """An error that nobody foresaw: a defect of edgeleak, which is to be reported."""
 
 
 class InterruptedRunError(EdgeleakError):
