@@ -8,13 +8,14 @@ PEERS := .peers
 TENSORFLOW := .tensorflow
 BUF := npm exec --yes --package=@bufbuild/buf@1.75.0 -- buf
 
-.PHONY: demo test check protos bench peers phone tensorflow clean help
+.PHONY: demo test check docs protos bench peers phone tensorflow clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    audit a real model on a real agent (first time: installs into $(VENV))"
 	@echo "make test    run the tests; PYTEST_ARGS='-m \"not slow\"' skips the long ones"
 	@echo "make check   ruff, mypy, import order, buf lint where npm is there"
+	@echo "make docs    the documentation site, into site/"
 	@echo "make bench   the benchmarks, ours and the alternative in one run"
 	@echo "make phone   the emulated ARM64 phone and the agent's bundles, for its tests: made once, kept in the user's cache"
 	@echo "make peers   other tools for the benchmarks, each in an environment of its own under $(PEERS)"
@@ -47,6 +48,10 @@ check: $(READY)
 	@if ! command -v npm >/dev/null; then echo "buf lint: skipped, npm is not installed"; \
 	elif ! $(BUF) --version >/dev/null 2>&1; then echo "buf lint: skipped, npm could not fetch buf"; \
 	else $(BUF) lint && echo "buf lint: clean"; fi
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks -s
@@ -85,5 +90,5 @@ protos: $(READY)
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. protos/edgeleak/v1/agent.proto
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(TENSORFLOW) runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(TENSORFLOW) runs build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -111,7 +111,9 @@ def unmarked(text: str) -> list[str]:
     marked = {block.start for block in blocks_of(text)}
     blocks = [_split(match[2]) for match in FENCE.finditer(text) if match.start(2) not in marked]
     return [
-        commands[0] for commands, output in blocks if output and any(one.startswith("$ edgeleak") for one in commands)
+        commands[0].splitlines()[0]
+        for commands, output in blocks
+        if output and any(one.startswith("$ edgeleak") for one in commands)
     ]
 
 
