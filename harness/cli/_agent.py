@@ -8,12 +8,10 @@ from typing import Annotated
 
 import typer
 
-from harness.cli._app import JsonOption, app, out
+from harness.cli._app import JsonOption, group_of_verbs, out
+from harness.cli._verbs import VERBS
 
-agent = typer.Typer(
-    no_args_is_help=True, help="The agent on phones and boards: install it, or pair this host with one on a network."
-)
-app.add_typer(agent, name="agent")
+agent = group_of_verbs("agent", VERBS["agent"].help)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the device: a-z, 0-9 and hyphens.")]
 HostOption = Annotated[

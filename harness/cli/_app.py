@@ -1,26 +1,32 @@
-"""The command's root: its options, and how results and failures are shown."""
+"""The command's root: its options, and how results and failures are shown.
+
+How a verb is added stands in `harness.cli._verbs`. Every verb's help waits for this module, so it loads no numpy and no
+pydantic.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from harness import __version__
-from harness.config import Answers, AuditConfig, DeviceConfig, PoolMode, load, validate
+from harness.cli._verbs import VerbGroup
 from harness.errors import EdgeleakError, UsageError
-from harness.subject.draft import Draft
+
+if TYPE_CHECKING:
+    from harness.config import AuditConfig, DeviceConfig
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 app = typer.Typer(
     name="edgeleak",
-    no_args_is_help=True,
-    add_completion=False,
+    cls=VerbGroup,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -28,20 +34,59 @@ app = typer.Typer(
     epilog="Exit codes: 0 pass, 1 gate failed, 2 inconclusive, 3 internal or device error, 4 usage or configuration.",
 )
 
+# As `harness.config` has them, which takes as long to load as all else that a verb's help needs; a test compares them.
+Answers = Literal["vector", "top-k", "label"]
+PoolMode = Literal["replicate", "split"]
+
+
+def _device_is_named(value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise UsageError(
+            "--device: the name is empty, perhaps of a variable that is not set", hint=f"give {_DEVICE_FORMS}"
+        )
+    return value
+
+
+def _devices_are_named(values: list[str] | None) -> list[str] | None:
+    for value in values or ():
+        _device_is_named(value)
+    return values
+
+
 SourceArgument = Annotated[
     Path, typer.Argument(metavar="AUDIT.toml|ANSWERS.npz", help="The audit's configuration, or arrays from anywhere.")
 ]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="AUDIT.toml", help="The audit's configuration.")]
-RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder; default runs/NAME.", metavar="DIR")]
+RunOption = Annotated[
+    Path | None,
+    typer.Option("--run", envvar="EDGELEAK_RUN", help="Run folder; default runs/NAME.", metavar="DIR"),
+]
 _DEVICE_FORMS = (
     "local, adb:serial, emulator:port, arm64-emulated, ssh:[user@]host[:port], grpc://host:port, or "
     "grpc://name@host:port"
 )
-DeviceOption = Annotated[str | None, typer.Option("--device", "-d", "-s", help=f"{_DEVICE_FORMS}.", metavar="URL")]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        "-d",
+        "-s",
+        envvar="EDGELEAK_DEVICE",
+        callback=_device_is_named,
+        help=f"{_DEVICE_FORMS}.",
+        metavar="URL",
+    ),
+]
 DevicesOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--device", "-d", "-s", help=f"{_DEVICE_FORMS}; repeat for several devices, or all of them: all.", metavar="URL"
+        "--device",
+        "-d",
+        "-s",
+        envvar="EDGELEAK_DEVICE",
+        callback=_devices_are_named,
+        help=f"{_DEVICE_FORMS}; repeat for several devices, or all of them: all.",
+        metavar="URL",
     ),
 ]
 ModeOption = Annotated[
@@ -54,7 +99,7 @@ SeedOption = Annotated[
 NullOption = Annotated[bool, typer.Option("--null", help="Run the null twin: nobody was trained on the audited pools.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Start over: delete the run folder first.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="EDGELEAK_QUIET", help="No progress.")]
 JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default one a core.", metavar="N")]
 # What describes an audit without a file of its own.
 ArtifactOption = Annotated[
@@ -112,13 +157,47 @@ def _version(wanted: bool) -> None:
         raise typer.Exit(0)
 
 
+def _no_color(wanted: bool) -> None:
+    if wanted:
+        out.no_color = err.no_color = True
+
+
 @app.callback()
 def _root(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback answers
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
+    no_color: Annotated[  # noqa: ARG001 - its callback sets it
+        bool,
+        typer.Option(
+            "--no-color",
+            envvar="EDGELEAK_NO_COLOR",
+            help="No colours; NO_COLOR does the same.",
+            callback=_no_color,
+            expose_value=False,
+        ),
+    ] = False,
 ) -> None:
-    pass
+    show_help(context)
+
+
+def show_help(context: typer.Context) -> None:
+    """Show a group's help where it is called without a verb; that is a question and no error."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def group_of_verbs(name: str, purpose: str) -> typer.Typer:
+    """A verb that has verbs of its own, e.g. `agent`.
+
+    Args:
+        name: the verb.
+        purpose: its help.
+    """
+    group = typer.Typer(help=purpose, invoke_without_command=True, callback=show_help)
+    app.add_typer(group, name=name)
+    return group
 
 
 def show_sentences(result: dict[str, Any], sentences: Iterable[str], files: Iterable[Path], *, as_json: bool) -> None:
@@ -164,6 +243,9 @@ def configure(
     null: bool = False,
 ) -> AuditConfig:
     """The configuration in a file, or that of answers from anywhere, with what the options replace."""
+    from harness.config import load
+    from harness.subject.draft import Draft
+
     config = Draft(artifacts={}, answers=source).config() if source.suffix == ".npz" else load(source)
     return with_options(config, devices=devices, mode=mode, seed=seed, null=null)
 
@@ -205,6 +287,8 @@ def _devices(config: AuditConfig, given: Sequence[str] | None, mode: PoolMode | 
             raise UsageError(f"--mode {mode}: there is one device", hint="repeat --device, or leave it out")
         return before.model_copy(update={"url": named[0], "urls": None, "mode": "replicate"})
     table: dict[str, object] = {"urls": named, "mode": mode or before.mode, "timeouts": before.timeouts.given()}
+    from harness.config import DeviceConfig, validate
+
     return validate(DeviceConfig, table, source="--device" if given else "[device]")
 
 

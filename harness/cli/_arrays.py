@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from harness.audit.plan import STAGES
 from harness.cli._app import (
     DEFAULT_CONFIG,
     AnswersOption,
@@ -27,14 +26,14 @@ from harness.cli._app import (
     exposed,
     out,
 )
-from harness.cli._audits import do_stage
 from harness.cli._console import ProgressView
-from harness.config import AttackConfig
+from harness.cli._stages import do_stage
+from harness.cli._verbs import VERBS
 from harness.errors import UsageError
 
 
 @app.command(
-    help=STAGES["attack"].purpose,
+    help=VERBS["attack"].help,
     epilog="Examples: edgeleak attack audit.toml; edgeleak attack answers.npz --json (a look that keeps nothing)",
 )
 def attack(
@@ -59,6 +58,7 @@ def attack(
             raise UsageError(f"{option} is for arrays without a run", hint="write it under [attack] in audit.toml")
         return do_stage("attack", config, run, as_json=as_json, quiet=quiet)
     from harness.arrays import attack_file
+    from harness.config import AttackConfig
 
     with ProgressView(err, quiet=quiet) as view:
         settings = AttackConfig().model_copy(update=shown)
@@ -67,7 +67,7 @@ def attack(
     return None
 
 
-@app.command(help=STAGES["mis"].purpose, epilog="Examples: edgeleak mis audit.toml; edgeleak mis losses.npz --n 50000")
+@app.command(help=VERBS["mis"].help, epilog="Examples: edgeleak mis audit.toml; edgeleak mis losses.npz --n 50000")
 def mis(
     source: SourceArgument = DEFAULT_CONFIG,
     n: Annotated[int | None, typer.Option("--n", help="For arrays: size of the training set.", min=2)] = None,

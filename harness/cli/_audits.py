@@ -1,17 +1,14 @@
-"""Verbs that audit: the whole of it, its stages one by one, and a look at arrays without a run."""
+"""Verbs that do a whole audit."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.audit.context import Context
-from harness.audit.plan import ALWAYS, STAGES, audit_all, run_stage
 from harness.cli._app import (
     DEFAULT_CONFIG,
     AnswersOption,
@@ -32,7 +29,6 @@ from harness.cli._app import (
     RecordsOption,
     RunOption,
     SeedOption,
-    SourceArgument,
     TopKOption,
     app,
     configure,
@@ -44,11 +40,10 @@ from harness.cli._app import (
 )
 from harness.cli._console import ProgressView
 from harness.cli._example import example
-from harness.config import AuditConfig
 from harness.errors import UsageError
-from harness.policy import Verdict, exit_code
-from harness.store import Run
-from harness.subject.draft import Draft, named_files
+
+if TYPE_CHECKING:
+    from harness.config import AuditConfig
 
 AUDIT_EXAMPLES = (
     "Examples: edgeleak audit audit.toml --device grpc://127.0.0.1:50051; edgeleak audit --artifact original=a.tflite "
@@ -87,6 +82,8 @@ def audit(
     The stages are train, export, collect, bench, attack, mis, gate and report; files that ship begin with collect,
     answers with attack. The same command resumes.
     """
+    from harness.subject.draft import Draft, named_files
+
     draft = Draft(
         artifacts=named_files(artifact or ()),
         members=members,
@@ -127,40 +124,18 @@ def demo(
     fresh: FreshOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Audit the bundled example: `edgeleak audit examples/digits.toml`, and nothing more."""
+    """Audit the bundled example, examples/digits.toml."""
     with resources.as_file(example()) as path:
         config = configure(path, devices=device, mode=mode, seed=seed, null=null)
     _audit(config, run, as_json=as_json, fresh=fresh, quiet=quiet)
 
 
-def _stage_command(stage: str, purpose: str) -> Callable[..., None]:
-    def command(
-        source: SourceArgument = DEFAULT_CONFIG,
-        run: RunOption = None,
-        device: DevicesOption = None,
-        mode: ModeOption = None,
-        seed: SeedOption = None,
-        null: NullOption = False,
-        as_json: JsonOption = False,
-        quiet: QuietOption = False,
-    ) -> None:
-        do_stage(
-            stage, configure(source, devices=device, mode=mode, seed=seed, null=null), run, as_json=as_json, quiet=quiet
-        )
-
-    command.__doc__ = purpose
-    return command
-
-
-for _name, _row in STAGES.items():
-    if _name not in ("attack", "mis"):  # these two also look at arrays without a run
-        app.command(name=_name, help=_row.purpose, epilog=f"Example: edgeleak {_name} audit.toml")(
-            _stage_command(_name, _row.purpose)
-        )
-
-
 def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bool, quiet: bool) -> None:
     from harness.audit.check import check
+    from harness.audit.context import Context
+    from harness.audit.plan import audit_all
+    from harness.policy import exit_code
+    from harness.store import Run
 
     check(config)
     place = folder_of(folder, config)
@@ -179,22 +154,3 @@ def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bo
 
         out.print(summary(Report.from_json(report), files=(place / "report.json", place / "report.html")))
     raise typer.Exit(exit_code(verdict))
-
-
-def do_stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: bool, quiet: bool) -> None:
-    if stage not in ALWAYS:  # judging and reporting read a finished run, and no data set
-        from harness.audit.check import check
-
-        check(config)
-    with (
-        Run.open(folder_of(folder, config), config) as run,
-        ProgressView(err, quiet=quiet) as view,
-        Context(view, config.device, say=view.say) as context,
-    ):
-        result = run_stage(stage, config, run, context)
-    if as_json:
-        out.print_json(json.dumps(result))
-    else:
-        out.print(f"{stage}: done, in {run.folder}", soft_wrap=True)
-    if stage == "gate":
-        raise typer.Exit(exit_code(Verdict.from_json(result)))

@@ -33,7 +33,7 @@ def bundle_command(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the agent's bundle for a device: a folder with its own Python, run without root or any library there."""
+    """Make the agent's bundle for a device: a folder with its own Python that needs no root there."""
     from harness.bundle import make_bundle, sizes_of
 
     def say(text: str) -> None:

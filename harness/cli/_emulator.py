@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from harness.cli._app import JsonOption, QuietOption, app, err, out
+from harness.cli._app import JsonOption, QuietOption, err, group_of_verbs, out
+from harness.cli._verbs import VERBS
 
-emulator = typer.Typer(no_args_is_help=True, help="An emulated ARM64 phone on this computer, reached over adb.")
-app.add_typer(emulator, name="emulator")
+emulator = group_of_verbs("emulator", VERBS["emulator"].help)
 
 PortOption = Annotated[
     int | None, typer.Option("--port", help="Of 127.0.0.1, for adb; default: a free one from 15555.", metavar="PORT")

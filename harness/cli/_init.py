@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import files
 from harness.cli._app import (
     DEFAULT_CONFIG,
     ArtifactOption,
@@ -26,7 +25,9 @@ from harness.cli._app import (
 )
 from harness.cli._example import example
 from harness.errors import UsageError
-from harness.subject.draft import Draft, named_files
+
+if TYPE_CHECKING:
+    from harness.subject.draft import Draft
 
 
 @app.command(
@@ -49,10 +50,13 @@ def init(
     max_increase: MaxIncreaseOption = None,
     device: DeviceOption = None,
 ) -> None:
-    """Write a commented audit.toml: of the files and records that are given, or of the bundled example.
+    """Write a commented audit.toml: of files and records that are given, or of the bundled example.
 
     Files are loaded on the device and shown some records, so that the comments say what each takes and answers.
     """
+    from harness import files
+    from harness.subject.draft import Draft, named_files
+
     url = one_device(device)
     if path.exists():
         raise UsageError(f"{path}: exists already", hint="give another name, or delete it")

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from harness.cli._app import DeviceOption, JsonOption, app, one_device, out
-from harness.policy import exit_code, judge_pooled
 
 
 @app.command(name="doctor", epilog="Example: edgeleak doctor --device grpc://kitchen-pi.local:50051")
@@ -32,6 +31,7 @@ def calibrate(
 ) -> None:
     """Pool finished runs: do their intervals miss AUC 0.5 more often than chance allows? Null twins must not."""
     from harness.compare.calibration import pool
+    from harness.policy import exit_code, judge_pooled
 
     pooled, calibrated = pool(runs)
     verdict = judge_pooled(pooled)

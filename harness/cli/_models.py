@@ -27,7 +27,10 @@ def query(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Ask models that exist already (.tflite, .pte, .ptl, .onnx) about records, on a device; `attack` comes next."""
+    """Ask models that exist already about records, on a device; `attack` comes next.
+
+    A model is a file that ships: .tflite, .pte, .ptl or .onnx.
+    """
     from harness import query as own_models
 
     with ProgressView(err, quiet=quiet) as view:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from harness.cli._app import JsonOption, app, out
 from harness.errors import UsageError
-from harness.results import RecordFindings
-from harness.store import Run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from harness.results import RecordFindings
 
 CAVEAT = (
     "Each interval is for that record alone, at the audit's level, and says how well the non-members fix the rate. "
@@ -40,6 +40,7 @@ def records(
 ) -> None:
     """Show which members stand out most: each with the share of non-members that score at least as high."""
     from harness.audit.records import keep_exposed, write_all
+    from harness.store import Run
 
     if everything != (to is not None):
         raise UsageError("--all and --out go together", hint="e.g. --all --out records.npz")
@@ -60,6 +61,10 @@ def records(
 
 
 def _table(found: RecordFindings) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     count = f"{found.n_members} members, {found.n_nonmembers} non-members"
     table = Table(title=f"The most exposed of {count}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("Id", "Class"):

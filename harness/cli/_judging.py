@@ -1,0 +1,95 @@
+"""Verbs that judge and report a finished run; they read it and ask no device."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from harness.cli._app import (
+    DEFAULT_CONFIG,
+    JsonOption,
+    NullOption,
+    QuietOption,
+    RunOption,
+    SeedOption,
+    SourceArgument,
+    app,
+    configure,
+    err,
+    folder_of,
+    out,
+)
+from harness.cli._console import ProgressView
+from harness.cli._verbs import VERBS
+from harness.errors import RunError
+
+__all__ = ["do_judging"]
+
+
+@app.command(
+    help=VERBS["gate"].help, epilog="Examples: edgeleak gate audit.toml; edgeleak gate --run runs/digits --json"
+)
+def gate(
+    source: SourceArgument = DEFAULT_CONFIG,
+    run: RunOption = None,
+    seed: SeedOption = None,
+    null: NullOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Judge a finished run again."""
+    from harness.policy import Verdict, exit_code
+
+    result, folder = do_judging("gate", source, run, seed=seed, null=null, quiet=quiet)
+    if as_json:
+        out.print_json(json.dumps(result))
+    else:
+        out.print(f"gate: done, in {folder}", soft_wrap=True, markup=False)
+    raise typer.Exit(exit_code(Verdict.from_json(result)))
+
+
+@app.command(help=VERBS["report"].help, epilog="Example: edgeleak report audit.toml")
+def report(
+    source: SourceArgument = DEFAULT_CONFIG,
+    run: RunOption = None,
+    seed: SeedOption = None,
+    null: NullOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Report a finished run again."""
+    result, folder = do_judging("report", source, run, seed=seed, null=null, quiet=quiet)
+    if as_json:
+        out.print_json(json.dumps(result))
+    else:
+        out.print(f"report: done, in {folder}", soft_wrap=True, markup=False)
+
+
+def do_judging(
+    stage: str, source: Path, chosen: Path | None, *, seed: int | None, null: bool, quiet: bool
+) -> tuple[dict[str, Any], Path]:
+    """Do a stage that reads what was found, in a run that is there.
+
+    Returns:
+        What the stage found, and the run's folder.
+
+    Raises:
+        RunError: there is no run; no folder is made.
+    """
+    from harness.audit.context import Context
+    from harness.audit.plan import run_stage
+    from harness.store import Run
+
+    config = configure(source, seed=seed, null=null)
+    folder = folder_of(chosen, config)
+    if not (folder / "manifest.json").is_file():
+        raise RunError(f"{folder}: no run is there", hint=f"name it with --run, or make it: edgeleak audit {source}")
+    with (
+        Run.open(folder, config) as run,
+        ProgressView(err, quiet=quiet) as view,
+        Context(view, config.device, say=view.say) as context,
+    ):
+        return run_stage(stage, config, run, context), folder
