@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from harness.config._gate import GateConfig
 from harness.config._measuring import AttackConfig, BenchConfig, CollectConfig, DeviceConfig
+from harness.config._report import ReportConfig
 from harness.config._section import Section
 from harness.config._subjects import AnswersConfig, ArtifactConfig, RecordsConfig, ShadowConfig
 from harness.config._trained import CompressionConfig, DataConfig, ExportConfig, MisConfig, ModelConfig, TrainingConfig
@@ -18,7 +19,7 @@ from harness.config._trained import CompressionConfig, DataConfig, ExportConfig,
 __all__ = ["VOLATILE_SECTIONS", "AuditConfig", "Kind"]
 
 # Sections that say how results are judged or where they are computed: changing them keeps a run valid.
-VOLATILE_SECTIONS = frozenset({"gate", "device", "jobs"})
+VOLATILE_SECTIONS = frozenset({"gate", "report", "device", "jobs"})
 Kind = Literal["trained", "supplied", "answers"]
 # Sections that describe how models are made: an audit of files or of answers has none of them.
 TRAINED_SECTIONS = ("data", "model", "training", "compression", "export", "mis")
@@ -49,6 +50,7 @@ class AuditConfig(Section):
     bench: BenchConfig = BenchConfig()
     device: DeviceConfig = DeviceConfig()
     gate: GateConfig = GateConfig()
+    report: ReportConfig = ReportConfig()
 
     @property
     def kind(self) -> Kind:
@@ -116,7 +118,7 @@ class AuditConfig(Section):
         return self.model_dump(mode="json", exclude=set(foreign))
 
     def digest(self) -> str:
-        """SHA-256 over everything that determines the results: all but the gate, the device's address and the jobs."""
+        """SHA-256 over everything that determines the results: all but gate, report, the device's address and jobs."""
         binding = {
             key: _without_folders(value) if key in (*SUPPLIED_SECTIONS, "answers") else value
             for key, value in self.to_json().items()
