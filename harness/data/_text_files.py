@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -40,11 +39,23 @@ def read_bytes(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
     Raises:
         InputError: it is missing, unreadable, or larger than ``most`` bytes.
     """
-    try:
-        size = path.stat().st_size
-        if size > most:
-            raise InputError(f"{path}: {size:,} bytes, at most {most:,} are read")
+    _require_size(path, most)
+    with _failures_of(path):
         return path.read_bytes()
+
+
+def _require_size(path: Path, most: int) -> None:
+    with _failures_of(path):
+        size = path.stat().st_size
+    if size > most:
+        raise InputError(f"{path}: {size:,} bytes, at most {most:,} are read")
+
+
+@contextmanager
+def _failures_of(path: Path) -> Iterator[None]:
+    """What the system says of a file that cannot be opened or read, as an error that names it."""
+    try:
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
@@ -98,6 +109,8 @@ def lines_of(path: Path, *, encoding: str = "utf-8") -> Iterator[tuple[int, str]
 def rows_of_csv(path: Path, *, delimiter: str = ",", quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
     """The rows of a table with the number of each row's last line; empty lines are skipped.
 
+    The file is read as its rows are asked for, so that a large one takes no memory of its own.
+
     Args:
         path: the file, in UTF-8.
         delimiter: separator of two cells.
@@ -106,16 +119,30 @@ def rows_of_csv(path: Path, *, delimiter: str = ",", quoted: bool = True) -> Ite
     Raises:
         InputError: the file is missing, not UTF-8, or its quotation is broken.
     """
-    stream = io.StringIO(decode(path, read_bytes(path)), newline="")
-    reader = csv.reader(
-        stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
-    )
-    try:
-        for row in reader:
-            if row:
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num}: {error}") from None
+    _require_size(path, MOST_TEXT_BYTES)
+    with _failures_of(path), path.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.reader(
+            stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
+        )
+        try:
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+        except csv.Error as error:
+            raise InputError(f"{path}: line {reader.line_num}: {error}") from None
+        except UnicodeDecodeError:
+            raise _not_utf8(path) from None
+
+
+def _not_utf8(path: Path) -> InputError:
+    """The error that names the first line that is not UTF-8."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return InputError(f"{path}: line {number} is not UTF-8", hint="convert the file")
+    return InputError(f"{path}: is not UTF-8", hint="convert the file")
 
 
 @contextmanager
