@@ -54,7 +54,11 @@ def _devices_are_named(values: list[str] | None) -> list[str] | None:
 
 
 SourceArgument = Annotated[
-    Path, typer.Argument(metavar="AUDIT.toml|ANSWERS.npz", help="The audit's configuration, or arrays from anywhere.")
+    Path,
+    typer.Argument(
+        metavar="AUDIT.toml|ANSWERS",
+        help="The audit's configuration, or answers from anywhere: .npz, .csv or .parquet.",
+    ),
 ]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="AUDIT.toml", help="The audit's configuration.")]
 RunOption = Annotated[
@@ -126,6 +130,12 @@ LabelOption = Annotated[
 AttackOption = Annotated[
     list[str] | None,
     typer.Option("--attack", help="An attack to run; repeat. Default: the strongest of each family.", metavar="NAME"),
+]
+ShadowOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--shadow", help="A shadow model's answers, where answers are tables; repeat for each shadow.", metavar="FILE"
+    ),
 ]
 AnswersOption = Annotated[
     Answers | None,
@@ -244,9 +254,9 @@ def configure(
 ) -> AuditConfig:
     """The configuration in a file, or that of answers from anywhere, with what the options replace."""
     from harness.config import load
-    from harness.subject.draft import Draft
+    from harness.subject.draft import Draft, holds_answers
 
-    config = Draft(artifacts={}, answers=source).config() if source.suffix == ".npz" else load(source)
+    config = Draft(artifacts={}, answers=source).config() if holds_answers(source) else load(source)
     return with_options(config, devices=devices, mode=mode, seed=seed, null=null)
 
 

@@ -29,6 +29,7 @@ from harness.cli._app import (
     RecordsOption,
     RunOption,
     SeedOption,
+    ShadowOption,
     TopKOption,
     app,
     configure,
@@ -55,7 +56,7 @@ AUDIT_EXAMPLES = (
 def audit(
     source: Annotated[
         Path | None,
-        typer.Argument(metavar="[AUDIT.toml|ANSWERS.npz]", help="Configuration, or arrays; default audit.toml."),
+        typer.Argument(metavar="[AUDIT.toml|ANSWERS]", help="Configuration, or answers; default audit.toml."),
     ] = None,
     artifact: ArtifactOption = None,
     members: MembersOption = None,
@@ -64,6 +65,7 @@ def audit(
     population: PopulationOption = None,
     label: LabelOption = None,
     attack: AttackOption = None,
+    shadow: ShadowOption = None,
     answers: AnswersOption = None,
     top_k: TopKOption = None,
     max_auc: MaxAucOption = None,
@@ -82,7 +84,7 @@ def audit(
     The stages are train, export, collect, bench, attack, mis, gate and report; files that ship begin with collect,
     answers with attack. The same command resumes.
     """
-    from harness.subject.draft import Draft, named_files
+    from harness.subject.draft import Draft, holds_answers, named_files
 
     draft = Draft(
         artifacts=named_files(artifact or ()),
@@ -91,11 +93,14 @@ def audit(
         records=records,
         population=population,
         label=label,
-        answers=source if source is not None and source.suffix == ".npz" else None,
+        answers=source if source is not None and holds_answers(source) else None,
+        shadows=shadow or (),
         attacks=attack or (),
         max_auc=max_auc,
         max_increase=max_increase,
     )
+    if shadow and draft.answers is None:
+        raise UsageError("--shadow: is for answers in tables", hint="give the target's table too: ANSWERS.csv")
     if draft.is_empty:
         if attack or max_auc is not None or max_increase is not None or population or label:
             raise UsageError(

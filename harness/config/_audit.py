@@ -26,6 +26,7 @@ TRAINED_SECTIONS = ("data", "model", "training", "compression", "export", "mis")
 SUPPLIED_SECTIONS = ("artifact", "records", "shadow")
 # Their keys that hold paths.
 PATHS = frozenset({"file", "members", "nonmembers", "population"})
+LISTS_OF_PATHS = ("shadows",)
 
 
 class AuditConfig(Section):
@@ -135,7 +136,11 @@ def _without_folders(value: object) -> object:
     """Paths as file names: what a run is bound to is the content of its inputs, wherever they lie."""
     if isinstance(value, dict):
         return {
-            key: Path(item).name if key in PATHS and isinstance(item, str) else _without_folders(item)
+            key: Path(item).name
+            if key in PATHS and isinstance(item, str)
+            else [Path(name).name for name in item]
+            if key in LISTS_OF_PATHS
+            else _without_folders(item)
             for key, item in value.items()
         }
     if isinstance(value, list):

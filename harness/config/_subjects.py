@@ -75,10 +75,13 @@ class ShadowConfig(Section):
 
 
 class AnswersConfig(Section):
-    """Confidence arrays from anywhere: an .npz whose keys `harness.data.answers` describes; no device.
+    """Confidence arrays from anywhere: an .npz whose keys `harness.data.answers` describes, or a table; no device.
 
-    `controls` names variants that are compared with and do not ship; there are none unless it is given.
+    A table, .csv or .parquet, has the columns that `harness.data.answer_columns` describes; `shadows` names one more
+    for each shadow model, its answers to records of its own. An .npz holds its shadows itself. `controls` names
+    variants that are compared with and do not ship; there are none unless it is given.
     """
 
     file: str
+    shadows: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The subject that has answered already: confidence arrays from anywhere, read from one file; no device."""
+"""The subject that has answered already: confidence arrays from anywhere, read from files; no device."""
 
 from __future__ import annotations
 
@@ -59,19 +59,17 @@ class AnswersSubject:
             UnresolvedError: there are too few records.
             RunError: the file is not the one that the run was begun with.
         """
-        assert config.answers is not None, "the configuration is of this kind"  # noqa: S101
-        path = Path(config.answers.file)
-        exposure = answers.exposure_of(path, config.attack)
-        target, shadows = answers.load(path, exposure)
+        path, tables = _paths(config)
+        exposure = answers.exposure_of(path, config.attack, shadows=tables)
+        target, shadows = answers.load(path, exposure, shadows=tables)
         for variant in target.variants:
             if not re.fullmatch(NAME, variant):
                 raise InputError(
                     f"{path}: variant {variant!r} cannot name a place in a run",
-                    hint="call it by letters, digits and . _ + -, e.g. target/confidences/int8",
+                    hint="call it by letters, digits and . _ + -, e.g. int8",
                 )
         if run is not None:
-            with path.open("rb") as file:
-                inputs = [(path, hashlib.file_digest(file, "sha256").hexdigest())]
+            inputs = [(one, _sha256(one)) for one in (path, *tables)]
             require_unchanged(run, inputs)
             keep_inputs(run, inputs)
         # Attacks know records by their ids where they have any; a person knows them by their rows in the file.
@@ -82,10 +80,10 @@ class AnswersSubject:
 
     def whole(self) -> Observations:
         """The target's answers as the file holds them: accuracy is theirs, and not that of votes."""
-        assert self.config.answers is not None  # noqa: S101 - see load
         if self.exposure.answers != "label":
             return self.target
-        target, _ = answers.load(Path(self.config.answers.file))
+        path, tables = _paths(self.config)
+        target, _ = answers.load(path, shadows=tables)
         return target.ordinary
 
     def summary(self) -> dict[str, object]:
@@ -104,3 +102,14 @@ class AnswersSubject:
             "exposure": self.exposure.to_json(),
             "warnings": [NO_VOTES] if self.exposure.answers == "label" and self.exposure.copies == 0 else [],
         }
+
+
+def _paths(config: AuditConfig) -> tuple[Path, tuple[Path, ...]]:
+    """The file of the target, and the tables of shadows beside it."""
+    assert config.answers is not None, "the configuration is of this kind"  # noqa: S101
+    return Path(config.answers.file), tuple(map(Path, config.answers.shadows))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,10 @@ from typing import Any
 from harness.config import AuditConfig, parse
 from harness.errors import ConfigError
 
-__all__ = ["Draft", "named_files"]
+__all__ = ["Draft", "holds_answers", "named_files"]
+
+# Of files of arrays or tables, in place of an audit.toml.
+ANSWERS_SUFFIXES = (".npz", ".csv", ".parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,7 @@ class Draft:
         population: records outside every model's training set.
         label: column of classes in a table.
         answers: confidence arrays, in place of all of the above.
+        shadows: tables of shadow models' answers, where the answers are a table.
         attacks: names of attacks; empty for the default set.
         max_auc: a rule of the release policy: no attack's AUC above this.
         max_increase: a rule: no attack's AUC above the original's by more than this.
@@ -41,6 +45,7 @@ class Draft:
     population: Path | None = None
     label: str | None = None
     answers: Path | None = None
+    shadows: Sequence[Path] = ()
     attacks: Sequence[str] = ()
     max_auc: float | None = None
     max_increase: float | None = None
@@ -99,6 +104,8 @@ class Draft:
             table["records"] = records
         if self.answers is not None:
             table["answers"] = {"file": path(self.answers)}
+            if self.shadows:
+                table["answers"]["shadows"] = [path(shadow) for shadow in self.shadows]
         if self.attacks:
             table["attack"] = {"names": list(self.attacks)}
         rules = [
@@ -135,6 +142,11 @@ class Draft:
             "# [[gate.rules]]",
             "# max_increase = 0.05  # no attack's AUC above the original's by more than this",
         ]
+
+
+def holds_answers(source: Path) -> bool:
+    """Whether a path is one of answers from anywhere, by its suffix, and not one of a configuration."""
+    return source.suffix in ANSWERS_SUFFIXES
 
 
 def named_files(options: Sequence[str], *, option: str = "--artifact") -> dict[str, Path]:
