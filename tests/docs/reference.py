@@ -14,6 +14,7 @@ import typer
 
 import harness.cli  # noqa: F401  # registers the verbs
 from harness.cli._app import app
+from harness.cli._verbs import EVERYWHERE, SECTIONS
 
 __all__ = ["PAGE", "page", "write"]
 
@@ -53,7 +54,9 @@ def _code(text: str) -> str:
 def _rows(command: Any, context: Any, kind: str) -> list[str]:
     rows = []
     for one in command.params:
-        record = None if one.param_type_name != kind or one.hidden else one.get_help_record(context)
+        # What every call takes is shown once, at the top.
+        repeated = context.parent is not None and one.name in EVERYWHERE
+        record = None if one.param_type_name != kind or one.hidden or repeated else one.get_help_record(context)
         if record is not None:
             name, meaning = record
             by = one.envvar if isinstance(one.envvar, str) else None
@@ -96,12 +99,15 @@ def page() -> str:
     """The whole page."""
     every = list(verbs())
     root, context = every[0]
-    listed = [
-        f"| [{_cell(inner.command_path)}](#{inner.command_path.replace(' ', '-')}) | "
-        f"{_cell((command.help or '').strip().partition(chr(10) * 2)[0])} |"
-        for command, inner in every[1:]
-    ]
-    parts = [HEAD.rstrip(), "\n".join(["| verb | what it does |", "|---|---|", *listed])]
+    parts = [HEAD.rstrip()]
+    for title, named in SECTIONS.items():
+        listed = [
+            f"| [{_cell(inner.command_path)}](#{inner.command_path.replace(' ', '-')}) | "
+            f"{_cell((command.help or '').strip().partition(chr(10) * 2)[0])} |"
+            for command, inner in every[1:]
+            if inner.command_path.split()[1] in named
+        ]
+        parts.append("\n".join([f"| {title.lower()} | |", "|---|---|", *listed]))
     parts.append("\n".join(["| option of every call | meaning |", "|---|---|", *_rows(root, context, "option")]))
     parts.append((root.epilog or "").strip())
     parts += [section(command, inner) for command, inner in every[1:]]
