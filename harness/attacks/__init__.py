@@ -34,11 +34,13 @@ from harness.attacks._evaluate import MIN_SIDE_RECORDS, check_size, evaluate
 from harness.attacks._memory import Fit, Memory, digest
 from harness.attacks._registry import attack_class, counterpart, headline, names, needs_of, register
 from harness.attacks._result import AttackResult, Evaluation
+from harness.attacks._sets import SET_ATTACKS, SetAttack, set_attacks
 from harness.attacks.controls import permute_membership, with_copy
 from harness.results import Measures, Result, Skipped
 
 __all__ = [
     "MIN_SIDE_RECORDS",
+    "SET_ATTACKS",
     "Attack",
     "AttackResult",
     "BaseAttack",
@@ -48,6 +50,7 @@ __all__ = [
     "Memory",
     "Need",
     "Result",
+    "SetAttack",
     "Skipped",
     "attack_class",
     "check_size",
@@ -60,5 +63,6 @@ __all__ = [
     "permute_membership",
     "register",
     "score_apart",
+    "set_attacks",
     "with_copy",
 ]

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.results import Increase, Simultaneous
-from harness.stats import covariance_of, placements_per_record, roc, sample, simultaneous, strongest_differences
+from harness.stats import (
+    covariance_of,
+    placements_per_record,
+    roc,
+    sample,
+    simultaneous,
+    strongest_differences,
+    tpr_parts,
+)
 from harness.types import FloatArray, IntArray, View
 
 if TYPE_CHECKING:
@@ -24,10 +32,6 @@ __all__ = ["EPSILON_SHARE", "FIGURES_SHARE", "STRONGEST_SHARE", "FamilyWise"]
 FIGURES_SHARE = 0.8
 EPSILON_SHARE = 0.1
 STRONGEST_SHARE = 0.1
-# The slope of a ROC curve at a rate, between this fraction and this multiple of it.
-SLOPE_SPAN = 2.0
-# A rate times a count is a whole number in most audits; rounding must not take one off.
-ROUNDING = 1e-9
 
 
 class FamilyWise:
@@ -132,17 +136,4 @@ class FamilyWise:
         yield side * one.decided[rows] * math.sqrt(one.cut_design_effect)
         curve = roc(one.scores, self._membership)
         for fpr in self._fprs:
-            at = int(np.searchsorted(curve.fp, math.floor(fpr * curve.n_nonmembers + ROUNDING), side="right")) - 1
-            # A non-member above the threshold moves the threshold; the TPR moves by the curve's slope there.
-            low, high = (int(np.searchsorted(curve.fpr, rate, side="right")) - 1 for rate in self._span(fpr))
-            run = float(curve.fpr[high] - curve.fpr[low])
-            slope = float(curve.tpr[high] - curve.tpr[low]) / run if run > 0.0 else 1.0
-            yield (
-                (one.scores[rows] >= curve.thresholds[at])
-                * np.where(side > 0, 1.0, -slope)
-                * math.sqrt(one.design_effect)
-            )
-
-    @staticmethod
-    def _span(fpr: float) -> tuple[float, float]:
-        return fpr / SLOPE_SPAN, min(1.0, fpr * SLOPE_SPAN)
+            yield tpr_parts(curve, one.scores[rows], side > 0, fpr) * math.sqrt(one.design_effect)

@@ -19,6 +19,7 @@ from harness.stats._simultaneous import covariance_of, sample, simultaneous
 from harness.stats._strongest import StrongestDifference, strongest_differences
 from harness.stats._threshold import balanced_accuracy, best_threshold
 from harness.stats._tpr import tpr_at_fpr
+from harness.stats._tpr_parts import tpr_parts
 from harness.types import Estimate, TprEstimate, rate_key
 
 __all__ = [
@@ -52,5 +53,6 @@ __all__ = [
     "simultaneous",
     "strongest_differences",
     "tpr_at_fpr",
+    "tpr_parts",
     "wilson",
 ]
