@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -26,8 +26,12 @@ class ReportConfig(Section):
     scores: bool = False
 
     @model_validator(mode="after")
-    def _has_json(self) -> ReportConfig:
+    def _has_json(self) -> Self:
         wanted = {"json", *self.formats}
         # The model is frozen once it is built; until then the one that is needed is added, in the order of writing.
         object.__setattr__(self, "formats", tuple(name for name in FORMATS if name in wanted))
         return self
+
+    def changed(self, **changes: Any) -> ReportConfig:
+        """The section with some keys replaced, checked as it was in the file."""
+        return ReportConfig(**{**self.model_dump(), **changes})

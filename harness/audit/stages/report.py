@@ -9,9 +9,11 @@ from harness import report as reports
 from harness.audit.context import Context
 from harness.audit.findings import artifact_results, attack_findings, privacy_findings, slice_findings
 from harness.audit.of_devices import artifacts_of_devices, attacks_of_devices, runs_of_devices
-from harness.audit.replicas import is_replicated, read_findings
+from harness.audit.replicas import FINDINGS, is_replicated, read_findings
+from harness.audit.score_tables import FILE, MISSING, write_scores
 from harness.config import AuditConfig
 from harness.policy import Verdict
+from harness.report.pdf import PDF
 from harness.results import MisFindings
 from harness.store import Run
 from harness.subject._inputs import kept_inputs
@@ -19,21 +21,36 @@ from harness.subject._inputs import kept_inputs
 __all__ = ["assemble", "assemble_devices", "report"]
 
 
-def report(config: AuditConfig, run: Run, _context: Context) -> dict[str, Any]:
-    """Write report.json and report.html.
+def report(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
+    """Write the files that `[report]` asks for.
+
+    What is there from an earlier verdict, or from earlier attacks, is removed where it is not written anew.
 
     Returns:
         The report itself.
     """
     run.require("gate")
     if is_replicated(config, run):
-        whole = assemble_devices(config, run)
-        reports.write(whole, curves={}, folder=run.folder)
-        return whole.to_json()
-    whole = assemble(config, run)
-    curves = run.read_json("results/curves.json")
-    reports.write(whole, curves={label: reports.Curve.from_json(curves[label]) for label in curves}, folder=run.folder)
+        whole, curves = assemble_devices(config, run), dict[str, reports.Curve]()
+    else:
+        whole = assemble(config, run)
+        kept = run.read_json("results/curves.json")
+        curves = {label: reports.Curve.from_json(kept[label]) for label in kept}
+    reports.write(whole, curves=curves, folder=run.folder, formats=config.report.formats)
+    (run.folder / PDF).unlink(missing_ok=True)  # printed of the page before this one
+    _keep_scores(config, run, context)
     return whole.to_json()
+
+
+def _keep_scores(config: AuditConfig, run: Run, context: Context) -> None:
+    if config.report.scores:
+        if write_scores(config, run) is None:
+            context.say(MISSING)
+        return
+    place, attacked = run.folder / FILE, run.folder / "results/attack.json"
+    attacked = attacked if attacked.exists() else run.folder / FINDINGS
+    if place.exists() and place.stat().st_mtime_ns < attacked.stat().st_mtime_ns:
+        place.unlink()
 
 
 def assemble(config: AuditConfig, run: Run) -> reports.Report:
