@@ -1,8 +1,8 @@
 """`audit.toml` as frozen models: unknown keys are refused and the bad field is named."""
 
 from harness.config._audit import VOLATILE_SECTIONS, AuditConfig, Kind
-from harness.config._gate import ADVERSARIES, GateConfig, GateRule, RuleKind
-from harness.config._load import load, parse, read, validate
+from harness.config._gate import GateConfig, Place
+from harness.config._load import load, load_policy, parse, read, validate
 from harness.config._measuring import (
     Answers,
     AttackConfig,
@@ -12,35 +12,49 @@ from harness.config._measuring import (
     PoolMode,
     TimeoutsConfig,
 )
+from harness.config._policy import BaselineConfig, WaiverConfig
+from harness.config._presets import PRESETS, Preset
+from harness.config._report import Format, ReportConfig
+from harness.config._rule import ADVERSARIES, FailsWhen, GateRule, GroupScope, RuleKind
 from harness.config._subjects import AnswersConfig, ArtifactConfig, RecordsConfig, ShadowConfig
 from harness.config._trained import CompressionConfig, DataConfig, ExportConfig, MisConfig, ModelConfig, TrainingConfig
 
 __all__ = [
     "ADVERSARIES",
+    "PRESETS",
     "VOLATILE_SECTIONS",
     "Answers",
     "AnswersConfig",
     "ArtifactConfig",
     "AttackConfig",
     "AuditConfig",
+    "BaselineConfig",
     "BenchConfig",
     "CollectConfig",
     "CompressionConfig",
     "DataConfig",
     "DeviceConfig",
     "ExportConfig",
+    "FailsWhen",
+    "Format",
     "GateConfig",
     "GateRule",
+    "GroupScope",
     "Kind",
     "MisConfig",
     "ModelConfig",
+    "Place",
     "PoolMode",
+    "Preset",
     "RecordsConfig",
+    "ReportConfig",
     "RuleKind",
     "ShadowConfig",
     "TimeoutsConfig",
     "TrainingConfig",
+    "WaiverConfig",
     "load",
+    "load_policy",
     "parse",
     "read",
     "validate",

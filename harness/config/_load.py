@@ -12,11 +12,14 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from harness.config._audit import AuditConfig
-from harness.config._gate import GateRule
+from harness.config._gate import GateConfig
+from harness.config._places import places
+from harness.config._policy import WaiverConfig
+from harness.config._rule import GateRule
 from harness.config._subjects import ArtifactConfig
 from harness.errors import ConfigError
 
-__all__ = ["load", "parse", "read", "validate"]
+__all__ = ["load", "load_policy", "parse", "read", "validate"]
 
 Model = TypeVar("Model", bound=BaseModel)
 # Tables of other programs, which may stand in the same file: a study of this audit has its settings there.
@@ -35,7 +38,10 @@ def load(path: Path) -> AuditConfig:
     Raises:
         ConfigError: the file is missing, is not TOML, or a field is unknown or wrong; the field is named.
     """
-    config = parse(read(path), source=str(path))
+    text = _text(path)
+    table = _table(text, path)
+    config = parse(table, source=str(path))
+    config = config.with_changes(gate=_policy(config.gate, table, text, path))
 
     def absolute(folder: str | None) -> str | None:
         return None if folder is None else str((path.parent / Path(folder).expanduser()).resolve())
@@ -61,12 +67,58 @@ def read(path: Path) -> dict[str, object]:
     Raises:
         ConfigError: the file is missing, cannot be read, or is not TOML.
     """
+    return _table(_text(path), path)
+
+
+def load_policy(path: Path) -> GateConfig:
+    """Read and validate a `policy.toml`, which holds what `[gate]` of an audit.toml may.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The policy; the baseline that it names is relative to the file's own folder, and absolute here.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or a field is unknown or wrong; the field is named.
+    """
+    text = _text(path, hint="give the policy's own file")
+    table = _table(text, path)
+    policy = validate(GateConfig, table, source=str(path))
+    if policy.policy is not None:
+        raise ConfigError(f"{path}: policy: this file is the policy already; leave the key out")
+    return _beside(policy, path).placed(places(policy, table, text, str(path)))
+
+
+def _policy(gate: GateConfig, table: dict[str, object], text: str, path: Path) -> GateConfig:
+    """The policy of an audit.toml: its own `[gate]`, or the file that this names."""
+    if gate.policy is not None:
+        return load_policy(path.parent / Path(gate.policy).expanduser())
+    own = table.get("gate")
+    rules = own if isinstance(own, dict) else {}
+    return _beside(gate, path).placed(places(gate, rules, text, str(path), inside="gate"))
+
+
+def _beside(policy: GateConfig, path: Path) -> GateConfig:
+    """The policy with the place of its baseline made absolute."""
+    baseline = policy.baseline
+    if baseline is None:
+        return policy
+    given = {key: getattr(baseline, key) for key in ("run", "report") if getattr(baseline, key) is not None}
+    moved = {key: str((path.parent / Path(place).expanduser()).resolve()) for key, place in given.items()}
+    return policy.model_copy(update={"baseline": baseline.model_copy(update=moved)})
+
+
+def _text(path: Path, *, hint: str = "`edgeleak init` writes one to start from") -> str:
     try:
-        text = path.read_bytes().decode()
+        return path.read_bytes().decode()
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file", hint="`edgeleak init` writes one to start from") from None
+        raise ConfigError(f"{path}: no such file", hint=hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
+
+
+def _table(text: str, path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -89,7 +141,8 @@ def _absolute_files(config: AuditConfig, absolute: Callable[[str | None], str | 
             moved(one, "members", "nonmembers").model_copy(update={"artifact": artifacts(one.artifact)})
             for one in config.shadow
         ),
-        "answers": config.answers and moved(config.answers, "file"),
+        "answers": config.answers
+        and moved(config.answers, "file").model_copy(update={"shadows": tuple(map(absolute, config.answers.shadows))}),
     }
 
 
@@ -140,7 +193,8 @@ def _fields_at(loc: tuple[object, ...], model: type[BaseModel]) -> list[str]:
     for part in loc:
         if isinstance(part, int):
             continue
-        annotation = GateRule if part == "rules" else model.model_fields[str(part)].annotation
+        lists: dict[str, type[BaseModel]] = {"rules": GateRule, "waiver": WaiverConfig}
+        annotation: object = lists.get(str(part)) or model.model_fields[str(part)].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         model = annotation

@@ -3,6 +3,7 @@
 from harness.policy._answerable import Answerable
 from harness.policy._check import check
 from harness.policy._devices import for_device
+from harness.policy._found import Baseline, Found
 from harness.policy._judge import judge
 from harness.policy._null import judge_null, judge_pooled
 from harness.policy._outcome import ArtifactName, Case, Outcome, RuleOutcome, Severity, Verdict, Waiver, exit_code
@@ -10,7 +11,9 @@ from harness.policy._outcome import ArtifactName, Case, Outcome, RuleOutcome, Se
 __all__ = [
     "Answerable",
     "ArtifactName",
+    "Baseline",
     "Case",
+    "Found",
     "Outcome",
     "RuleOutcome",
     "Severity",

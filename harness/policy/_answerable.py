@@ -25,6 +25,10 @@ class Answerable:
         fprs: false-positive rates at which true-positive rates are measured.
         has_reference: whether the answers will be compared with those of a reference.
         devices: names of the devices that a rule may name; empty where results name none.
+        runtimes: the runtimes that a rule may name; empty where results name none.
+        parts: column -> its values, of the parts of the records that leakage is measured of: ``class``, and the
+            columns of groups. None as a column's values: they are not known yet.
+        quantizers: those that the MIS indicator is estimated of.
     """
 
     variants: tuple[str, ...]
@@ -34,6 +38,9 @@ class Answerable:
     has_reference: bool
     counterparts: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    quantizers: tuple[str, ...] = ()
 
     @property
     def compressed(self) -> tuple[str, ...]:
@@ -49,7 +56,8 @@ class Answerable:
         """The views of which there will be results that a rule may judge, the same on every runtime."""
         for attack, adversary in self.attacks.items():
             for variants in self._seen_by(adversary):
-                yield from (View(adversary, attack, variants, device=device) for device in self.devices or ("",))
+                for device in self.devices or ("",):
+                    yield from (View(adversary, attack, variants, one, device) for one in self.runtimes or ("",))
 
     def _seen_by(self, adversary: Adversary) -> Iterator[tuple[str, ...]]:
         has_original = ORIGINAL in self.judged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.config import GateConfig
 from harness.errors import ConfigError
 from harness.policy._answerable import Answerable
-from harness.policy.rules import RULES
+from harness.policy.rules import kind_of
 
 __all__ = ["check"]
 
@@ -21,9 +21,7 @@ def check(policy: GateConfig, audit: Answerable) -> None:
         ConfigError: names each such rule's id, its field and the mend.
     """
     problems = [
-        f"gate rule {rule.id!r}: {problem}"
-        for rule in policy.rules
-        for problem in RULES[rule.kind].problems(rule, audit)
+        f"gate rule {rule.id!r}: {problem}" for rule in policy.rules for problem in kind_of(rule).problems(rule, audit)
     ]
     if problems:
         raise ConfigError("; ".join(problems))

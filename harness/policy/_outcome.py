@@ -89,6 +89,7 @@ class Case:
         reason: why, with the figures that decided.
         estimate: the figure with its interval; None where there is none.
         against: the attack that it is compared with, where the figure is a difference; else empty.
+        part: the records that it is about, e.g. ``class 3``; empty for all of them.
         waiver: what somebody accepted of this case; None where nobody did.
     """
 
@@ -97,6 +98,7 @@ class Case:
     reason: str = ""
     estimate: Estimate | None = None
     against: str = ""
+    part: str = ""
     waiver: Waiver | None = None
 
     @property
@@ -105,15 +107,16 @@ class Case:
         return self.outcome != "pass" and self.waiver is not None and not self.waiver.is_expired
 
     def to_json(self) -> dict[str, object]:
-        """A JSON object; numbers that are not finite become null."""
-        return {
-            "about": self.about.to_json(),
-            "outcome": self.outcome,
+        """A JSON object without what is empty: there are many cases. Numbers that are not finite become null."""
+        rest: dict[str, object] = {
             "reason": self.reason,
-            "estimate": None if self.estimate is None else self.estimate.to_json(),
+            "estimate": self.estimate and self.estimate.to_json(),
             "against": self.against,
-            "waiver": None if self.waiver is None else self.waiver.to_json(),
+            "part": self.part,
+            "waiver": self.waiver and self.waiver.to_json(),
         }
+        filled = {key: value for key, value in rest.items() if value}
+        return {"about": self.about.to_json(), "outcome": self.outcome, **filled}
 
     @classmethod
     def from_json(cls, node: fields.Node) -> Self | None:
@@ -127,6 +130,7 @@ class Case:
             reason=fields.text(node, "reason"),
             estimate=_estimate(fields.mapping(node, "estimate")),
             against=fields.text(node, "against"),
+            part=fields.text(node, "part"),
             waiver=Waiver.from_json(fields.mapping(node, "waiver")),
         )
 
@@ -219,11 +223,14 @@ class Verdict:
         rules: every rule's outcome, in the policy's order.
         policy: what the rules are, as a sentence: a preset's name, a file; empty where nothing is known of them.
         baseline: what changes are held against beside the original, as a sentence; empty where nothing is.
+        notes: what a reader of the policy should know beside, a sentence each: waivers that accept nothing, rules of a
+            preset that ask what the audit did not measure.
     """
 
     rules: tuple[RuleOutcome, ...]
     policy: str = ""
     baseline: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -250,6 +257,7 @@ class Verdict:
             "rules": [rule.to_json() for rule in self.rules],
             "policy": self.policy,
             "baseline": self.baseline,
+            "notes": list(self.notes),
         }
 
     @classmethod
@@ -259,7 +267,8 @@ class Verdict:
         Where the object states another outcome than its rules have, or none, a rule more says so: it never passes.
         """
         rules = tuple(map(RuleOutcome.from_json, fields.rows(node, "rules")))
-        verdict = cls(rules, fields.text(node, "policy"), fields.text(node, "baseline"))
+        words = (fields.text(node, "policy"), fields.text(node, "baseline"))
+        verdict = cls(rules, *words, fields.strings(node, "notes"))
         stated = _outcome(node)
         if stated == verdict.outcome:
             return verdict

@@ -70,15 +70,32 @@ def test_a_policy_comes_back_from_json_as_it_was() -> None:
         ({"max": 0.6, "id": "a b"}, "gate.rules.0.id: string should match pattern"),
         ({"max": 0.6, "variants": []}, "gate.rules.0.variants: "),
         ({"max": 0.6, "attacks": []}, "gate.rules.0.attacks: "),
-        ({"max": 85}, "gate.rules.0: max: 85 lets every result pass; give a fraction below 1"),
-        ({"max": -0.1}, "gate.rules.0: max: -0.1 is below 0"),
-        ({"max": float("inf")}, "gate.rules.0.max: input should be a finite number"),
-        ({"max": float("nan")}, "gate.rules.0.max: input should be a finite number"),
-        ({"max_increase": float("inf")}, "gate.rules.0.max_increase: input should be a finite number"),
-        ({"max_increase": 5}, "gate.rules.0: max_increase: 5 is no difference of AUCs; give one between -1 and 1"),
+        (
+            {"max": 85},
+            "gate.rules.0: max: 85 is too high: every result stays within it; give a number of 0.5 or more and below 1",
+        ),
+        ({"max": -0.1}, "gate.rules.0: max: -0.1 is too low: a model that leaks nothing has 0.5"),
+        ({"max": 0.4}, "gate.rules.0: max: 0.4 is too low: a model that leaks nothing has 0.5"),
+        ({"max": 1}, "gate.rules.0: max: 1 is too high"),
+        ({"max": 0.4, "metric": "balanced_accuracy"}, "gate.rules.0: max: 0.4 is too low"),
+        ({"max": 0.1, "metric": "tpr_at_fpr", "at_fpr": 0.2}, "a model that leaks nothing has 0.2 there"),
+        (
+            {"max": -1, "metric": "epsilon_lower"},
+            "max: -1 is too low: no epsilon is below 0; give a number of 0 or more",
+        ),
+        ({"max": float("inf"), "metric": "epsilon_lower"}, "max: inf is no limit; give a number of 0 or more"),
+        ({"max": 1.0, "metric": "mis_delta"}, "max: 1 is too high"),
+        ({"max": float("nan"), "id": "auc"}, "gate.rules.0: rule 'auc': max: nan is no limit; give a number of 0.5 or"),
+        ({"max": float("inf")}, "gate.rules.0: max: inf is no limit; give a number of 0.5 or more and below 1"),
+        ({"max": float("nan")}, "gate.rules.0: max: nan is no limit; give a number of 0.5 or more and below 1"),
+        (
+            {"max_increase": float("inf")},
+            "gate.rules.0: max_increase: inf is no limit; give a number above -1 and below 1",
+        ),
+        ({"max_increase": 5}, "gate.rules.0: max_increase: 5 is too high: no two AUCs differ by more"),
         ({"max_increase": 0.1, "metric": "epsilon_lower"}, "gate.rules.0: 'max_increase' compares AUCs"),
-        ({"max_flip_share": 1.5}, "gate.rules.0.max_flip_share: input should be less than or equal to 1"),
-        ({"max_flip_share": float("nan")}, "gate.rules.0.max_flip_share: "),
+        ({"max_flip_share": 1.5}, "gate.rules.0: max_flip_share: 1.5 is too high: every result stays within it"),
+        ({"max_flip_share": float("nan")}, "gate.rules.0: max_flip_share: nan is no limit"),
         ({"max_flip_share": 0.1, "adversary": ["NR"]}, "gate.rules.0: 'adversary' does not go with 'max_flip_share'"),
         ({"max_flip_share": 0.1, "attacks": ["rmia"]}, "gate.rules.0: 'attacks' does not go with 'max_flip_share'"),
         ({"max_flip_share": 0.1, "metric": "epsilon_lower"}, "gate.rules.0: 'metric' does not go with"),
@@ -105,5 +122,5 @@ def test_two_rules_of_one_id_are_refused(table: dict[str, Any], id_: str) -> Non
 
 
 def test_a_wrong_short_form_is_named_where_it_stands() -> None:
-    with pytest.raises(ConfigError, match=r"gate\.max_flip_share: input should be less than or equal to 1"):
+    with pytest.raises(ConfigError, match=r"gate: max_flip_share: 2 is too high"):
         gate("[gate]\nmax_flip_share = 2.0\n")

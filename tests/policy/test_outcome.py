@@ -68,7 +68,9 @@ def test_the_face_of_the_policy() -> None:
     assert harness.policy.__all__ == [
         "Answerable",
         "ArtifactName",
+        "Baseline",
         "Case",
+        "Found",
         "Outcome",
         "RuleOutcome",
         "Severity",

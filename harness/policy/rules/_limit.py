@@ -2,7 +2,8 @@
 
 * **pass** needs every result's upper bound within the limit. If any true value were above it, that one interval would
   have had to miss, so no correction is needed.
-* **fail** needs one result's lower bound above the limit, with the bound corrected for all results of its audit.
+* **fail** needs one result's lower bound above the limit, with the bound corrected for all results of its audit; or,
+  where the rule fails when its figure is possibly above, an upper bound above it.
 * anything else is **inconclusive**: these records show neither, or a figure is missing.
 """
 
@@ -11,66 +12,21 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from harness.config import GateRule
 from harness.policy._answerable import Answerable
-from harness.policy._outcome import RuleOutcome
-from harness.policy.rules._rule import Rule
+from harness.policy._found import Found
+from harness.policy._outcome import Case, RuleOutcome
+from harness.policy.rules._judged import Judged
+from harness.policy.rules._rule import Accept, Rule
 from harness.policy.rules._scope import sees, unanswered, unanswered_problem, unknown_names, why_not
-from harness.results import ArtifactResult, AttackFindings, Measures, Skipped
-from harness.types import Estimate, TprEstimate, View
+from harness.results import Measures
+from harness.types import Estimate, View
 
-__all__ = ["Judged", "LimitRule"]
+__all__ = ["LimitRule"]
 
-
-@dataclass(frozen=True)
-class Judged:
-    """One result's estimate, and the same at the level that holds for all figures of the audit at once.
-
-    Args:
-        view: what the estimate is about.
-        estimate: None where there is none.
-        corrected: the same at the corrected level.
-        against: what it is compared with, where it is a difference.
-    """
-
-    view: View
-    estimate: Estimate | None
-    corrected: Estimate | None
-    against: str = ""
-
-    @property
-    def subject(self) -> str:
-        """What the estimate is about, as text."""
-        return f"{self.view} against {self.against} on the original" if self.against else str(self.view)
-
-    @property
-    def known(self) -> Estimate:
-        """The estimate; unknown where there is none."""
-        return self.estimate or Estimate.unknown()
-
-    @property
-    def corrected_low(self) -> float:
-        """The corrected lower bound; -inf where it is not known: such a result never fails a release."""
-        estimate = self.corrected
-        if estimate is None or not (estimate.resolvable and self.known.is_known and math.isfinite(estimate.low)):
-            return -math.inf
-        return estimate.low
-
-    @property
-    def high(self) -> float:
-        """The upper bound; +inf where the value, an end of the interval or its level is not known."""
-        estimate = self.known
-        figures = (estimate.value, estimate.low, estimate.high, estimate.level)
-        return max(estimate.value, estimate.high) if all(map(math.isfinite, figures)) else math.inf
-
-    @property
-    def interval(self) -> str:
-        """Value and interval as text."""
-        value, low, high = map(_figure, (self.known.value, self.known.low, self.known.high))
-        return f"{value} [{low}, {high}]"
+Cased = tuple[Judged, Case]
 
 
 class LimitRule(Rule):
@@ -88,24 +44,32 @@ class LimitRule(Rule):
         """Whether the rule is about this view."""
         return sees(view, rule)
 
-    def judged(self, rule: GateRule, findings: AttackFindings) -> list[Judged]:
+    def judged(self, rule: GateRule, found: Found) -> list[Judged]:
         """The figures that the rule is about, those of controls left out."""
         return [
-            Judged(result.view, self.estimate(result, rule), self.estimate(result.simultaneous, rule))
-            for result in findings.results
+            Judged(
+                result.view,
+                self.estimate(result, rule),
+                self.estimate(result.simultaneous, rule),
+                counts=(result.n_members, result.n_nonmembers),
+            )
+            for result in found.attacks.results
             if not result.is_control and self.judges(result.view, rule)
         ]
 
-    def judge(
-        self,
-        rule: GateRule,
-        findings: AttackFindings,
-        artifacts: Sequence[ArtifactResult],  # noqa: ARG002 - of another kind's interest
-    ) -> RuleOutcome:
+    def judge(self, rule: GateRule, found: Found, accept: Accept) -> RuleOutcome:
         """Pass if all upper bounds are within the limit, fail if a corrected lower bound is above it."""
-        judged = self.judged(rule, findings)
+        judged = self.judged(rule, found)
         judged.sort(key=repr)  # so that the order of results does not decide among equals
-        return _failure(rule, judged) or self._gap(rule, judged, findings.skipped) or _comparison(rule, judged)
+        cases = [(one, accept(one.case(rule))) for one in judged]
+        open_cases = [(one, case) for one, case in cases if not case.is_waived]
+        outcome = (
+            _failure(rule, open_cases)
+            or self._gap(rule, judged, open_cases, found)
+            or _open(rule, open_cases)
+            or _pass(rule, open_cases)
+        )
+        return self.filled(rule, outcome, [case for _, case in cases])
 
     def problems(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
         """Names that the audit does not have; without any, the first name that no view answers."""
@@ -120,61 +84,81 @@ class LimitRule(Rule):
         if not views:
             yield "adversary: " + "; ".join(why_not(adversary, rule, audit) for adversary in rule.adversary)
 
-    def _gap(self, rule: GateRule, judged: Sequence[Judged], skipped: Sequence[Skipped]) -> RuleOutcome | None:
+    def _gap(
+        self, rule: GateRule, judged: Sequence[Judged], cases: Sequence[Cased], found: Found
+    ) -> RuleOutcome | None:
         """Inconclusive where something that the rule is about has no figure."""
         outcome = partial(RuleOutcome, id=rule.id, name=rule.name, outcome="inconclusive")
         if not judged:
-            return outcome(reason="no result of this audit answers the rule")
-        missing = [one for one in judged if not one.known.is_known]
+            return outcome(reason=self.nothing(rule, found))
+        missing = [one for one, _ in cases if not one.known.is_known]
         if missing:
-            reason = f"{len(missing)} of {len(judged)} results have no {self.quantity(rule)}: {missing[0].view}"
-            return outcome(reason=reason, worst=missing[0].view)
-        for field, name in unanswered(rule, [one.view for one in judged]):
-            why = next((f": {one.reason}" for one in skipped if field == "attacks" and one.attack == name), "")
+            first = ", ".join(filter(None, (str(missing[0].about), missing[0].part)))
+            reason = f"{len(missing)} of {len(judged)} results have no {self.quantity(rule)}: {first}"
+            return outcome(reason=reason, worst=missing[0].about)
+        for field, name in self.unanswered(rule, judged):
+            skipped = [one for one in found.attacks.skipped if (field, name) == ("attacks", one.attack)]
+            why = next((f": {one.reason}" for one in skipped), "")
             return outcome(reason=f"{field}: no result that the rule judges is about {name!r}{why}")
         return None
 
+    def nothing(self, rule: GateRule, found: Found) -> str:  # noqa: ARG002 - other kinds say more
+        """Why nothing answers the rule."""
+        return "no result of this audit answers the rule"
 
-def _failure(rule: GateRule, judged: Sequence[Judged]) -> RuleOutcome | None:
-    worst = max(judged, key=lambda one: one.corrected_low, default=None)
-    if worst is None or worst.corrected_low <= rule.limit:
+    def unanswered(self, rule: GateRule, judged: Sequence[Judged]) -> Iterator[tuple[str, str]]:
+        """What the rule names and no result that it judges is about."""
+        return iter(unanswered(rule, [one.about for one in judged if isinstance(one.about, View)]))
+
+
+def _failure(rule: GateRule, cases: Sequence[Cased]) -> RuleOutcome | None:
+    failed = [one for one, case in cases if case.outcome == "fail"]
+    worst = max(failed, key=lambda one: (one.corrected_low > rule.limit, one.corrected_low, one.high), default=None)
+    if worst is None:
         return None
-    reason = (
-        f"{worst.subject} has {worst.interval}; its bound, corrected for all figures of the audit, is "
-        f"{worst.corrected_low:.3f} > {rule.limit:g} (n = {worst.known.n})"
-    )
-    return RuleOutcome(
-        id=rule.id, name=rule.name, outcome="fail", reason=reason, estimate=worst.known, worst=worst.view
-    )
-
-
-def _comparison(rule: GateRule, judged: Sequence[Judged]) -> RuleOutcome:
-    """Pass where all upper bounds are known and within the limit, else inconclusive."""
-    unresolved = [one for one in judged if not one.known.resolvable]
-    over = [one for one in judged if one.high > rule.limit]
-    worst = unresolved[0] if unresolved else max(judged, key=lambda one: one.high)
-    n, needed = worst.known.n, worst.known.needed_n
-    figures = f"{worst.subject} with {worst.interval} (n = {n})"
-    if unresolved:
-        reason = f"{len(unresolved)} of {len(judged)} results cannot be resolved with n = {n}: {worst.view}"
-        tied = worst.known.tied if isinstance(worst.known, TprEstimate) else 0.0
-        reason += f"; needs n >= {needed}" if needed else ""
-        reason += f"; {tied:.1%} of the non-members have one and the same score there" if tied else ""
-    elif math.isinf(worst.high):
-        reason = f"an upper bound is not known: {figures}"
-    elif over:
-        reason = f"{len(over)} of {len(judged)} results reach beyond {rule.limit:g}, widest {figures}"
+    if worst.corrected_low > rule.limit:
+        reason = f"{worst.subject} {worst.surely_above(rule)}"
     else:
-        reason = f"all {len(judged)} results stay within {rule.limit:g}; closest {figures}"
+        worst = max(failed, key=lambda one: one.high)
+        reason = f"{len(failed)} of {len(cases)} results reach beyond {rule.limit:g}, widest {_figures(worst)}"
     return RuleOutcome(
-        id=rule.id,
-        name=rule.name,
-        outcome="inconclusive" if unresolved or over else "pass",
-        reason=reason,
-        estimate=worst.known,
-        worst=worst.view,
+        id=rule.id, name=rule.name, outcome="fail", reason=reason, estimate=worst.known, worst=worst.about
     )
 
 
-def _figure(value: float) -> str:
-    return "unknown" if math.isnan(value) else f"{value:.3f}"
+def _open(rule: GateRule, cases: Sequence[Cased]) -> RuleOutcome | None:
+    """Inconclusive where a figure is neither surely above the limit nor surely within."""
+    undecided = [one for one, case in cases if case.outcome != "pass"]
+    if not undecided:
+        return None
+    short = [one for one in undecided if one.is_short(rule)]
+    unresolved = [one for one in undecided if not one.known.resolvable]
+    over = [one for one in undecided if one.high > rule.limit]
+    worst = (short or unresolved or [max(over or undecided, key=lambda one: one.high)])[0]
+    if short:
+        reason = f"{len(short)} of {len(cases)} results have too few records: {worst.subject} {worst.too_few(rule)}"
+    elif unresolved:
+        reason = f"{len(unresolved)} of {len(cases)} results cannot be resolved with n = {worst.known.n}: {worst.about}"
+        reason += worst.needs
+    elif math.isinf(worst.high):
+        reason = f"an upper bound is not known: {_figures(worst)}"
+    elif over:
+        reason = f"{len(over)} of {len(cases)} results reach beyond {rule.limit:g}, widest {_figures(worst)}"
+    else:
+        reason = f"{len(undecided)} of {len(cases)} results cannot show it: {worst.subject}: {worst.doubt}"
+    return RuleOutcome(
+        id=rule.id, name=rule.name, outcome="inconclusive", reason=reason, estimate=worst.known, worst=worst.about
+    )
+
+
+def _pass(rule: GateRule, cases: Sequence[Cased]) -> RuleOutcome:
+    outcome = partial(RuleOutcome, id=rule.id, name=rule.name, outcome="pass")
+    if not cases:
+        return outcome(reason="every result that the rule judges is waived")
+    worst = max((one for one, _ in cases), key=lambda one: one.high)
+    reason = f"all {len(cases)} results stay within {rule.limit:g}; closest {_figures(worst)}"
+    return outcome(reason=reason, estimate=worst.known, worst=worst.about)
+
+
+def _figures(one: Judged) -> str:
+    return f"{one.subject} with {one.interval} (n = {one.known.n})"

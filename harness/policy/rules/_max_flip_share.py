@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from harness.config import GateRule
 from harness.policy._answerable import Answerable
-from harness.policy._outcome import ArtifactName, RuleOutcome
-from harness.policy.rules._rule import Rule
-from harness.policy.rules._scope import is_about, unanswered_devices, unknown_devices, unknown_variants
-from harness.results import ArtifactResult, AttackFindings, Parity
+from harness.policy._found import Found
+from harness.policy._outcome import ArtifactName, Case, RuleOutcome
+from harness.policy.rules._rule import Accept, Rule
+from harness.policy.rules._scope import (
+    is_about,
+    is_on,
+    unanswered_devices,
+    unknown_devices,
+    unknown_runtimes,
+    unknown_variants,
+)
+from harness.results import Parity
+from harness.types import Estimate
 
 __all__ = ["MaxFlipShare"]
 
@@ -23,47 +33,100 @@ class MaxFlipShare(Rule):
     measured is then no evidence about the reference, either way.
     """
 
-    def judge(
-        self,
-        rule: GateRule,
-        findings: AttackFindings,  # noqa: ARG002 - of another kind's interest
-        artifacts: Sequence[ArtifactResult],
-    ) -> RuleOutcome:
+    def judge(self, rule: GateRule, found: Found, accept: Accept) -> RuleOutcome:
         """Pass if every artifact was compared and its share is within the limit, else inconclusive."""
-        outcome = partial(RuleOutcome, id=rule.id, name=rule.name, outcome="inconclusive")
         judged = [
-            (ArtifactName(one.variant, one.runtime, one.device), one.parity)
-            for one in artifacts
-            if not one.is_control and one.variant in (rule.variants or (one.variant,)) and is_about(one.device, rule)
+            _Compared(ArtifactName(one.variant, one.runtime, one.device), one.parity)
+            for one in found.artifacts
+            if not one.is_control
+            and one.variant in (rule.variants or (one.variant,))
+            and is_about(one.device, rule)
+            and is_on(one.runtime, rule)
         ]
         judged.sort(key=repr)  # so that the order of artifacts does not decide among equals
-        compared = [(name, parity) for name, parity in judged if parity is not None and _is_known(parity)]
-        if not compared:
+        cases = [(one, accept(one.case(rule))) for one in judged]
+        open_cases = [one for one, case in cases if not case.is_waived]
+        return self.filled(rule, self._outcome(rule, judged, open_cases), [case for _, case in cases])
+
+    def _outcome(self, rule: GateRule, judged: Sequence[_Compared], unaccepted: Sequence[_Compared]) -> RuleOutcome:
+        outcome = partial(RuleOutcome, id=rule.id, name=rule.name, outcome="inconclusive")
+        if not any(one.is_known for one in judged):
             return outcome(reason="no artifact was compared with a reference")
-        if len(compared) < len(judged):
-            missing = next(name for name, parity in judged if parity is None or not _is_known(parity))
-            count = len(judged) - len(compared)
-            reason = f"{count} of {len(judged)} artifacts were not compared with a reference: {missing}"
-            return outcome(reason=reason, worst=missing)
+        missing = [one for one in unaccepted if not one.is_known]
+        if missing:
+            reason = f"{len(missing)} of {len(judged)} artifacts were not compared with a reference: {missing[0].name}"
+            return outcome(reason=reason, worst=missing[0].name)
         for variant in rule.variants or ():
-            if all(name.variant != variant for name, _ in compared):
+            if all(one.name.variant != variant for one in judged):
                 return outcome(reason=f"variants: no artifact of {variant!r} was compared with a reference")
-        for pattern in unanswered_devices(rule, [name.device for name, _ in compared]):
+        for pattern in unanswered_devices(rule, [one.name.device for one in judged]):
             return outcome(reason=f"device: no artifact on {pattern!r} was compared with a reference")
-        worst, parity = max(compared, key=lambda pair: pair[1].flip_share)
-        reason = f"{worst} flips {parity.flip_share:.1%} of {parity.n} records"
+        for runtime in rule.runtime or ():
+            if all(one.name.runtime != runtime for one in judged):
+                return outcome(reason=f"runtime: no artifact on {runtime!r} was compared with a reference")
+        if not unaccepted:
+            return outcome(outcome="pass", reason="every artifact that the rule judges is waived")
+        short = next((one for one in unaccepted if one.is_short(rule)), None)
+        if short is not None:
+            return outcome(reason=f"{short.name} {short.too_few(rule)}", worst=short.name)
+        worst = max(unaccepted, key=lambda one: one.share)
         return outcome(
-            outcome="pass" if parity.flip_share <= rule.limit else "inconclusive", reason=reason, worst=worst
+            outcome="pass" if worst.share <= rule.limit else "inconclusive",
+            reason=f"{worst.name} {worst.figures}",
+            worst=worst.name,
         )
+
+    def quantity(self, rule: GateRule) -> str:  # noqa: ARG002 - there is one share
+        """What is limited."""
+        return "flip_share"
 
     def problems(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
         """No reference to compare with, or devices and variants that the audit does not have."""
         if not audit.has_reference:
             yield "max_flip_share: this audit compares with no reference; give it one, or leave the rule out"
         yield from unknown_devices(rule, audit)
+        yield from unknown_runtimes(rule, audit)
         yield from unknown_variants(rule, audit)
 
 
-def _is_known(parity: Parity) -> bool:
-    """Whether records were compared, and no answer was NaN."""
-    return math.isfinite(parity.max_abs_difference) and 0 <= parity.flips <= parity.n and parity.n > 0
+@dataclass(frozen=True)
+class _Compared:
+    """An artifact, and how far its answers lie from the reference's."""
+
+    name: ArtifactName
+    parity: Parity | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether records were compared, and no answer was NaN."""
+        one = self.parity
+        return one is not None and math.isfinite(one.max_abs_difference) and 0 <= one.flips <= one.n and one.n > 0
+
+    @property
+    def share(self) -> float:
+        return self.parity.flip_share if self.parity is not None and self.is_known else math.nan
+
+    @property
+    def n(self) -> int:
+        return self.parity.n if self.parity is not None else 0
+
+    @property
+    def figures(self) -> str:
+        return f"flips {self.share:.1%} of {self.n} records"
+
+    def is_short(self, rule: GateRule) -> bool:
+        return rule.min_n is not None and self.n < rule.min_n
+
+    def too_few(self, rule: GateRule) -> str:
+        return f"was compared on {self.n} records, and the rule asks for {rule.min_n} (min_n)"
+
+    def case(self, rule: GateRule) -> Case:
+        """What the rule's limit makes of it. The share is counted, so that there is no interval."""
+        if not self.is_known:
+            return Case(about=self.name, outcome="inconclusive", reason="was not compared with a reference")
+        share = Estimate(self.share, math.nan, math.nan, self.n, "count")
+        if self.is_short(rule):
+            return Case(about=self.name, outcome="inconclusive", reason=self.too_few(rule), estimate=share)
+        if self.share > rule.limit:
+            return Case(about=self.name, outcome="inconclusive", reason=self.figures, estimate=share)
+        return Case(about=self.name, outcome="pass", estimate=share)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from harness.config import GateRule
 from harness.policy._answerable import ORIGINAL, Answerable
-from harness.policy.rules._limit import Judged, LimitRule
+from harness.policy._found import Found
+from harness.policy.rules._judged import Judged
+from harness.policy.rules._limit import LimitRule
 from harness.policy.rules._scope import sees
-from harness.results import AttackFindings, Measures
+from harness.results import Measures
 from harness.types import Estimate, View
 
 __all__ = ["MaxIncrease"]
@@ -18,39 +20,79 @@ class MaxIncrease(LimitRule):
     """No view of a compressed version exceeds the original alone by more than the limit, in AUC.
 
     The strongest attack in the view is held against the strongest on the original. A rule that names attacks holds
-    each of them against the attack of its family on the original instead.
+    each of them against the attack of its family on the original instead. A rule against the baseline holds every
+    view, the original's own too, against the same view of that audit: the strongest attack against the strongest
+    there, or each attack that it names against itself.
     """
 
-    def judged(self, rule: GateRule, findings: AttackFindings) -> list[Judged]:
+    def judged(self, rule: GateRule, found: Found) -> list[Judged]:
         """One increase a view; the named attacks' own differences where the rule names any."""
+        if rule.against == "baseline":
+            return self._over_the_baseline(rule, found)
         if rule.attacks is not None:
             return [
                 Judged(
-                    result.view, result.versus_original, result.simultaneous.versus_original, result.versus_attack or ""
+                    result.view,
+                    result.versus_original,
+                    result.simultaneous.versus_original,
+                    result.versus_attack or "",
+                    counts=(result.n_members, result.n_nonmembers),
                 )
-                for result in findings.results
+                for result in found.attacks.results
                 if not result.is_control and self.judges(result.view, rule)
             ]
         return [
-            Judged(increase.view, increase.difference, increase.simultaneous, increase.against)
-            for increase in findings.increases
+            Judged(
+                increase.view,
+                increase.difference,
+                increase.simultaneous,
+                increase.against,
+                counts=found.counts(increase.view),
+            )
+            for increase in found.attacks.increases
             if not increase.is_control and self.judges(increase.view, rule)
         ]
+
+    def _over_the_baseline(self, rule: GateRule, found: Found) -> list[Judged]:
+        if found.baseline is None:
+            return []
+        increases = found.baseline.each if rule.attacks is not None else found.baseline.strongest
+        return [
+            Judged(
+                increase.view,
+                increase.difference,
+                increase.simultaneous,
+                increase.against,
+                base=found.baseline.name,
+                counts=found.counts(increase.view),
+            )
+            for increase in increases
+            if not increase.is_control and self.judges(increase.view, rule)
+        ]
+
+    def nothing(self, rule: GateRule, found: Found) -> str:
+        """Also where there is no baseline."""
+        if rule.against == "baseline" and found.baseline is None:
+            return "the baseline was not read, so nothing is compared with it"
+        return super().nothing(rule, found)
 
     def estimate(self, measures: Measures, rule: GateRule) -> Estimate | None:  # noqa: ARG002 - there is one increase
         """The AUC minus that on the original, on the same records."""
         return measures.versus_original
 
-    def quantity(self, rule: GateRule) -> str:  # noqa: ARG002 - there is one increase
+    def quantity(self, rule: GateRule) -> str:
         """What is limited."""
-        return "AUC difference from the original"
+        return f"AUC difference from the {rule.against}"
 
     def judges(self, view: View, rule: GateRule) -> bool:
-        """The original itself is what the others are compared with."""
-        return view.variants != (ORIGINAL,) and sees(view, rule)
+        """The original itself is what the others are compared with, unless there is a baseline for it too."""
+        return (rule.against == "baseline" or view.variants != (ORIGINAL,)) and sees(view, rule)
 
     def problems(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
         """Also an audit without an attack on the original to compare with."""
+        if rule.against == "baseline":
+            yield from super().problems(rule, audit)
+            return
         if ORIGINAL not in audit.variants:
             yield f"max_increase: compares with {ORIGINAL!r}, which is no variant of this audit; add it, or use 'max'"
         elif "NR" not in audit.attacks.values():

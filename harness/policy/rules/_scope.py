@@ -14,22 +14,37 @@ from harness.types import Adversary, View
 __all__ = [
     "Field",
     "is_about",
+    "is_named",
+    "is_on",
+    "near",
     "sees",
+    "shows",
     "unanswered",
     "unanswered_devices",
     "unanswered_problem",
     "unknown_devices",
     "unknown_names",
+    "unknown_runtimes",
     "unknown_variants",
     "why_not",
 ]
 
-Field = Literal["attacks", "adversary", "variants", "device"]
+Field = Literal["attacks", "adversary", "variants", "device", "runtime"]
 
 
 def is_about(device: str, rule: GateRule) -> bool:
     """Whether the rule is about what was found on this device: on any, where it names none."""
-    return rule.device is None or any(_matches(pattern, device) for pattern in rule.device)
+    return rule.device is None or is_named(device, rule.device)
+
+
+def is_named(device: str, patterns: Sequence[str]) -> bool:
+    """Whether one of the patterns is this device."""
+    return any(_matches(pattern, device) for pattern in patterns)
+
+
+def is_on(runtime: str, rule: GateRule) -> bool:
+    """Whether the rule is about what was found on this runtime: on any, where it names none."""
+    return rule.runtime is None or runtime in rule.runtime
 
 
 def _matches(pattern: str, device: str) -> bool:
@@ -38,18 +53,20 @@ def _matches(pattern: str, device: str) -> bool:
 
 
 def sees(view: View, rule: GateRule) -> bool:
-    """Whether the rule is about this view.
-
-    Where it names variants, the view has to see one of them and, beyond them, nothing but the original: then what is
-    found is a leak of theirs.
-    """
-    if not is_about(view.device, rule):
+    """Whether the rule is about this view."""
+    if not (is_about(view.device, rule) and is_on(view.runtime, rule)):
         return False
     if view.adversary not in rule.adversary or view.attack not in (rule.attacks or (view.attack,)):
         return False
-    if rule.variants is None:
-        return True
-    named = set(rule.variants)
+    return rule.variants is None or shows(view, rule.variants)
+
+
+def shows(view: View, variants: Sequence[str]) -> bool:
+    """Whether a view is about variants that somebody names.
+
+    It has to see one of them and, beyond them, nothing but the original: then what is found is a leak of theirs.
+    """
+    named = set(variants)
     return bool(named & set(view.variants)) and set(view.variants) <= named | {ORIGINAL}
 
 
@@ -70,6 +87,9 @@ def unanswered(rule: GateRule, views: Sequence[View]) -> Iterator[tuple[Field, s
             yield "variants", variant
     for pattern in unanswered_devices(rule, [view.device for view in views]):
         yield "device", pattern
+    for runtime in rule.runtime or ():
+        if all(view.runtime != runtime for view in views):
+            yield "runtime", runtime
 
 
 def unanswered_devices(rule: GateRule, devices: Sequence[str]) -> Iterator[str]:
@@ -83,7 +103,7 @@ def unknown_variants(rule: GateRule, audit: Answerable) -> Iterator[str]:
         if variant in audit.controls:
             yield f"variants: {variant!r} is a control, and controls are not judged; name a variant that ships"
         elif variant not in audit.variants:
-            yield f"variants: {variant!r} is no variant of this audit; {_near(variant, audit.judged)}"
+            yield f"variants: {variant!r} is no variant of this audit; {near(variant, audit.judged)}"
 
 
 def unknown_devices(rule: GateRule, audit: Answerable) -> Iterator[str]:
@@ -92,22 +112,32 @@ def unknown_devices(rule: GateRule, audit: Answerable) -> Iterator[str]:
         if not audit.devices:
             yield f"device: {pattern!r}, but the results of this audit name no device; leave it out"
         elif not any(_matches(pattern, device) for device in audit.devices):
-            yield f"device: {pattern!r} is no device of this audit; {_near(pattern, audit.devices)}"
+            yield f"device: {pattern!r} is no device of this audit; {near(pattern, audit.devices)}"
+
+
+def unknown_runtimes(rule: GateRule, audit: Answerable) -> Iterator[str]:
+    """Problems with the rule's runtimes: those that the audit does not use."""
+    for runtime in rule.runtime or ():
+        if not audit.runtimes:
+            yield f"runtime: {runtime!r}, but the results of this audit name no runtime; leave it out"
+        elif runtime not in audit.runtimes:
+            yield f"runtime: {runtime!r} is no runtime of this audit; {near(runtime, audit.runtimes)}"
 
 
 def unknown_names(rule: GateRule, audit: Answerable) -> Iterator[str]:
     """Problems with the rule's devices, variants, and attacks: those that do not run, or are of another adversary."""
     yield from unknown_devices(rule, audit)
+    yield from unknown_runtimes(rule, audit)
     yield from unknown_variants(rule, audit)
     for attack in rule.attacks or ():
         if attack not in audit.attacks:
-            yield f"attacks: {attack!r} does not run in this audit; {_near(attack, audit.attacks)}"
+            yield f"attacks: {attack!r} does not run in this audit; {near(attack, audit.attacks)}"
         elif audit.attacks[attack] not in rule.adversary:
             of = audit.attacks[attack]
             yield f"attacks: {attack!r} is an attack of {of}; add {of} to the rule's adversary, or leave the attack out"
 
 
-def _near(name: str, known: Collection[str]) -> str:
+def near(name: str, known: Collection[str]) -> str:
     """The mend of a name that is not known: the one that was probably meant, or all."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"use one of: {', '.join(known)}" if known else "there is none"
