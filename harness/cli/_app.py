@@ -103,6 +103,7 @@ SeedOption = Annotated[
 NullOption = Annotated[bool, typer.Option("--null", help="Run the null twin: nobody was trained on the audited pools.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Start over: delete the run folder first.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every table, and not the short of it.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", envvar="EDGELEAK_QUIET", help="No progress.")]
 JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default one a core.", metavar="N")]
 # What describes an audit without a file of its own.
@@ -218,6 +219,20 @@ def show_sentences(result: dict[str, Any], sentences: Iterable[str], files: Iter
     for sentence in sentences:
         out.print(f"- {sentence}", soft_wrap=True, markup=False)
     out.print("\nWritten: " + ", ".join(map(str, files)), soft_wrap=True, markup=False)
+
+
+def show_report(result: dict[str, Any], folder: Path, *, everything: bool) -> None:
+    """Show what an audit found: the short of it, or everything.
+
+    Args:
+        result: the report's JSON.
+        folder: the run's.
+        everything: show every table.
+    """
+    from harness.report import Report, details, summary
+
+    report, page = Report.from_json(result), folder / "report.html"
+    out.print(details(report, files=(page,)) if everything else summary(report, files=(page,)))
 
 
 def exposed(answers: Answers | None, top_k: int | None) -> dict[str, object]:

@@ -31,12 +31,14 @@ from harness.cli._app import (
     SeedOption,
     ShadowOption,
     TopKOption,
+    VerboseOption,
     app,
     configure,
     err,
     exposed,
     folder_of,
     out,
+    show_report,
     with_options,
 )
 from harness.cli._console import ProgressView
@@ -78,6 +80,7 @@ def audit(
     as_json: JsonOption = False,
     fresh: FreshOption = False,
     quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Do a whole audit and judge it: of a network that is trained here, of files that ship, or of answers.
 
@@ -115,7 +118,7 @@ def audit(
     shown = exposed(answers, top_k)
     if shown:
         config = config.with_changes(attack=config.attack.model_copy(update=shown))
-    _audit(config, run, as_json=as_json, fresh=fresh, quiet=quiet)
+    _audit(config, run, as_json=as_json, fresh=fresh, quiet=quiet, verbose=verbose)
 
 
 @app.command(epilog="Example: edgeleak demo --json > demo.json")
@@ -128,14 +131,15 @@ def demo(
     as_json: JsonOption = False,
     fresh: FreshOption = False,
     quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Audit the bundled example, examples/digits.toml."""
     with resources.as_file(example()) as path:
         config = configure(path, devices=device, mode=mode, seed=seed, null=null)
-    _audit(config, run, as_json=as_json, fresh=fresh, quiet=quiet)
+    _audit(config, run, as_json=as_json, fresh=fresh, quiet=quiet, verbose=verbose)
 
 
-def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bool, quiet: bool) -> None:
+def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bool, quiet: bool, verbose: bool) -> None:
     from harness.audit.check import check
     from harness.audit.context import Context
     from harness.audit.plan import audit_all
@@ -155,7 +159,5 @@ def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bo
     if as_json:
         out.print_json(json.dumps(report))
     else:
-        from harness.report import Report, summary
-
-        out.print(summary(Report.from_json(report), files=(place / "report.json", place / "report.html")))
+        show_report(report, place, everything=verbose)
     raise typer.Exit(exit_code(verdict))

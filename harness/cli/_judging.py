@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -21,12 +21,16 @@ from harness.cli._app import (
     err,
     folder_of,
     out,
+    show_report,
 )
 from harness.cli._console import ProgressView
 from harness.cli._verbs import VERBS
 from harness.errors import RunError
 
 __all__ = ["do_judging"]
+
+# Of what `gate --json` prints.
+GATE_SCHEMA = "edgeleak.gate/1"
 
 
 @app.command(
@@ -44,11 +48,14 @@ def gate(
     from harness.policy import Verdict, exit_code
 
     result, folder = do_judging("gate", source, run, seed=seed, null=null, quiet=quiet)
+    judged = Verdict.from_json(result)
     if as_json:
-        out.print_json(json.dumps(result))
+        out.print_json(json.dumps({"schema": GATE_SCHEMA, **result}))
     else:
-        out.print(f"gate: done, in {folder}", soft_wrap=True, markup=False)
-    raise typer.Exit(exit_code(Verdict.from_json(result)))
+        from harness.report import verdict
+
+        out.print(verdict(judged, name=str(folder)))
+    raise typer.Exit(exit_code(judged))
 
 
 @app.command(help=VERBS["report"].help, epilog="Example: edgeleak report audit.toml")
@@ -57,6 +64,7 @@ def report(
     run: RunOption = None,
     seed: SeedOption = None,
     null: NullOption = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show every table, and not the short of it.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -65,7 +73,7 @@ def report(
     if as_json:
         out.print_json(json.dumps(result))
     else:
-        out.print(f"report: done, in {folder}", soft_wrap=True, markup=False)
+        show_report(result, folder, everything=everything)
 
 
 def do_judging(

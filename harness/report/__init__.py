@@ -7,6 +7,8 @@ from harness.report.headline import Headline, headline
 from harness.report.model import ArtifactRow, Report, by_auc
 from harness.report.pictures import Curve
 from harness.report.writers import write
-from harness.report.writers.terminal import findings, summary
+from harness.report.writers.terminal import summary
+from harness.report.writers.terminal_details import details, findings
+from harness.report.writers.terminal_gate import verdict
 
-__all__ = ["ArtifactRow", "Curve", "Headline", "Report", "by_auc", "findings", "headline", "summary", "write"]
+__all__ = ["ArtifactRow", "Curve", "Headline", "Report", "by_auc", "details", "findings", "headline", "summary", "verdict", "write"]

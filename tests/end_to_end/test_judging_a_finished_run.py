@@ -50,7 +50,7 @@ def rejudged(config: Path, run: Path, *, code: int) -> None:
     done = judged("gate", config, "--run", run, "--json")
     assert done.returncode == code, done.stderr
     assert done.stderr == ""
-    assert json.loads(done.stdout) == before["results/gate.json"]
+    assert json.loads(done.stdout) == {"schema": "edgeleak.gate/1", **before["results/gate.json"]}
     done = judged("report", config, "--run", run)
     assert done.returncode == 0, done.stderr
     again = json.loads((run / "report.json").read_text())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.report import Report, summary, write
+from harness.report import Report, details, write
 from harness.results import AnswerDifference, AttackDifference, DeviceResult, DevicesFindings, Parity
 from harness.types import Estimate
 from tests.report import sample
@@ -46,7 +46,7 @@ def several() -> Report:
 
 def shown(report: Report) -> str:
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(summary(report))
+    console.print(details(report))
     return " ".join(console.export_text().split())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.report import Report, summary, write
+from harness.report import Report, details, write
 from harness.report._latency_tables import latency_table
 from tests.report import sample
 
@@ -19,7 +19,7 @@ REASON = "the device is emulated: its latencies say nothing of hardware"
 
 def shown(node: dict[str, Any], width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(summary(Report.from_json(node)))
+    console.print(details(Report.from_json(node)))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -1,4 +1,4 @@
-"""The terminal: nothing of the verdict is cut, nothing from a device steers the terminal."""
+"""All of a report in the terminal: nothing of the verdict is cut, nothing from a device steers the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.report import Report, _clean, _format, _increases, findings, summary
+from harness.report import Report, _clean, _format, _increases, details, findings
 from harness.report.writers import html, json
 from harness.results import Increase
 from harness.types import Estimate, TprEstimate, View
@@ -22,7 +22,7 @@ from tests.report import sample
 def shown(report: dict[str, Any], width: int = 80, *, color: bool = False, **more: Any) -> str:
     stream = io.StringIO()
     console = Console(file=stream, width=width, force_terminal=color, color_system="standard" if color else None)
-    console.print(summary(Report.from_json(report), **more))
+    console.print(details(Report.from_json(report), **more))
     return stream.getvalue()
 
 

@@ -17,7 +17,7 @@ from harness.report.writers._terminal_table import add_row, compact, new_table
 from harness.results import Increase, Result, Skipped
 from harness.types import View
 
-__all__ = ["attack_parts", "skipped_parts", "strongest_parts"]
+__all__ = ["attack_parts", "seen", "skipped_parts", "strongest_parts"]
 
 # More names than this would stretch a row over half a terminal.
 NAMED_VARIANTS = 2
@@ -133,10 +133,10 @@ def _keep_whole(table: Table, *headers: str) -> None:
 
 
 def _names(view: View, with_place: bool) -> tuple[str, ...]:
-    return (view.adversary, clean(view.attack), _seen(view), *((location(view),) if with_place else ()))
+    return (view.adversary, clean(view.attack), seen(view), *((location(view),) if with_place else ()))
 
 
-def _seen(view: View) -> str:
+def seen(view: View) -> str:
     """What an adversary looks at; the page has the whole list."""
     if len(view.variants) <= NAMED_VARIANTS:
         return " + ".join(map(clean, view.variants)) or NOT_AVAILABLE
@@ -148,7 +148,7 @@ def _chosen(results: Iterable[Result]) -> list[str]:
     choices: dict[tuple[str, str], list[str]] = {}
     for result in results:
         if result.chosen:
-            choices.setdefault((clean(result.attack), _format.chosen(result.chosen)), []).append(_seen(result.view))
+            choices.setdefault((clean(result.attack), _format.chosen(result.chosen)), []).append(seen(result.view))
     return [
         f"{attack} chose {choice} (on {', '.join(dict.fromkeys(views))})" for (attack, choice), views in choices.items()
     ]
@@ -173,5 +173,5 @@ def _increased(increases: Sequence[Increase]) -> list[RenderableType]:
         place = (location(one.view),) if with_place else ()
         difference = compact(one.simultaneous, _format.signed)
         attacks = (clean(one.view.attack), clean(one.against))
-        add_row(table, _seen(one.view), *place, difference, _increases.answer(one), *attacks)
+        add_row(table, seen(one.view), *place, difference, _increases.answer(one), *attacks)
     return [table, _line(_increases.increase_sentence(increases))]

@@ -15,7 +15,10 @@ from rich.text import Text
 from harness.report import _format
 from harness.types import Estimate
 
-__all__ = ["add_row", "compact", "new_table"]
+__all__ = ["STYLES", "Name", "add_row", "compact", "new_table"]
+
+# Words carry an outcome; colour only helps to find it.
+STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
 
 # A part of a name longer than this may be broken anywhere.
 UNBROKEN = 12
@@ -51,10 +54,10 @@ def new_table(title: str, left: Sequence[str], right: Sequence[str], more: Seque
 def add_row(table: Table, *cells: str) -> None:
     """Add a row; nothing in it is read as markup."""
     columns = zip(table.columns, cells, strict=True)
-    table.add_row(*(Text(cell) if column.no_wrap else _Name(cell) for column, cell in columns))
+    table.add_row(*(Text(cell) if column.no_wrap else Name(cell) for column, cell in columns))
 
 
-class _Name:
+class Name:
     """A cell that is broken after blanks and hyphens: rich alone would break ``int8-dynamic`` before its last letter.
 
     Not a plain string, which would be read as markup: some of these come from the device.

@@ -1,144 +1,219 @@
-"""The report for a terminal: the verdict and its reasons whole, the rest in compact tables."""
+"""The short of the report for a terminal: what was found, what was decided, one row a file, and where the rest is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.panel import Panel
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import _format, _slice_tables, _tables, _words
-from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
+from harness.policy import Outcome, Verdict
+from harness.report import _device_tables, _format, _words
+from harness.report._attack_tables import rate_name, rates_of
+from harness.report._clean import NOT_AVAILABLE, clean
+from harness.report._increases import answer
+from harness.report._table import location
+from harness.report.headline import headline
 from harness.report.model import ArtifactRow, Report
-from harness.report.writers._terminal_attacks import attack_parts, skipped_parts
-from harness.report.writers._terminal_devices import device_parts
-from harness.report.writers._terminal_latency import latency_parts
-from harness.report.writers._terminal_table import add_row, compact, new_table
-from harness.results import AttackFindings, MisFindings
-from harness.types import Estimate
+from harness.report.writers._terminal_attacks import seen
+from harness.report.writers._terminal_table import STYLES, Name, compact
+from harness.results import Result
+from harness.types import Adversary
 
-__all__ = ["findings", "summary"]
+__all__ = ["summary"]
 
-# Words carry the outcome; colour only helps to find it.
-STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
+# As many rows as a screen takes beside the rest; of more files, those that leak most.
+FILES_SHOWN = 12
+# A reason is whole in `edgeleak gate`.
+REASON_SHOWN = 200
 PATH_LIMIT = 4096
+# Widths from which rates have their intervals, and from which views have their places.
+WITH_INTERVALS, WITH_PLACES = 76, 100
 
 
 def summary(report: Report, *, files: Sequence[Path] = ()) -> RenderableType:
-    """What a terminal shows at the end of an audit.
+    """What a terminal shows at the end of an audit: about thirty lines, right from 60 columns up.
 
-    No text is cut off: it wraps where the terminal is narrow. Nothing is read as rich's markup.
+    No number is cut off. Nothing is read as rich's markup, and nothing of a device steers the terminal.
 
     Args:
         report: what one audit found; any part may be missing.
-        files: the files that :func:`harness.report.write` wrote, named at the end.
+        files: the files that :func:`harness.report.write` wrote; the page is named at the end.
     """
-    parts: list[RenderableType] = [_verdict(report)]
-    if report.devices is not None:
-        parts.extend(device_parts(report, _of_one_device))
-        parts.append(findings(replace(report, attacks=AttackFindings())))
-    else:
-        parts.extend(_of_one_device(report))
-        parts.append(findings(report))
-    parts.extend(Text(f"Written: {clean(str(path), limit=PATH_LIMIT)}", overflow="fold") for path in files)
-    return Group(*parts)
+    return _Summary(report, tuple(files))
 
 
-def _of_one_device(report: Report) -> list[RenderableType]:
-    """Files and their latency."""
-    return [_artifacts(report), *latency_parts(report), *_readings(report)] if report.artifacts else []
+@dataclass(frozen=True)
+class _Summary:
+    """The parts of a summary, laid out for the width that there is."""
+
+    report: Report
+    files: tuple[Path, ...]
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        report, width = self.report, options.max_width
+        yield _line(headline(report).text, "bold")
+        for warning in (_words.null_twin_warning(report), *_words.data_warnings(report)):
+            if warning:
+                yield _line(warning, "bold")
+        if report.verdict is not None:
+            yield from _rules(report.verdict)
+        for device in report.devices.devices if report.devices else ():
+            if not device.is_finished:
+                yield _line(f"{_device_tables.shown_name(device)}: {_device_tables.status_of(device)}")
+        rate = _lowest_rate(report)
+        yield from _files(report, rate, width)
+        yield from _strongest(report, rate, width)
+        if note := _note(report):
+            yield _line(note)
+        yield _line(self._rest())
+
+    def _rest(self) -> str:
+        page = next((path for path in self.files if path.suffix == ".html"), None)
+        where = f"{clean(str(page), limit=PATH_LIMIT)}, or " if page else ""
+        return f"All of it: {where}edgeleak report --all"
 
 
-def findings(report: Report) -> RenderableType:
-    """What a terminal shows of attacks and indicator, without a verdict."""
-    parts = attack_parts(report)
-    if sentence := _slice_tables.slice_sentence(report):
-        parts.append(Text(sentence, overflow="fold"))
-    if report.mis is not None and report.mis.quantizers:
-        parts.append(_mis(report.mis))
-    parts += skipped_parts(report.attacks.skipped)
-    if made_by := _words.made_by(report):
-        parts.append(Text(f"Made by {made_by}", overflow="fold"))
-    return Group(*parts)
+def _rules(verdict: Verdict) -> Iterator[Text]:
+    """Those that do not hold with their reason, those that warn, what is waived, and those that hold by name."""
+    for rule in verdict.rules:
+        if rule.outcome != "pass":
+            word = "warn" if rule.severity == "warn" else rule.outcome
+            yield _marked(word, rule.outcome, f"{clean(rule.id)}: {clean(rule.reason, limit=REASON_SHOWN)}")
+        if rule.waived:
+            owners = ", ".join(sorted({clean(case.waiver.owner) for case in rule.waived if case.waiver}))
+            findings = _format.counted(len(rule.waived), "finding")
+            yield _marked("waived", "inconclusive", f"{clean(rule.id)}: {findings} by {owners}")
+    held = [clean(rule.id) for rule in verdict.rules if rule.outcome == "pass"]
+    if held:
+        yield _marked("pass", "pass", ", ".join(held))
 
 
-def _verdict(report: Report) -> RenderableType:
-    verdict = report.verdict
-    style = "bold" if verdict is None else STYLES[verdict.outcome]
-    lines = [Text.assemble((_words.verdict_word(report).upper(), style), f"  {clean(report.name)}")]
-    warnings = (_words.null_twin_warning(report), *_words.data_warnings(report))
-    lines.extend(Text(sentence, style="bold") for sentence in warnings if sentence)
-    for rule in verdict.rules if verdict else ():
-        outcome = (f"{rule.outcome}: ", STYLES[rule.outcome])
-        lines.append(Text.assemble(outcome, (clean(rule.name), "bold"), f": {clean(rule.reason, limit=REASON_LIMIT)}"))
-    for line in lines:
-        line.overflow = "fold"
-    return Panel(Group(*lines), box=box.ASCII2 if verdict is None else box.ROUNDED)
+def _marked(word: str, outcome: Outcome, text: str) -> Text:
+    return Text.assemble((f"{word} ", STYLES[outcome]), text, overflow="fold")
 
 
-def _artifacts(report: Report) -> Table:
-    rows = report.artifact_rows()
-    names: list[tuple[str, Callable[[ArtifactRow], str]]] = [
-        ("Variant", lambda row: clean(row.name)),
-        ("Runtime", lambda row: clean(row.artifact.runtime)),
-    ]
-    numbers: list[tuple[str, Callable[[ArtifactRow], str]]] = [
-        ("Accuracy", lambda row: _value(row.artifact.accuracy_nonmembers, _format.percent)),
-        ("p50", lambda row: _value(row.artifact.latency.p50_ns if row.artifact.latency else None, _format.duration)),
-        ("Best NR AUC", lambda row: compact(row.nr.headline if row.nr else None)),
-        ("Best SR AUC", lambda row: compact(row.sr.headline if row.sr else None)),
-    ]
-    if not report.names_missing_parts:
-        names, numbers = (
-            [(title, shown) for title, shown in columns if any(shown(row) != NOT_AVAILABLE for row in rows)]
-            for columns in (names, numbers)
-        )
-    accuracy = " (accuracy on non-members)" if any(title == "Accuracy" for title, _ in numbers) else ""
-    left, right = ([title for title, _ in columns] for columns in (names, numbers))
-    table = new_table(f"Variants and runtimes{accuracy}", left, right)
+def _files(report: Report, rate: str, width: int) -> Iterator[RenderableType]:
+    """One row a file that ships: what the strongest attack finds that sees this file alone."""
+    rows = [row for row in report.artifact_rows() if not row.artifact.is_control]
+    shown = {id(row.artifact) for row in sorted(rows, key=_leakage, reverse=True)[:FILES_SHOWN]}
+    lines: list[tuple[str, ...]] = []
+    places: list[str] = []
     for row in rows:
-        add_row(table, *(shown(row) for _, shown in (*names, *numbers)))
-    return table
-
-
-def _readings(report: Report) -> list[Text]:
-    """How the answers of supplied files were read: one line for all files that were read alike."""
-    groups: dict[str, list[str]] = {}
-    for artifact in report.artifacts:
-        if artifact.outputs:
-            runtime = f" ({clean(artifact.runtime)})" if artifact.runtime else ""
-            groups.setdefault(clean(artifact.outputs), []).append(clean(artifact.variant) + runtime)
-    return [Text(f"Answers of {', '.join(names)}: {reading}", overflow="fold") for reading, names in groups.items()]
-
-
-def _mis(mis: MisFindings) -> Table:
-    origin = f"; candidates by {escape(clean(mis.generator))}" if mis.generator else ""
-    table = new_table(
-        f"MIS, safest first (not a privacy guarantee{origin})",
-        ("Quantizer",),
-        ("r", "n·r", "Differ"),
-        ("Regime", "Status"),
-    )
-    for row in mis.ranked():
-        add_row(
-            table,
-            clean(row.quantizer),
-            _tables.mis_rate(row),
-            _tables.mis_n_r(row),
-            _tables.mis_distinct(row),
-            clean(row.regime),
-            _tables.mis_status(row),
+        if id(row.artifact) not in shown:
+            continue
+        place = ", ".join(clean(part) for part in (row.artifact.runtime, row.artifact.device) if part) or "File"
+        if place not in places:
+            places.append(place)
+            lines += [(place,)] if len(places) > 1 else []
+        lines.append(
+            (f" {clean(row.name)}", _accuracy(row), *_figures(row.nr, rate, width), _change(report, row, width))
         )
+    if lines:
+        accuracy = "Accuracy" if width >= WITH_INTERVALS else "Acc."
+        yield _table((places[0], accuracy, "AUC alone", _rate_title(rate), "ε ≥", "Change"), lines, width)
+    if len(rows) > len(shown):
+        yield _line(f"and {_format.counted(len(rows) - len(shown), 'file')} that leak less")
+
+
+def _accuracy(row: ArtifactRow) -> str:
+    accuracy = row.artifact.accuracy_nonmembers
+    return _format.percent(accuracy.value) if accuracy and math.isfinite(accuracy.value) else NOT_AVAILABLE
+
+
+def _figures(result: Result | None, rate: str, width: int) -> tuple[str, str, str]:
+    """AUC with its interval, what is found at the rate, and the lower bound of ε."""
+    if result is None:
+        return NOT_AVAILABLE, NOT_AVAILABLE, NOT_AVAILABLE
+    found = compact(result.simultaneous.tpr_at_fpr.get(rate), _format.percent)
+    bound = _format.at_least(result.simultaneous.epsilon_lower).removeprefix("≥ ")
+    return compact(result.headline), found if width >= WITH_INTERVALS else found.partition(" [")[0], bound
+
+
+def _change(report: Report, row: ArtifactRow, width: int) -> str:
+    """How much more is found than on the original alone, in words where the interval leaves out zero."""
+    place = (row.artifact.runtime, row.artifact.device)
+    for one in report.attacks.increases:
+        is_alone = one.view.adversary == "NR" and one.view.variants == (row.artifact.variant,)
+        if is_alone and (one.view.runtime, one.view.device) == place and one.simultaneous.is_known:
+            difference = compact(one.simultaneous, _format.signed)
+            shown = difference if width >= WITH_PLACES else difference.partition(" [")[0]
+            return shown if answer(one) == "not resolved" else f"{shown} {answer(one)}"
+    return ""
+
+
+def _strongest(report: Report, rate: str, width: int) -> Iterator[RenderableType]:
+    """The strongest view of each adversary."""
+    lines: list[tuple[str, ...]] = []
+    for adversary in get_args(Adversary):
+        result = next((one for one in report.strongest() if one.adversary == adversary), None)
+        if result is not None:
+            place = location(result.view)
+            where = f" ({place})" if width >= WITH_PLACES and place != NOT_AVAILABLE else ""
+            name = f"{adversary} {clean(result.attack)}: {seen(result.view)}{where}"
+            lines.append((name, *_figures(result, rate, width)))
+    if lines:
+        yield _table(("Strongest of each adversary", "AUC", _rate_title(rate), "ε ≥"), lines, width)
+
+
+def _note(report: Report) -> str:
+    """How many records the figures are of, and what is not among them."""
+    counts = sorted({result.n_members + result.n_nonmembers for result in report.attacks.results})
+    skipped = len(report.attacks.skipped)
+    parts = (
+        f"n = {counts[0]}" + (f" to {counts[-1]}" if counts[0] != counts[-1] else "") if counts else "",
+        "intervals hold at once" if counts else "",
+        f"{_format.counted(skipped, 'attack')} did not run" if skipped else "",
+    )
+    text = "; ".join(filter(None, parts))
+    return f"{text}." if text else ""
+
+
+def _lowest_rate(report: Report) -> str:
+    """The lowest false-positive rate that any result resolves; empty where none does."""
+    results = report.attacks.results
+    resolved = [
+        rate
+        for rate in rates_of(results)
+        if rate_name(rate).endswith("%") and any(_is_resolved(result, rate) for result in results)
+    ]
+    return resolved[-1] if resolved else ""
+
+
+def _is_resolved(result: Result, rate: str) -> bool:
+    estimate = result.simultaneous.tpr_at_fpr.get(rate)
+    return estimate is not None and estimate.resolvable and math.isfinite(estimate.value)
+
+
+def _rate_title(rate: str) -> str:
+    return f"TPR {rate_name(rate)}" if rate else ""
+
+
+def _table(titles: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> Table:
+    """Names and their numbers; a line of one cell is a heading, and a column that says nothing is left out."""
+    rows = [line for line in lines if len(line) > 1]
+    kept = [n for n in range(1, len(titles)) if any(row[n] not in ("", NOT_AVAILABLE) for row in rows)]
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if width >= WITH_PLACES else 1, 0, 0))
+    table.add_column(Text(titles[0], overflow="fold"), overflow="fold")
+    for number in kept:
+        table.add_column(Text(titles[number]), no_wrap=True, overflow="fold", justify="right")
+    for line in lines:
+        if len(line) == 1:
+            table.add_row(_line(line[0], "bold"))
+        else:
+            table.add_row(Name(line[0]), *(Text(line[number]) for number in kept))
     return table
 
 
-def _value(estimate: Estimate | None, style: Callable[[float], str]) -> str:
-    """The value without its interval, which the page has."""
-    return NOT_AVAILABLE if estimate is None or not math.isfinite(estimate.value) else style(estimate.value)
+def _leakage(row: ArtifactRow) -> float:
+    value = row.nr.headline.value if row.nr else math.nan
+    return value if math.isfinite(value) else -math.inf
+
+
+def _line(text: str, style: str = "") -> Text:
+    return Text(text, style=style, overflow="fold")
