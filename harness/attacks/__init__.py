@@ -30,6 +30,7 @@ from harness.attacks import (  # noqa: F401, I001
 )
 from harness.attacks._apart import score_apart
 from harness.attacks._base import Attack, BaseAttack, Need
+from harness.attacks._catalogue import NEEDS, Description, catalogue
 from harness.attacks._evaluate import MIN_SIDE_RECORDS, check_size, evaluate
 from harness.attacks._memory import Fit, Memory, digest
 from harness.attacks._registry import attack_class, counterpart, headline, names, needs_of, register
@@ -40,10 +41,12 @@ from harness.results import Measures, Result, Skipped
 
 __all__ = [
     "MIN_SIDE_RECORDS",
+    "NEEDS",
     "SET_ATTACKS",
     "Attack",
     "AttackResult",
     "BaseAttack",
+    "Description",
     "Evaluation",
     "Fit",
     "Measures",
@@ -53,6 +56,7 @@ __all__ = [
     "SetAttack",
     "Skipped",
     "attack_class",
+    "catalogue",
     "check_size",
     "counterpart",
     "digest",

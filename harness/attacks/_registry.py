@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
@@ -69,7 +70,9 @@ def attack_class(name: str) -> type[BaseAttack]:
         if name not in REGISTRY:
             register(name)(attack)
         return REGISTRY[name]
-    raise UsageError(f"attack {name!r} is unknown", hint=f"known: {', '.join(names())}")
+    near = difflib.get_close_matches(name, names(), n=3)
+    meant = f"do you mean {' or '.join(near)}? " if near else ""
+    raise UsageError(f"attack {name!r} is unknown", hint=f"{meant}`edgeleak attack --list` shows all {len(names())}")
 
 
 def counterpart(name: str) -> str:
