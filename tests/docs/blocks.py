@@ -170,6 +170,8 @@ def _printed(commands: list[str], folder: Path) -> list[str]:
         for number in range(len(commands)):
             out, err = ((place / f"{number}.{kind}").read_text() for kind in ("out", "err"))
             status = int((place / f"{number}.rc").read_text())
+            if "unforeseen" in err:  # a defect: no document shows it
+                raise RuntimeError(f"{commands[number]}\n{err}")
             said = err if not out and status in (3, 4) else out
             outputs.append("\n".join(line.rstrip() for line in said.replace(str(folder), ".").splitlines()).strip("\n"))
     return outputs
