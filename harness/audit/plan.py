@@ -74,7 +74,7 @@ STAGES: Mapping[str, Stage] = {
         "estimate_mis", "estimate_mis", "Estimate the MIS indicator of the quantizers on the device.", ("trained",)
     ),
     "gate": Stage("gate", "judge", "Hold the results against the policy; the exit code is the verdict."),
-    "report": Stage("report", "report", "Write report.json and report.html."),
+    "report": Stage("report", "report", "Write the report: page, JSON, JUnit, SARIF, Markdown and CSV."),
 }
 # These read results only and cost little: an audit always makes them anew, so that a changed policy takes effect.
 ALWAYS_IN_ORDER = ("gate", "report")

@@ -75,7 +75,7 @@ def _views(config: AuditConfig, run: Run) -> Iterator[dict[str, Any]]:
         records = {"id": ids, "label": labels, "member": membership == 1}
         for result in attack_findings(own).results:
             named = {**_named(result.view, device), "is_control": result.is_control}
-            yield {**records, **named, "score": own.arrays.read_scores(result.view.key)}
+            yield {**records, **named, "score": arrays.read_scores(result.view.key)}
 
 
 def _named(view: View, device: str) -> dict[str, str]:

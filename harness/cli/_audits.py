@@ -43,6 +43,7 @@ from harness.cli._app import (
 )
 from harness.cli._console import ProgressView
 from harness.cli._example import example
+from harness.cli._github import tell_github
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -160,4 +161,5 @@ def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bo
         out.print_json(json.dumps(report))
     else:
         show_report(report, place, everything=verbose)
+    tell_github(place, as_json=as_json)
     raise typer.Exit(exit_code(verdict))

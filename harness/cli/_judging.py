@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ from harness.cli._app import (
     show_report,
 )
 from harness.cli._console import ProgressView
+from harness.cli._github import tell_github
+from harness.cli._report_files import FormatOption, PdfOption, ScoresOption, report_changes
 from harness.cli._verbs import VERBS
 from harness.errors import RunError
 
@@ -55,31 +58,60 @@ def gate(
         from harness.report import verdict
 
         out.print(verdict(judged, name=str(folder)))
+    tell_github(folder, as_json=as_json)
     raise typer.Exit(exit_code(judged))
 
 
-@app.command(help=VERBS["report"].help, epilog="Example: edgeleak report audit.toml")
+@app.command(
+    help=VERBS["report"].help,
+    epilog="Examples: edgeleak report audit.toml; edgeleak report --format junit --format sarif; edgeleak report --pdf",
+)
 def report(
     source: SourceArgument = DEFAULT_CONFIG,
     run: RunOption = None,
     seed: SeedOption = None,
     null: NullOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Show every table, and not the short of it.")] = False,
+    formats: FormatOption = None,
+    scores: ScoresOption = False,
+    pdf: PdfOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Report a finished run again."""
-    result, folder = do_judging("report", source, run, seed=seed, null=null, quiet=quiet)
+    changes = report_changes(formats, scores=scores, pdf=pdf)
+    result, folder = do_judging("report", source, run, seed=seed, null=null, quiet=quiet, changes=changes)
+    if pdf:
+        from harness.report.pdf import PDF, print_page
+
+        print_page(folder / "report.html", folder / PDF)
     if as_json:
         out.print_json(json.dumps(result))
     else:
         show_report(result, folder, everything=everything)
+    tell_github(folder, as_json=as_json)
 
 
 def do_judging(
-    stage: str, source: Path, chosen: Path | None, *, seed: int | None, null: bool, quiet: bool
+    stage: str,
+    source: Path,
+    chosen: Path | None,
+    *,
+    seed: int | None,
+    null: bool,
+    quiet: bool,
+    changes: Mapping[str, object] | None = None,
 ) -> tuple[dict[str, Any], Path]:
-    """Do a stage that reads what was found, in a run that is there.
+    """Do a stage that reads what was found, in a run that is there; what is judged anew is also reported anew.
+
+    Args:
+        stage: gate or report.
+        source: the configuration.
+        chosen: the run's folder; None takes the one of the audit's name.
+        seed: replaces the configuration's.
+        null: of the null twin.
+        quiet: show no progress.
+        changes: keys of `[report]` that options replace.
 
     Returns:
         What the stage found, and the run's folder.
@@ -92,6 +124,8 @@ def do_judging(
     from harness.store import Run
 
     config = configure(source, seed=seed, null=null)
+    if changes:
+        config = config.with_changes(report=config.report.changed(**changes))
     folder = folder_of(chosen, config)
     if not (folder / "manifest.json").is_file():
         raise RunError(f"{folder}: no run is there", hint=f"name it with --run, or make it: edgeleak audit {source}")
@@ -100,4 +134,8 @@ def do_judging(
         ProgressView(err, quiet=quiet) as view,
         Context(view, config.device, say=view.say) as context,
     ):
-        return run_stage(stage, config, run, context), folder
+        result = run_stage(stage, config, run, context)
+        if stage == "gate":
+            # Every file of the report tells the verdict, and none may tell an earlier one.
+            run_stage("report", config, run, context)
+        return result, folder

@@ -43,7 +43,7 @@ SECTIONS: dict[str, dict[str, Verb]] = {
             ("_audits",),
         ),
         "gate": Verb("Hold the results against the policy; the exit code is the verdict.", ("_judging",)),
-        "report": Verb("Write report.json and report.html.", ("_judging",)),
+        "report": Verb("Write the report: page, JSON, JUnit, SARIF, Markdown and CSV.", ("_judging",)),
         "demo": Verb("Audit the bundled example, examples/digits.toml.", ("_audits",)),
     },
     "Stages of an audit, one by one": {
