@@ -107,7 +107,7 @@ def page() -> str:
             for command, inner in every[1:]
             if inner.command_path.split()[1] in named
         ]
-        parts.append("\n".join([f"| {title.lower()} | |", "|---|---|", *listed]))
+        parts += [f"**{title}**", "\n".join(["| verb | what it does |", "|---|---|", *listed])]
     parts.append("\n".join(["| option of every call | meaning |", "|---|---|", *_rows(root, context, "option")]))
     parts.append((root.epilog or "").strip())
     parts += [section(command, inner) for command, inner in every[1:]]
