@@ -67,12 +67,9 @@ def _views(config: AuditConfig, run: Run) -> Iterator[dict[str, Any]]:
     runs = [(one.name, own) for one, own in runs_of_devices(run)] if several else [("", run)]
     for device, own in runs:
         own.require("attack")
-        labels, ids, membership = (
-            own.arrays.read_labels(AUDIT),
-            own.arrays.read_ids(AUDIT),
-            own.arrays.read_membership(),
-        )
-        records = {"id": ids, "label": labels, "member": membership == 1}
+        arrays = own.arrays
+        member = arrays.read_membership() == 1
+        records = {"id": arrays.read_ids(AUDIT), "label": arrays.read_labels(AUDIT), "member": member}
         for result in attack_findings(own).results:
             named = {**_named(result.view, device), "is_control": result.is_control}
             yield {**records, **named, "score": arrays.read_scores(result.view.key)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -10,12 +11,13 @@ from harness.errors import UsageError
 
 __all__ = ["FormatOption", "PdfOption", "ScoresOption", "report_changes"]
 
-# As `harness.config` has them, which takes long to load; a test compares them.
-ReportFormat = Literal["json", "html", "junit", "sarif", "summary", "csv"]
 FormatOption = Annotated[
-    list[ReportFormat] | None,
+    list[str] | None,
     typer.Option(
-        "--format", help="What is written beside report.json; repeat. Default: [report] formats, which is all of them."
+        "--format",
+        help="What is written beside report.json: html, junit, sarif, summary or csv; repeat. Default: [report] formats, all "
+        "of them.",
+        metavar="FORMAT",
     ),
 ]
 ScoresOption = Annotated[
@@ -27,12 +29,17 @@ PdfOption = Annotated[
 ]
 
 
-def report_changes(formats: list[ReportFormat] | None, *, scores: bool, pdf: bool) -> dict[str, object]:
+def report_changes(formats: Sequence[str] | None, *, scores: bool, pdf: bool) -> dict[str, object]:
     """The keys of `[report]` that the options replace.
 
     Raises:
-        UsageError: a PDF is asked for, and the page that it is printed of is not.
+        UsageError: a format is not known, or a PDF is asked for, and the page that it is printed of is not.
     """
+    from harness.config import REPORT_FORMATS
+
+    for name in formats or ():
+        if name not in REPORT_FORMATS:
+            raise UsageError(f"--format {name}: no such format", hint=f"use one of {', '.join(REPORT_FORMATS)}")
     if pdf and formats and "html" not in formats:
         raise UsageError("--pdf: prints the page", hint="add --format html")
     changes: dict[str, object] = {"formats": tuple(formats)} if formats else {}

@@ -14,7 +14,7 @@ from harness.config._measuring import (
 )
 from harness.config._policy import BaselineConfig, WaiverConfig
 from harness.config._presets import PRESETS, Preset
-from harness.config._report import Format, ReportConfig
+from harness.config._report import REPORT_FORMATS, Format, ReportConfig
 from harness.config._rule import ADVERSARIES, FailsWhen, GateRule, GroupScope, RuleKind
 from harness.config._subjects import AnswersConfig, ArtifactConfig, RecordsConfig, ShadowConfig
 from harness.config._trained import CompressionConfig, DataConfig, ExportConfig, MisConfig, ModelConfig, TrainingConfig
@@ -22,6 +22,7 @@ from harness.config._trained import CompressionConfig, DataConfig, ExportConfig,
 __all__ = [
     "ADVERSARIES",
     "PRESETS",
+    "REPORT_FORMATS",
     "VOLATILE_SECTIONS",
     "Answers",
     "AnswersConfig",

@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 
 from harness.config._section import Section
 
-__all__ = ["FORMATS", "Format", "ReportConfig"]
+__all__ = ["REPORT_FORMATS", "Format", "ReportConfig"]
 
 # As `harness.report` names its writers; a test compares them.
 Format = Literal["json", "html", "junit", "sarif", "summary", "csv"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+REPORT_FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 class ReportConfig(Section):
@@ -22,14 +22,14 @@ class ReportConfig(Section):
     scores.parquet, one row a record and view, which tells who is a member: it is off unless it is asked for.
     """
 
-    formats: Annotated[tuple[Format, ...], Field(min_length=1)] = FORMATS
+    formats: Annotated[tuple[Format, ...], Field(min_length=1)] = REPORT_FORMATS
     scores: bool = False
 
     @model_validator(mode="after")
     def _has_json(self) -> Self:
         wanted = {"json", *self.formats}
         # The model is frozen once it is built; until then the one that is needed is added, in the order of writing.
-        object.__setattr__(self, "formats", tuple(name for name in FORMATS if name in wanted))
+        object.__setattr__(self, "formats", tuple(name for name in REPORT_FORMATS if name in wanted))
         return self
 
     def changed(self, **changes: Any) -> ReportConfig:
