@@ -11,4 +11,16 @@ from harness.report.writers.terminal import summary
 from harness.report.writers.terminal_details import details, findings
 from harness.report.writers.terminal_gate import verdict
 
-__all__ = ["ArtifactRow", "Curve", "Headline", "Report", "by_auc", "details", "findings", "headline", "summary", "verdict", "write"]
+__all__ = [
+    "ArtifactRow",
+    "Curve",
+    "Headline",
+    "Report",
+    "by_auc",
+    "details",
+    "findings",
+    "headline",
+    "summary",
+    "verdict",
+    "write",
+]

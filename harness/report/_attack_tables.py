@@ -1,10 +1,12 @@
-"""The report's tables of attacks: the strongest, all of each adversary, increases, and those that did not run."""
+"""The report's tables of attacks: all of them, what each finds at low rates, increases, and those that did not run.
+
+Every interval of these tables holds at once with all others: the strongest of many attacks is partly strong by luck.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import get_args
 
 from harness.report import _format
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
@@ -17,103 +19,89 @@ from harness.report._table import (
     location,
     make_table,
     number_cell,
+    seen_cell,
     text_cell,
 )
 from harness.report.model import Report, by_auc
-from harness.results import Increase, Measures, Result, Skipped
+from harness.results import Increase, Result, Skipped
 from harness.types import Adversary, View
 
-__all__ = [
-    "attack_tables",
-    "increase_table",
-    "rate_name",
-    "rates_of",
-    "skipped_table",
-    "strongest_table",
-]
+__all__ = ["attack_table", "increase_table", "rate_name", "rate_table", "rates_of", "shown_results", "skipped_table"]
 
-ADVERSARY_NAMES: dict[Adversary, str] = {
-    "NR": "NR: the adversary sees one model",
-    "SR": "SR: the adversary sees the original and one variant",
-    "MR": "MR: the adversary sees several variants",
-}
 TRAINED_ON = {"shadows": "shadow models", "members": "known members, cross-fitted"}
+# From here on only the strongest attacks of each view are shown: nobody reads a thousand rows, and a page has a size.
+MOST_ROWS = 1000
+SHOWN_PER_VIEW = 3
 
 
-def strongest_table(report: Report) -> Table | None:
-    """The strongest attacks of each adversary with the intervals that hold at once; None where none was measured."""
-    results = report.strongest()
+def shown_results(report: Report) -> tuple[tuple[Result, ...], int]:
+    """The results that the page shows, the strongest first, and how many it leaves out."""
+    ranked = by_auc(report.attacks.results)
+    if len(ranked) <= MOST_ROWS:
+        return tuple(ranked), 0
+    shown: list[Result] = []
+    counts: dict[tuple[object, ...], int] = {}
+    for one in ranked:
+        view = (one.adversary, one.variants, one.runtime, one.view.device)
+        counts[view] = counts.get(view, 0) + 1
+        if counts[view] <= SHOWN_PER_VIEW:
+            shown.append(one)
+    return tuple(shown), len(ranked) - len(shown)
+
+
+def attack_table(report: Report) -> Table | None:
+    """Every attack, the strongest first; None where none has a result."""
+    results, left_out = shown_results(report)
     columns: tuple[Column[Result], ...] = (
-        Column("Attack", lambda r: text_cell(r.attack)),
-        Column("Adversary", lambda r: Cell(r.adversary)),
-        *_where(),
-        Column("AUC, at once", lambda r: estimate_cell(r.headline)),
-        *_rates_and_epsilon(results, at_once=True),
-    )
-    caption = "Strongest attacks of each adversary, with the intervals that hold at once"
-    return make_table(caption, columns, results, keep_empty=report.names_missing_parts) if results else None
-
-
-def attack_tables(report: Report) -> tuple[Table, ...]:
-    """One table an adversary, the one that sees least first; the strongest attack first."""
-    tables = []
-    for adversary in get_args(Adversary):
-        results = by_auc(r for r in report.attacks.results if r.adversary == adversary)
-        if results:
-            tables.append(
-                make_table(
-                    ADVERSARY_NAMES[adversary],
-                    _attack_columns(results),
-                    results,
-                    is_control=lambda result: result.is_control,
-                    keep_empty=report.names_missing_parts,
-                )
-            )
-    return tuple(tables)
-
-
-def _attack_columns(results: Sequence[Result]) -> tuple[Column[Result], ...]:
-    return (
-        Column("Attack", lambda r: text_cell(f"{r.attack} (control)" if r.is_control else r.attack)),
-        *_where(),
-        Column("AUC", lambda r: estimate_cell(r.auc)),
-        Column("AUC, at once", lambda r: estimate_cell(r.simultaneous.auc)),
-        Column("Balanced accuracy", _decision_cell),
-        *_rates_and_epsilon(results, at_once=False),
-        Column("AUC minus the same family's on the original", _difference_cell),
+        *_named(),
+        Column("AUC", lambda one: estimate_cell(one.headline)),
+        Column("Balanced accuracy", _decision_cell, optional=True),
+        Column("AUC minus the same family's on the original", _difference_cell, optional=True),
         Column("Trained on", _training_cell),
         Column("Members / non-members", _records_cell),
     )
+    caption = f"The strongest {SHOWN_PER_VIEW} attacks on each view" if left_out else "Every attack"
+    if not results:
+        return None
+    table = make_table(caption, columns, results, is_control=lambda one: one.is_control)
+    return table.with_filters("Adversary", "Attack", "Sees", "Runtime", "Device")
 
 
-def _where() -> tuple[Column[Result], ...]:
-    return (
-        Column("Sees", lambda r: _seen(r.view)),
-        Column("Runtime", lambda r: Cell(location(r.view))),
-    )
-
-
-def _seen(view: View) -> Cell:
-    return text_cell(" + ".join(map(clean, view.variants)), limit=REASON_LIMIT)
-
-
-def _rates_and_epsilon(results: Sequence[Result], *, at_once: bool) -> Iterator[Column[Result]]:
-    """A column for each false-positive rate, and the bound of epsilon."""
-    more = ", at once" if at_once else ""
-
-    def measures(result: Result) -> Measures:
-        return result.simultaneous if at_once else result
+def rate_table(report: Report) -> Table | None:
+    """What every attack finds at low false-alarm rates, and its bound of epsilon; the largest rate found first."""
+    results, _ = shown_results(report)
+    rates = rates_of(results)
+    if not results or not (rates or any(one.simultaneous.epsilon_lower.is_known for one in results)):
+        return None
 
     def rate_cell(rate: str, result: Result) -> Cell:
-        return estimate_cell(measures(result).tpr_at_fpr.get(rate), _format.percent)
+        return estimate_cell(result.simultaneous.tpr_at_fpr.get(rate), _format.percent)
 
-    def epsilon_cell(result: Result) -> Cell:
-        epsilon = measures(result).epsilon_lower
-        return number_cell(_format.at_least(epsilon), _format.hint(epsilon))
+    columns: list[Column[Result]] = [
+        *_named(),
+        *(Column(f"TPR at {rate_name(rate)} FPR", partial(rate_cell, rate), optional=True) for rate in rates),
+        Column("ε at least", lambda one: number_cell(_format.at_least(one.simultaneous.epsilon_lower)), optional=True),
+    ]
+    ranked = sorted(results, key=lambda one: _found(one, rates), reverse=True)
+    table = make_table("Every attack at low false-alarm rates", columns, ranked, is_control=lambda one: one.is_control)
+    return table.with_filters("Adversary", "Attack", "Sees", "Runtime", "Device")
 
-    for rate in rates_of(results):
-        yield Column(f"TPR at {rate_name(rate)} FPR{more}", partial(rate_cell, rate))
-    yield Column(f"ε at least{more}", epsilon_cell)
+
+def _found(result: Result, rates: Sequence[str]) -> tuple[float, ...]:
+    """The rates found, that at the lowest false-positive rate first; what is not resolved is lowest."""
+    values = [result.simultaneous.tpr_at_fpr.get(rate) for rate in reversed(rates)]
+    known = (one.value if one is not None and one.resolvable else -1.0 for one in values)
+    return tuple(value if value == value else -1.0 for value in known)
+
+
+def _named() -> tuple[Column[Result], ...]:
+    return (
+        Column("Attack", lambda one: text_cell(f"{one.attack} (control)" if one.is_control else one.attack)),
+        Column("Adversary", lambda one: Cell(one.adversary)),
+        Column("Sees", lambda one: seen_cell(one.view)),
+        Column("Runtime", lambda one: text_cell(one.runtime), optional=True),
+        Column("Device", lambda one: text_cell(one.view.device), optional=True),
+    )
 
 
 def rates_of(results: Iterable[Result]) -> list[str]:
@@ -137,19 +125,19 @@ def rate_name(rate: str) -> str:
 
 
 def _decision_cell(result: Result) -> Cell:
-    """The balanced accuracy, marked where its cut cannot be trusted; a sentence below the tables says why."""
-    estimate = result.balanced_accuracy
-    why, note = (clean(result.cut_note, limit=REASON_LIMIT), "cut not to be trusted") if result.cut_note else ("", "")
-    hint = "; ".join(filter(None, (_format.hint(estimate), why)))
-    return Cell(_format.interval(estimate, _format.percent), hint, numeric=True, note=note)
+    """The balanced accuracy, marked where its cut cannot be trusted; a sentence below the table says why."""
+    estimate = result.simultaneous.balanced_accuracy
+    shown = estimate if estimate.is_known else None
+    return estimate_cell(shown, _format.percent, note="cut not to be trusted" if result.cut_note else "")
 
 
 def _difference_cell(result: Result) -> Cell:
-    """The paired difference; its hint names the attack that is subtracted."""
-    if result.versus_attack is None or result.versus_original is None:
+    """The paired difference, with the attack that is subtracted."""
+    difference = result.simultaneous.versus_original
+    if result.versus_attack is None or difference is None:
         return number_cell(NOT_AVAILABLE)
-    hint = f"minus {clean(result.versus_attack)} on the original; {_format.hint(result.versus_original)}"
-    return number_cell(_format.interval(result.versus_original, _format.signed), hint)
+    other = "" if result.versus_attack == result.attack else f"minus {clean(result.versus_attack)}"
+    return estimate_cell(difference, _format.signed, note=other)
 
 
 def _training_cell(result: Result) -> Cell:
@@ -157,9 +145,7 @@ def _training_cell(result: Result) -> Cell:
     text = TRAINED_ON.get(result.trained_on) or clean(result.trained_on)
     if result.references:
         text += f"; {_format.counted(result.references, 'reference')}"
-    wider = result.design_effect
-    hint = f"design effect {wider:g}: its intervals are {wider**0.5:.2f} times as wide" if wider > 1.0 else ""
-    return Cell(text, hint, note=_format.chosen(result.chosen))
+    return Cell(text, note=_format.chosen(result.chosen))
 
 
 def _records_cell(result: Result) -> Cell:
@@ -170,25 +156,26 @@ def _records_cell(result: Result) -> Cell:
 def increase_table(report: Report) -> Table | None:
     """The strongest attack of each view against the strongest on the original alone; None where none was compared."""
     columns: tuple[Column[Increase], ...] = (
-        Column("Sees", lambda one: _seen(one.view)),
+        Column("Sees", lambda one: seen_cell(one.view)),
         Column("Adversary", lambda one: Cell(one.view.adversary)),
-        Column("Runtime", lambda one: Cell(location(one.view))),
+        Column("Runtime", lambda one: text_cell(one.view.runtime), optional=True),
+        Column("Device", lambda one: text_cell(one.view.device), optional=True),
+        Column("AUC, difference", lambda one: estimate_cell(one.simultaneous, _format.signed)),
+        Column("Leaks", lambda one: Cell(answer(one))),
         Column("Strongest attack", lambda one: text_cell(f"{one.view.attack}{' (control)' if one.is_control else ''}")),
         Column("Strongest on the original", lambda one: text_cell(one.against)),
-        Column("AUC, difference", lambda one: estimate_cell(one.difference, _format.signed)),
-        Column("Difference, at once", lambda one: estimate_cell(one.simultaneous, _format.signed)),
-        Column("Leaks", lambda one: Cell(answer(one))),
     )
-    increases = by_difference(report.attacks.increases)
+    increases = sorted(by_difference(report.attacks.increases), key=lambda one: -_or_lowest(one))
     if not increases:
         return None
-    return make_table(
-        "The strongest attack of each view against the strongest on the original alone",
-        columns,
-        increases,
-        is_control=lambda one: one.is_control,
-        keep_empty=report.names_missing_parts,
-    )
+    caption = "The strongest attack of each view against the strongest on the original alone"
+    table = make_table(caption, columns, increases, is_control=lambda one: one.is_control)
+    return table.with_filters("Adversary", "Sees", "Runtime", "Device", "Leaks")
+
+
+def _or_lowest(increase: Increase) -> float:
+    value = increase.simultaneous.value
+    return value if value == value else float("-inf")
 
 
 def skipped_table(report: Report) -> Table | None:
@@ -207,8 +194,11 @@ def skipped_table(report: Report) -> Table | None:
 
 def _skipped_on(group: Sequence[Skipped]) -> Cell:
     """The views of one attack that were skipped for one reason."""
-    names = []
-    for skipped in group:
-        variants, where = " + ".join(map(clean, skipped.variants)), location(skipped.view)
-        names.append(f"{variants} ({where})" if variants and where != NOT_AVAILABLE else variants or where)
-    return Cell(", ".join(dict.fromkeys(names)))
+    names = list(dict.fromkeys(map(_view_name, (one.view for one in group))))
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return Cell(", ".join(names[:12]) + more)
+
+
+def _view_name(view: View) -> str:
+    variants, where = " + ".join(map(clean, view.variants)), location(view)
+    return f"{variants} ({where})" if variants and where != NOT_AVAILABLE else variants or where

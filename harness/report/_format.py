@@ -14,7 +14,6 @@ __all__ = [
     "chosen",
     "counted",
     "duration",
-    "hint",
     "interval",
     "percent",
     "ratio",
@@ -128,15 +127,3 @@ def at_least(estimate: Estimate) -> str:
         return interval(estimate)
     bound = estimate.low if math.isfinite(estimate.low) else estimate.value
     return f"≥ {bound:.2f}" if math.isfinite(bound) else NOT_AVAILABLE
-
-
-def hint(estimate: Estimate | None) -> str:
-    """How an estimate was made, for a tooltip: method, number of records, level; why more records do not help."""
-    if estimate is None or estimate.n == 0:
-        return ""
-    if share := tied(estimate):
-        return (
-            f"{percent(share)} of the non-members have one and the same score where the rate is crossed: no "
-            "threshold has this rate, and more records do not help; an attack with finer scores does"
-        )
-    return f"{clean(estimate.method)}, n = {estimate.n}, level {100 * estimate.level:.4g}%"

@@ -35,7 +35,9 @@ def latency_table(report: Report) -> Table | None:
     rows = measured(report)
     if not rows:
         return None
-    return make_table("Latency on the device", _COLUMNS, rows, is_control=lambda row: row[0].artifact.is_control)
+    return make_table(
+        "Latency; each interval holds by itself", _COLUMNS, rows, is_control=lambda row: row[0].artifact.is_control
+    )
 
 
 def difference(latency: Latency) -> str:
@@ -96,7 +98,7 @@ def _reasons(latency: Latency) -> str:
 
 def _runs_cell(latency: Latency) -> Cell:
     runs = _format.whole(latency.runs or None)
-    return number_cell(runs, _format.counted(latency.rounds, "round"))
+    return number_cell(runs, note=_format.counted(latency.rounds, "round"))
 
 
 def _setting_cell(latency: Latency) -> Cell:
@@ -111,7 +113,7 @@ def _ratio_cell(latency: Latency) -> Cell:
     words = difference(latency)
     known = words not in (NOT_AVAILABLE, "not compared")
     text = f"{_format.interval(latency.ratio)}, {words}" if known else words
-    return Cell(text, _format.hint(latency.ratio), numeric=True, note=_because(latency))
+    return number_cell(text, note=_because(latency))
 
 
 def _because(latency: Latency) -> str:
@@ -119,16 +121,17 @@ def _because(latency: Latency) -> str:
 
 
 def _time_cell(nanoseconds: int | None) -> Cell:
-    return number_cell(NOT_AVAILABLE if nanoseconds is None else _format.duration(nanoseconds))
+    return number_cell(NOT_AVAILABLE if nanoseconds is None else _format.duration(nanoseconds), sort=nanoseconds)
 
 
 def _percentile(title: str, of: Callable[[Latency], Estimate | None]) -> Column[tuple[ArtifactRow, Latency]]:
-    return Column(title, lambda row: estimate_cell(of(row[1]), _format.duration), optional=True)
+    return Column(title, lambda row: estimate_cell(of(row[1]), _format.duration, scaled=True), optional=True)
 
 
 _COLUMNS: tuple[Column[tuple[ArtifactRow, Latency]], ...] = (
     Column("Variant", lambda row: text_cell(row[0].name)),
     Column("Runtime", lambda row: text_cell(row[0].artifact.runtime)),
+    Column("Device", lambda row: text_cell(row[0].artifact.device), optional=True),
     _percentile("p50", lambda latency: latency.p50_ns),
     _percentile("p90", lambda latency: latency.p90_ns),
     _percentile("p95", lambda latency: latency.p95_ns),
@@ -139,6 +142,14 @@ _COLUMNS: tuple[Column[tuple[ArtifactRow, Latency]], ...] = (
     Column("Throttled", lambda row: _throttled_cell(row[1])),
     Column("Cold load", lambda row: _time_cell(row[1].cold_load_ns), optional=True),
     Column("First inference", lambda row: _time_cell(row[1].first_inference_ns), optional=True),
-    Column("Peak memory", lambda row: number_cell(_format.bytes_text(row[1].peak_bytes)), optional=True),
-    Column("of it, added", lambda row: number_cell(_format.bytes_text(row[1].added_bytes)), optional=True),
+    Column(
+        "Peak memory",
+        lambda row: number_cell(_format.bytes_text(row[1].peak_bytes), sort=row[1].peak_bytes),
+        optional=True,
+    ),
+    Column(
+        "of it, added",
+        lambda row: number_cell(_format.bytes_text(row[1].added_bytes), sort=row[1].added_bytes),
+        optional=True,
+    ),
 )

@@ -1,4 +1,4 @@
-"""Leakage of parts of the records, and in the terms of differential privacy: tables and sentences.
+"""Leakage of parts of the records: tables and sentences.
 
 Names of columns and their values are the user's own text, and are cleaned like a device's.
 """
@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from harness.report import _format
-from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
-from harness.report._table import Cell, Column, Table, estimate_cell, location, make_table, number_cell, text_cell
+from harness.report._attack_tables import rate_name
+from harness.report._clean import REASON_LIMIT, clean
+from harness.report._table import Cell, Column, Table, estimate_cell, make_table, number_cell, seen_cell, text_cell
 from harness.report.model import Report
-from harness.results import CanaryBound, PrivacyBound, Slice, SlicedView, SliceFindings, SliceResult
-from harness.types import Estimate, View
+from harness.results import Slice, SlicedView, SliceFindings, SliceResult
 
-__all__ = ["canary_sentence", "privacy_tables", "slice_notes", "slice_sentence", "slice_tables"]
-
-Bound = TypeVar("Bound", PrivacyBound, CanaryBound)
+__all__ = ["exposed_table", "slice_notes", "slice_sentence", "slice_tables"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,34 @@ def slice_tables(report: Report) -> tuple[Table, ...]:
         caption = f"Too few to measure: fewer than {report.slices.minimum} members or non-members"
         tables.append(make_table(caption, _SMALL_COLUMNS, small))
     return tuple(tables)
+
+
+def exposed_table(report: Report, count: int) -> Table | None:
+    """The classes and groups that certainly leak most, by the lower end of their intervals; None without any."""
+    if report.slices is None:
+        return None
+    rows = [
+        row
+        for runtime in dict.fromkeys(view.view.runtime for view in report.slices.views)
+        for _, own in _by_column(report.slices, runtime)
+        for row in own
+    ]
+    ranked = sorted(rows, key=lambda row: _low(row.result), reverse=True)[:count]
+    columns: tuple[Column[_Row], ...] = (
+        Column("Part", lambda row: Cell(_name(row.result.part))),
+        Column("Runtime", lambda row: text_cell(row.view.view.runtime), optional=True),
+        Column("Members / non-members", lambda row: _counts(row.result.part)),
+        Column("AUC, all parts at once", lambda row: estimate_cell(row.result.simultaneous_auc)),
+        Column("All records", lambda row: estimate_cell(row.view.whole)),
+        Column("Attack", lambda row: text_cell(row.view.view.attack)),
+        Column("Sees", lambda row: seen_cell(row.view.view)),
+    )
+    return make_table("Most exposed classes and groups", columns, ranked) if ranked else None
+
+
+def _low(result: SliceResult) -> float:
+    low = result.simultaneous_auc.low
+    return low if low == low else float("-inf")
 
 
 def slice_sentence(report: Report) -> str:
@@ -81,45 +106,6 @@ def slice_notes(report: Report) -> tuple[str, ...]:
     )
 
 
-def privacy_tables(report: Report) -> tuple[Table, ...]:
-    """Lower bounds of differential privacy on all ordinary records and on canaries; empty where none were made."""
-    privacy = report.privacy
-    if privacy is None:
-        return ()
-    delta = f"δ = {privacy.delta:g}"
-    tables = []
-    if privacy.bounds:
-        columns: tuple[Column[PrivacyBound], ...] = (
-            *_view_columns(privacy.bounds),
-            Column(
-                f"ε at least, {delta}",
-                lambda one: number_cell(_format.at_least(one.epsilon), _format.hint(one.epsilon)),
-            ),
-            Column("μ at least (Gaussian)", lambda one: number_cell(_format.at_least(one.mu), _format.hint(one.mu))),
-            Column(
-                f"ε of that μ, {delta}",
-                lambda one: number_cell(_format.at_least(one.gaussian_epsilon), _format.hint(one.gaussian_epsilon)),
-            ),
-        )
-        tables.append(make_table("All records: bounds of differential privacy", columns, privacy.bounds))
-    if privacy.canaries is not None and privacy.canaries.bounds:
-        of_canaries: tuple[Column[CanaryBound], ...] = (
-            *_view_columns(privacy.canaries.bounds),
-            Column(f"ε at least, {delta}", _canary_cell),
-        )
-        tables.append(make_table("Canaries: bounds from one run", of_canaries, privacy.canaries.bounds))
-    return tuple(tables)
-
-
-def canary_sentence(report: Report) -> str:
-    """How many canaries there were, and why nothing was bounded where nothing was; empty without any."""
-    found = None if report.privacy is None else report.privacy.canaries
-    if found is None:
-        return ""
-    counted = f"{found.n} canaries, of which {found.n_members} were trained on; no other figure of this report has them"
-    return f"{counted}. {clean(found.refused, limit=REASON_LIMIT)}" if found.refused else f"{counted}."
-
-
 def _by_column(found: SliceFindings, runtime: str) -> Iterator[tuple[str, list[_Row]]]:
     """Each column of a runtime with the view of each value whose lower bound is the largest."""
     best: dict[str, dict[str, _Row]] = {}
@@ -144,32 +130,10 @@ def _columns(rows: Sequence[_Row]) -> tuple[Column[_Row], ...]:
         Column("Members / non-members", lambda row: _counts(row.result.part)),
         Column("AUC, all parts at once", lambda row: estimate_cell(row.result.simultaneous_auc)),
         Column("All records", lambda row: estimate_cell(row.view.whole)),
-        *(Column(f"TPR at {_rate(rate)} FPR", partial(rate_cell, rate)) for rate in rates),
+        *(Column(f"TPR at {rate_name(rate)} FPR", partial(rate_cell, rate)) for rate in rates),
         Column("Attack", lambda row: text_cell(row.view.view.attack)),
-        Column("Sees", lambda row: _seen(row.view.view)),
+        Column("Sees", lambda row: seen_cell(row.view.view)),
     )
-
-
-def _view_columns(_of: Sequence[Bound]) -> tuple[Column[Bound], ...]:
-    return (
-        Column("Attack", lambda one: text_cell(one.view.attack)),
-        Column("Sees", lambda one: _seen(one.view)),
-        Column("Runtime", lambda one: Cell(location(one.view)), optional=True),
-    )
-
-
-def _bound_cell(bound: Estimate) -> Cell:
-    return number_cell(_format.at_least(bound), _format.hint(bound))
-
-
-def _canary_cell(one: CanaryBound) -> Cell:
-    if one.reason:
-        return Cell(NOT_AVAILABLE, note=clean(one.reason, limit=REASON_LIMIT))
-    return _bound_cell(one.epsilon)
-
-
-def _seen(view: View) -> Cell:
-    return text_cell(" + ".join(map(clean, view.variants)), limit=REASON_LIMIT)
 
 
 def _counts(part: Slice) -> Cell:
@@ -178,13 +142,6 @@ def _counts(part: Slice) -> Cell:
 
 def _name(part: Slice) -> str:
     return f"{clean(part.column)} {clean(part.value)}"
-
-
-def _rate(rate: str) -> str:
-    try:
-        return f"{100 * float(rate):g}%"
-    except ValueError:
-        return clean(rate)
 
 
 _SMALL_COLUMNS: tuple[Column[Slice], ...] = (

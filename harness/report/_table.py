@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from harness.report import _format
-from harness.report._clean import NOT_AVAILABLE, TEXT_LIMIT, clean
+from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, TEXT_LIMIT, clean
 from harness.types import Estimate, View
 
-__all__ = ["Cell", "Column", "Row", "Table", "estimate_cell", "location", "make_table", "number_cell", "text_cell"]
+__all__ = [
+    "Cell",
+    "Column",
+    "Row",
+    "Table",
+    "estimate_cell",
+    "location",
+    "make_table",
+    "number_cell",
+    "seen_cell",
+    "text_cell",
+]
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A text, how it was made (shown on hover and to screen readers), whether it is a number, and a remark below."""
+    """One cell.
+
+    Args:
+        text: what it says.
+        numeric: it is a number, which is sorted as one.
+        note: a remark below.
+        sort: what it is sorted by, where the text does not begin with it.
+        mark: an outcome that colours it: pass, fail or inconclusive.
+    """
 
     text: str
-    hint: str = ""
     numeric: bool = False
     note: str = ""
+    sort: float | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,11 +55,34 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption and columns."""
+    """A table with its caption and columns.
+
+    Args:
+        caption: what it shows.
+        columns: the headings.
+        rows: cells in the order of the columns.
+        filters: numbers of the columns whose values a reader may choose from.
+    """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    filters: tuple[int, ...] = ()
+
+    def top(self, count: int, caption: str) -> Table:
+        """The first rows that are no controls, as a table of its own."""
+        rows = tuple(row for row in self.rows if not row.control)[:count]
+        return Table(caption, self.columns, rows)
+
+    def with_filters(self, *columns: str) -> Table:
+        """The table with filters for these columns, as far as it has them."""
+        return replace(self, filters=tuple(self.columns.index(name) for name in columns if name in self.columns))
+
+    def only(self, *columns: str) -> Table:
+        """The table with these columns alone, as far as it has them, in this order."""
+        kept = [self.columns.index(name) for name in columns if name in self.columns]
+        rows = tuple(Row(tuple(row.cells[number] for number in kept), row.control) for row in self.rows)
+        return Table(self.caption, tuple(self.columns[number] for number in kept), rows)
 
 
 @dataclass(frozen=True)
@@ -62,14 +105,22 @@ def text_cell(value: object, *, limit: int = TEXT_LIMIT) -> Cell:
     return Cell(clean(value, limit=limit))
 
 
-def number_cell(text: str, hint: str = "") -> Cell:
+def number_cell(text: str, *, note: str = "", sort: float | None = None) -> Cell:
     """A number as text."""
-    return Cell(text, hint, numeric=True)
+    return Cell(text, numeric=True, note=note, sort=sort)
 
 
-def estimate_cell(estimate: Estimate | None, style: Callable[[float], str] = _format.ratio) -> Cell:
-    """An estimate with its interval; its hint says how it was made."""
-    return number_cell(_format.interval(estimate, style), _format.hint(estimate))
+def estimate_cell(
+    estimate: Estimate | None, style: Callable[[float], str] = _format.ratio, *, note: str = "", scaled: bool = False
+) -> Cell:
+    """An estimate with its interval; ``scaled`` where its unit differs from cell to cell."""
+    sort = estimate.value if scaled and estimate is not None and estimate.value == estimate.value else None
+    return number_cell(_format.interval(estimate, style), note=note, sort=sort)
+
+
+def seen_cell(view: View) -> Cell:
+    """What an adversary looks at."""
+    return text_cell(" + ".join(map(clean, view.variants)), limit=REASON_LIMIT)
 
 
 def make_table(

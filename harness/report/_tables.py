@@ -1,78 +1,14 @@
-"""The report's tables of variants, of the MIS indicator and of times: what is shown where."""
+"""The report's tables of the MIS indicator, of records one by one, and of times."""
 
 from __future__ import annotations
 
 from harness.report import _format
-from harness.report._clean import NOT_AVAILABLE, clean
+from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report._table import Cell, Column, Row, Table, estimate_cell, make_table, number_cell, text_cell
-from harness.report.model import ArtifactRow, Report
-from harness.results import QuantizerMis, Result
+from harness.report.model import Report
+from harness.results import QuantizerMis, RecordResult
 
-__all__ = ["artifact_table", "mis_distinct", "mis_n_r", "mis_rate", "mis_status", "mis_table", "timing_table"]
-
-
-def artifact_table(report: Report) -> Table | None:
-    """Variant x runtime: size, accuracy, latency, parity and leakage; None where there is none."""
-    rows = report.artifact_rows()
-    if not rows:
-        return None
-    return make_table(
-        "Variants and runtimes",
-        _ARTIFACT_COLUMNS,
-        rows,
-        is_control=lambda row: row.artifact.is_control,
-        keep_empty=report.names_missing_parts,
-    )
-
-
-def _size_cell(row: ArtifactRow) -> Cell:
-    size = row.artifact.size_bytes
-    return number_cell(_format.bytes_text(size), "" if size is None else f"SHA-256 {clean(row.artifact.sha256)}")
-
-
-def _distinct_cell(row: ArtifactRow) -> Cell:
-    """Distinct values over the tensors: one number where they agree, else from least to most."""
-    counts = sorted(set(row.artifact.distinct_values))
-    if not counts:
-        return number_cell(NOT_AVAILABLE)
-    text = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return number_cell(text, f"over {len(row.artifact.weights)} weight tensors")
-
-
-def _latency_cell(row: ArtifactRow) -> Cell:
-    latency = row.artifact.latency
-    return estimate_cell(latency.p50_ns if latency else None, _format.duration)
-
-
-def _parity_cell(row: ArtifactRow) -> Cell:
-    parity = row.artifact.parity
-    if parity is None:
-        return Cell(NOT_AVAILABLE)
-    text = f"max {parity.max_abs_difference:.1e}, {parity.flips} of {parity.n} flips"
-    return Cell(text, f"against {clean(parity.reference)}")
-
-
-def _strongest_cell(result: Result | None) -> Cell:
-    if result is None:
-        return number_cell(NOT_AVAILABLE)
-    return number_cell(_format.interval(result.headline), f"{clean(result.attack)}; {_format.hint(result.headline)}")
-
-
-_ARTIFACT_COLUMNS: tuple[Column[ArtifactRow], ...] = (
-    Column("Variant", lambda row: text_cell(row.name)),
-    Column("Runtime", lambda row: text_cell(row.artifact.runtime)),
-    Column("How its answers were read", lambda row: text_cell(row.artifact.outputs), optional=True),
-    Column("Size", _size_cell),
-    Column("Zipped", lambda row: number_cell(_format.bytes_text(row.artifact.zip_bytes))),
-    Column("Zeros", lambda row: number_cell(_format.share(row.artifact.share_zeros))),
-    Column("Distinct values", _distinct_cell),
-    Column("Accuracy, members", lambda row: estimate_cell(row.artifact.accuracy_members, _format.percent)),
-    Column("Accuracy, non-members", lambda row: estimate_cell(row.artifact.accuracy_nonmembers, _format.percent)),
-    Column("Latency p50", _latency_cell),
-    Column("Parity", _parity_cell),
-    Column("Best NR AUC", lambda row: _strongest_cell(row.nr)),
-    Column("Best SR AUC", lambda row: _strongest_cell(row.sr)),
-)
+__all__ = ["mis_distinct", "mis_n_r", "mis_rate", "mis_status", "mis_table", "record_table", "timing_table"]
 
 
 def mis_table(report: Report) -> Table | None:
@@ -80,7 +16,7 @@ def mis_table(report: Report) -> Table | None:
     if report.mis is None or not report.mis.quantizers:
         return None
     ranked = report.mis.ranked()
-    table = make_table("MIS: quantizers, safest first", _QUANTIZER_COLUMNS, ranked)
+    table = make_table("Quantizers, safest first", _QUANTIZER_COLUMNS, ranked)
     ranks = (number_cell(str(rank) if row.r.resolvable else "–") for rank, row in enumerate(ranked, 1))
     rows = tuple(Row((rank, *row.cells)) for rank, row in zip(ranks, table.rows, strict=True))
     return Table(table.caption, ("Rank", *table.columns), rows)
@@ -118,10 +54,31 @@ _QUANTIZER_COLUMNS: tuple[Column[QuantizerMis], ...] = (
 )
 
 
+def record_table(report: Report) -> Table | None:
+    """The most exposed records by id, never their content; None where nobody asked for them."""
+    found = report.records
+    if found is None or not found.records:
+        return None
+    columns: list[Column[RecordResult]] = [
+        Column("Record", lambda one: number_cell(str(one.id))),
+        Column("Class", lambda one: number_cell(str(one.label))),
+        Column("Role", lambda one: Cell("member" if one.is_member else "non-member")),
+    ]
+    for number, view in enumerate(found.views):
+
+        def cell(one: RecordResult, number: int = number) -> Cell:
+            reading = one.readings[number].fpr if number < len(one.readings) else None
+            return estimate_cell(reading, _format.percent)
+
+        columns.append(Column(f"FPR by {clean(str(view), limit=REASON_LIMIT)}", cell))
+    caption = "Most exposed records: the share of the non-members that look at least as much like members"
+    return make_table(caption, columns, found.records)
+
+
 def timing_table(report: Report) -> Table | None:
     """Seconds of each stage, or None where none was timed."""
     columns: tuple[Column[tuple[str, float]], ...] = (
         Column("Stage", lambda item: text_cell(item[0])),
-        Column("Time", lambda item: number_cell(_format.seconds(item[1]))),
+        Column("Time", lambda item: number_cell(_format.seconds(item[1]), sort=item[1])),
     )
     return make_table("Time taken", columns, tuple(report.timings.items())) if report.timings else None

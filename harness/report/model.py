@@ -17,6 +17,7 @@ from harness.results import (
     MisFindings,
     NullSummary,
     PrivacyFindings,
+    RecordFindings,
     Result,
     Simultaneous,
     Skipped,
@@ -79,6 +80,7 @@ class Report:
         timings: stage -> seconds.
         edgeleak: version that made the report.
         devices: what became of each of several devices, and how they differ; None where there was one, or none.
+        records: the most exposed records by id; None where nobody asked for them in a report.
     """
 
     name: str = ""
@@ -100,6 +102,7 @@ class Report:
     timings: Mapping[str, float] = field(default_factory=dict)
     edgeleak: str = ""
     devices: DevicesFindings | None = None
+    records: RecordFindings | None = None
 
     @property
     def names_missing_parts(self) -> bool:
@@ -171,6 +174,7 @@ class Report:
             "gate": None if self.verdict is None else self.verdict.to_json(),
             "timings": self.timings,
             **({} if self.devices is None else {"devices": self.devices.to_json()}),
+            **({} if self.records is None else {"records": self.records.to_json()}),
         }
 
     @classmethod
@@ -206,6 +210,7 @@ class Report:
             timings={stage: s for stage in timings if (s := fields.number(timings, stage)) is not None},
             edgeleak=fields.text(node, "edgeleak"),
             devices=DevicesFindings.from_json(devices) if (devices := fields.mapping(node, "devices")) else None,
+            records=RecordFindings.from_json(records) if (records := fields.mapping(node, "records")) else None,
         )
 
 

@@ -1,8 +1,11 @@
-"""The report's two pictures as SVG: ROC curves, and leakage against latency."""
+"""The report's pictures as SVG: a scale, a dot plot, ROC curves, and leakage against what compression is for."""
 
 from harness.report.pictures._curve import Curve
-from harness.report.pictures._leakage import draw as leakage
+from harness.report.pictures._dots import draw as dots
 from harness.report.pictures._roc import draw as roc
-from harness.report.pictures._svg import Picture
+from harness.report.pictures._scale import draw as scale
+from harness.report.pictures._svg import LegendEntry, Picture
+from harness.report.pictures._tradeoffs import Tradeoffs
+from harness.report.pictures._tradeoffs import draw as tradeoffs
 
-__all__ = ["Curve", "Picture", "leakage", "roc"]
+__all__ = ["Curve", "LegendEntry", "Picture", "Tradeoffs", "dots", "roc", "scale", "tradeoffs"]

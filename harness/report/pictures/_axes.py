@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import math
-import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.report.pictures import _svg
 from harness.report.pictures._labels import Box
+from harness.report.pictures._svg import Canvas, Point
 from harness.types import FloatArray
 
-__all__ = ["FONT_POINTS", "Axes", "Axis"]
+__all__ = ["Axes", "Axis"]
 
-# A phone shows the picture at its natural size or slightly less, so that 10 points stay 9; a desk scales it up by half.
-WIDTH, HEIGHT, FONT_POINTS = 374.4, 295.2, 10.0
-# Where the axes lie, in points from the lower left corner: room for tick labels and titles on the left and below.
-LEFT, RIGHT, BOTTOM, TOP = 52.0, 356.0, 41.0, 286.0
-TICK_POINTS = 3.5
+TICK_POINTS = 4.0
 # Half the height of a capital in shares of its size: so far below its middle is a word's base line.
 CAPITAL = 0.35
 # More labels than this touch one another.
@@ -31,8 +26,6 @@ FEW_DECADES = 3
 FURTHEST_SHARE = 3.0
 # A logarithm needs a positive number; what is this much smaller than an axis' start lies outside anyway.
 LEAST_RATIO = 1e-9
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -45,6 +38,7 @@ class Axis:
         high: value at its end, above ``low``.
         log: logarithmic.
         label: a tick's text.
+        most: labels that have room, at most.
     """
 
     title: str
@@ -52,6 +46,7 @@ class Axis:
     high: float
     log: bool = False
     label: Callable[[float], str] = "{:g}".format
+    most: int = MOST_TICKS
 
     def shares(self, values: ArrayLike) -> FloatArray:
         """Where values lie between the axis' ends, 0 to 1."""
@@ -70,12 +65,12 @@ class Axis:
         decades = self._multiples(1)
         if len(decades) < FEW_DECADES:
             return self._multiples(1, 2, 5)
-        return decades[:: math.ceil(len(decades) / MOST_TICKS)]
+        return decades[:: math.ceil(len(decades) / self.most)]
 
     def labels(self) -> tuple[str, ...]:
         """The ticks' texts; on a linear axis all have the same number of decimals."""
         texts = tuple(map(self.label, self.ticks()))
-        if self.log or any("e" in text for text in texts):
+        if self.log or self.label != Axis.label or any("e" in text for text in texts):
             return texts
         decimals = max(len(text.partition(".")[2]) for text in texts)
         return tuple(f"{value:.{decimals}f}" for value in self.ticks())
@@ -92,7 +87,7 @@ class Axis:
         return tuple(value for value in values if self.low <= value * slack and value <= self.high * slack)
 
     def _linear_ticks(self) -> tuple[float, ...]:
-        rough = (self.high - self.low) / MOST_TICKS
+        rough = (self.high - self.low) / self.most
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
         numbers = range(math.ceil(self.low / step), math.floor(self.high / step) + 1)
@@ -102,113 +97,76 @@ class Axis:
 
 
 class Axes:
-    """Axes on paper. Coordinates of :meth:`at` are points from the lower left corner.
+    """Axes on a canvas.
 
     Args:
-        name: prefix of every id, so that several pictures share a page.
+        canvas: where they are drawn.
+        frame: the rectangle between them, in points from the upper left corner.
         x: the axis below.
         y: the axis on the left.
-        title: the picture's name for screen readers.
-        description: what it shows, in words.
+        size: of the letters, in points.
     """
 
-    bounds = Box(LEFT, BOTTOM, RIGHT, TOP)
-
-    def __init__(self, name: str, *, x: Axis, y: Axis, title: str, description: str) -> None:
-        self.x, self.y = x, y
-        self._root = _svg.start(name, width=WIDTH, height=HEIGHT, title=title, description=description)
-        clip = _svg.add(self._root, "clipPath", {"id": f"{name}-axes"})
-        area = {"x": LEFT, "y": HEIGHT - TOP, "width": RIGHT - LEFT, "height": TOP - BOTTOM}
-        _svg.add(clip, "rect", {key: f"{value:g}" for key, value in area.items()})
-        self._clip = f"url(#{name}-axes)"
-        self._draw_axes()
+    def __init__(self, canvas: Canvas, frame: Box, *, x: Axis, y: Axis, size: float) -> None:
+        self.canvas, self.frame, self.x, self.y = canvas, frame, x, y
+        self._size = size
+        canvas.clip(frame.left, frame.bottom, frame.right, frame.top)
+        self._draw()
 
     def at(self, x: float, y: float) -> Point:
-        """Where a pair of values lies on the paper."""
-        ((across, up),) = self._points([x], [y])
-        return across, HEIGHT - up
+        """Where a pair of values lies on the canvas."""
+        (point,) = self._points([x], [y])
+        return point
 
     def line(self, x: ArrayLike, y: ArrayLike, color: str, *, width: float = 1.0, dashes: str = "") -> None:
         """A line through these values, ``[k]`` each."""
-        look = _svg.style(fill="none", stroke=_svg.paint(color), stroke_width=width)
-        if dashes:
-            look += f"; stroke-dasharray: {dashes}"
-        self._path(_svg.path(self._points(x, y)), look)
+        self.canvas.line(self._points(x, y), color, width=width, dashes=dashes, clipped=True)
 
     def area(self, x: ArrayLike, low: ArrayLike, high: ArrayLike, color: str, *, opacity: float) -> None:
         """What lies between two lines, ``[k]`` each."""
         outline = [*self._points(x, high), *reversed(list(self._points(x, low)))]
-        look = _svg.style(fill=_svg.paint(color), fill_opacity=opacity, stroke="none")
-        self._path(_svg.path(outline, closed=True), look)
-
-    def marker(self, x: float, y: float, shape: str, color: str, *, fill: str) -> None:
-        """One of :data:`_svg.MARKERS` at a pair of values."""
-        across, up = self.at(x, y)
-        look = _svg.style(fill=_svg.paint(fill), stroke=_svg.paint(color), stroke_width=1)
-        where = f"translate({across:.2f} {HEIGHT - up:.2f})"
-        _svg.add(self._root, "path", {"d": shape, "transform": where, "style": look})
-
-    def write(self, box: Box, text: str, *, size: float) -> None:
-        """A text in the middle of a box on the paper."""
-        across, up = box.centre
-        self._text(text, across, up - CAPITAL * size, size=size)
-
-    def svg(self) -> str:
-        """The picture."""
-        return ET.tostring(self._root, encoding="unicode")
+        self.canvas.area(outline, color, opacity=opacity, clipped=True)
 
     def _points(self, x: ArrayLike, y: ArrayLike) -> Iterator[Point]:
-        """Values as points of the SVG, whose y runs downwards."""
-        across = LEFT + (RIGHT - LEFT) * self.x.shares(x)
-        up = BOTTOM + (TOP - BOTTOM) * self.y.shares(y)
-        return zip(across.tolist(), (HEIGHT - up).tolist(), strict=True)
+        frame = self.frame
+        across = frame.left + (frame.right - frame.left) * self.x.shares(x)
+        down = frame.top - (frame.top - frame.bottom) * self.y.shares(y)
+        return zip(across.tolist(), down.tolist(), strict=True)
 
-    def _path(self, data: str, look: str) -> None:
-        _svg.add(self._root, "path", {"d": data, "clip-path": self._clip, "style": look})
+    def _draw(self) -> None:
+        frame, grid, ticks = self.frame, [], []
+        for value in self.x.ticks():
+            x, _ = self.at(value, self.y.low)
+            grid.append(((x, frame.bottom), (x, frame.top)))
+            ticks.append(((x, frame.top), (x, frame.top + TICK_POINTS)))
+        for value in self.y.ticks():
+            _, y = self.at(self.x.low, value)
+            grid.append(((frame.left, y), (frame.right, y)))
+            ticks.append(((frame.left - TICK_POINTS, y), (frame.left, y)))
+        for value in self.x.small_ticks():
+            x, _ = self.at(value, self.y.low)
+            ticks.append(((x, frame.top), (x, frame.top + TICK_POINTS / 2)))
+        for value in self.y.small_ticks():
+            _, y = self.at(self.x.low, value)
+            ticks.append(((frame.left - TICK_POINTS / 2, y), (frame.left, y)))
+        edges = [
+            ((frame.left, frame.bottom), (frame.left, frame.top)),
+            ((frame.left, frame.top), (frame.right, frame.top)),
+        ]
+        self.canvas.lines(grid, "grid", width=0.7)
+        self.canvas.lines([*edges, *ticks], "soft", width=0.8)
+        self._write()
 
-    def _text(self, text: str, x: float, y: float, *, size: float, anchor: str = "middle", turn: float = 0) -> None:
-        """A text whose base line is at ``y``, in points from the lower left corner."""
-        attributes = {
-            "x": f"{x:.2f}",
-            "y": f"{HEIGHT - y:.2f}",
-            "text-anchor": anchor,
-            "style": _svg.style(font_size=f"{size:g}px", fill=_svg.paint(_svg.INK)),
-        }
-        if turn:
-            attributes["transform"] = f"rotate({turn:g} {x:.2f} {HEIGHT - y:.2f})"
-        _svg.add(self._root, "text", attributes).text = text
-
-    def _draw_axes(self) -> None:
-        grid: list[tuple[Point, Point]] = []
-        ticks = [((LEFT, TOP), (LEFT, BOTTOM)), ((LEFT, BOTTOM), (RIGHT, BOTTOM))]
-        for axis, is_x in ((self.x, True), (self.y, False)):
-            first, last, across = (LEFT, RIGHT, TOP - BOTTOM) if is_x else (BOTTOM, TOP, RIGHT - LEFT)
-            places = first + (last - first) * axis.shares(axis.ticks())
-            small = first + (last - first) * axis.shares(axis.small_ticks())
-            grid += [(_beside(place, 0, is_x), _beside(place, -across, is_x)) for place in places]
-            ticks += [(_beside(place, 0, is_x), _beside(place, TICK_POINTS, is_x)) for place in places]
-            ticks += [(_beside(place, 0, is_x), _beside(place, TICK_POINTS / 2, is_x)) for place in small]
-            for text, place in zip(axis.labels(), places, strict=True):
-                self._label(text, place, is_x)
-        self._ruled(grid, width=0.6)
-        self._ruled(ticks, width=0.8)
-        self._text(self.x.title, (LEFT + RIGHT) / 2, 12, size=FONT_POINTS)
-        self._text(self.y.title, 11, (BOTTOM + TOP) / 2, size=FONT_POINTS, turn=-90)
-
-    def _label(self, text: str, place: float, is_x: bool) -> None:
-        size = FONT_POINTS - 1
-        if is_x:
-            self._text(text, place, BOTTOM - 13, size=size)
-        else:
-            self._text(text, LEFT - 6, place - CAPITAL * size, size=size, anchor="end")
-
-    def _ruled(self, lines: Sequence[tuple[Point, Point]], *, width: float) -> None:
-        """Many lines of the grid's colour as one path."""
-        data = " ".join(_svg.path((x, HEIGHT - y) for x, y in line) for line in lines)
-        look = _svg.style(fill="none", stroke=_svg.paint(_svg.GRID), stroke_width=width)
-        _svg.add(self._root, "path", {"d": data, "style": look})
-
-
-def _beside(place: float, outwards: float, is_x: bool) -> Point:
-    """The point beside an axis: ``place`` along it, ``outwards`` from it, away from the other axis."""
-    return (place, BOTTOM - outwards) if is_x else (LEFT - outwards, place)
+    def _write(self) -> None:
+        frame, size = self.frame, self._size
+        for value, text in zip(self.x.ticks(), self.x.labels(), strict=True):
+            x, _ = self.at(value, self.y.low)
+            self.canvas.text((x, frame.top + TICK_POINTS + size), text, size=size - 1, anchor="middle", color="soft")
+        for value, text in zip(self.y.ticks(), self.y.labels(), strict=True):
+            _, y = self.at(self.x.low, value)
+            place = (frame.left - TICK_POINTS - 3, y + CAPITAL * size)
+            self.canvas.text(place, text, size=size - 1, anchor="end", color="soft")
+        middle = ((frame.left + frame.right) / 2, self.canvas.height - 0.45 * size)
+        self.canvas.text(middle, self.x.title, size=size, anchor="middle")
+        side = (size, (frame.bottom + frame.top) / 2)
+        self.canvas.text(side, self.y.title, size=size, anchor="middle", turn=-90)

@@ -1,38 +1,35 @@
-"""The report as one page of HTML: no script, no network, nothing beside the file."""
+"""The report as one page of HTML: one script to sort and filter, no network, nothing beside the file."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from importlib import resources
 
-from harness.policy import RuleOutcome
-from harness.report import (
-    _attack_tables,
-    _device_tables,
-    _increases,
-    _latency_tables,
-    _notes,
-    _slice_tables,
-    _tables,
-    _words,
-    pictures,
-)
-from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
+from harness.report import _advice, _file_tables, _glossary, _setting, _words, pictures
+from harness.report._clean import clean
+from harness.report._files import FileRow, files_of, together_of
+from harness.report._sections import sections_of
+from harness.report.headline import headline
 from harness.report.model import SCHEMA, Report
 from harness.report.pictures import Curve
 from harness.report.writers.json import plain
 
 __all__ = ["render"]
 
-TEMPLATE = "template.html.j2"
+TEMPLATE, STYLE, SCRIPT = "template.html.j2", "page.css", "page.js"
+# A sign beside the word: colour is never the only one.
+SIGNS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
 
 
 def render(report: Report, curves: Mapping[str, Curve]) -> str:
     """The page; the same report and curves give the same text.
 
     Every text of the report is cleaned (:func:`harness.report._clean.clean`) and then escaped by the template, which
-    has autoescape on; only the pictures, drawn here, go in as they are.
+    has autoescape on; only the pictures, drawn here, go in as they are. The page's policy allows its own style sheet
+    and its own script by their digests, and nothing else.
 
     Raises:
         InputError: the configuration holds something that JSON cannot.
@@ -46,80 +43,68 @@ def render(report: Report, curves: Mapping[str, Curve]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    source = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    style, script = _part(STYLE), _part(SCRIPT)
+    files, together = files_of(report), together_of(report)
+    table, all_files = _file_tables.file_table(report)
+    limit = _limit(report)
+    # ASCII only, so that no text of it needs cleaning.
+    config = json.dumps(plain(report.config, key="report/config"), indent=1) if report.config else ""
     verdict = report.verdict
-    return environment.from_string(source).render(
-        name=clean(report.name),
-        outcome=NOT_AVAILABLE if verdict is None else verdict.outcome,
-        verdict=_words.verdict_word(report),
+    outcome = "" if verdict is None or not verdict.rules or verdict.decides_nothing else verdict.outcome
+    who, adversaries = _setting.attacker(report)
+    return environment.from_string(_part(TEMPLATE)).render(
+        style=style,
+        script=script,
+        style_digest=_digest(style),
+        script_digest=_digest(script),
+        name=clean(report.name) if report.name else "report",
+        created=clean(report.created[:10]) if report.created else "",
+        headline=headline(report),
+        outcome=outcome,
+        sign=SIGNS.get(outcome, "–"),
         null_twin=_words.null_twin_warning(report),
-        rules=None if verdict is None else [_rule(rule) for rule in verdict.rules],
-        audited=_words.audited(report),
-        devices=_devices(report),
+        scale=pictures.scale(tuple(_setting.strongest_of_each(report).values()), limit),
+        who=who,
+        adversaries=adversaries,
+        records=_setting.record_sentences(report),
+        device=_setting.device_sentences(report),
+        steps=_advice.next_steps(report),
+        files=table,
+        named=_glossary.named_attacks(_named(report, files, together)),
+        dots=pictures.dots(files, together, limit),
         roc=pictures.roc(curves),
-        # An emulated device's latencies are not to be compared, by eye neither.
-        leakage=None if _latency_tables.is_emulated(report) else pictures.leakage(report.artifact_rows()),
-        emulated=_latency_tables.is_emulated(report),
-        latency=_latency_tables.latency_table(report),
-        artifacts=_tables.artifact_table(report),
-        strongest=_attack_tables.strongest_table(report),
-        cuts=_words.cut_sentences(report.attacks.results),
-        question=_increases.QUESTION,
-        increases=_attack_tables.increase_table(report),
-        increased=_increases.increase_sentence(report.attacks.increases),
-        attacks=_attack_tables.attack_tables(report),
-        family=_words.family_sentences(report),
-        null_calibration=_words.null_sentence(report),
-        slices=_slice_tables.slice_tables(report),
-        slice_notes=_slice_tables.slice_notes(report),
-        privacy=_slice_tables.privacy_tables(report),
-        canaries=_slice_tables.canary_sentence(report),
-        mis=_tables.mis_table(report),
-        mis_disclaimer="" if report.mis is None else _words.mis_disclaimer(report.mis),
-        skipped=_attack_tables.skipped_table(report),
-        timings=_tables.timing_table(report),
-        notes=_notes.method_notes(report),
-        # ASCII only, so that no text of it needs cleaning.
-        config=json.dumps(plain(report.config, key="report/config"), indent=2) if report.config else "",
-        names_missing_parts=report.names_missing_parts,
+        tradeoffs=pictures.tradeoffs(files, lambda row: _is_emulated(report, row)),
+        sections=sections_of(report, all_files=all_files, config=config),
         schema=SCHEMA,
     )
 
 
-def _devices(report: Report) -> dict[str, object] | None:
-    """What the page shows of several devices: each one's tables, and how they differ; None where there was one."""
-    found = report.devices
-    if found is None:
-        return None
-    own = [(device, report.of_device(device.name)) for device in found.finished]
-    return {
-        "table": _device_tables.device_table(report),
-        "sentences": _device_tables.largest(found),
-        "differences": [
-            table for table in (_device_tables.answer_table(found), _device_tables.attack_table(found)) if table
-        ],
-        "notes": _device_tables.device_notes(found),
-        "each": [
-            {
-                "name": _device_tables.shown_name(device),
-                # Folders are named by this program, of letters that need no quoting.
-                "page": f"{clean(device.folder)}/report.html",
-                "null": _words.null_sentence(alone),
-                "tables": [
-                    table
-                    for table in (
-                        _tables.artifact_table(alone),
-                        _latency_tables.latency_table(alone),
-                        _attack_tables.strongest_table(alone),
-                    )
-                    if table
-                ],
-            }
-            for device, alone in own
-        ],
-    }
+def _part(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _rule(rule: RuleOutcome) -> dict[str, str]:
-    """One rule of the gate; a reason is a sentence that is not cut short."""
-    return {"name": clean(rule.name), "outcome": rule.outcome, "reason": clean(rule.reason, limit=REASON_LIMIT)}
+def _digest(text: str) -> str:
+    """What a content security policy allows a text by."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _limit(report: Report) -> float | None:
+    """The lowest AUC that a deciding rule allows."""
+    rules = report.verdict.rules if report.verdict else ()
+    limits = [one.limit for one in rules if one.severity == "fail" and one.quantity == "auc" and one.limit is not None]
+    return min((limit for limit in limits if 0.0 < limit <= 1.0), default=None)
+
+
+def _named(report: Report, files: tuple[FileRow, ...], together: tuple[FileRow, ...]) -> list[str]:
+    """The attacks that the first screens name."""
+    shown = [result.attack for result in _setting.strongest_of_each(report).values()]
+    for row in (*files, *together):
+        shown += [result.attack for result in (row.alone, row.paired) if result is not None]
+    return list(dict.fromkeys(shown))
+
+
+def _is_emulated(report: Report, row: FileRow) -> bool:
+    """Whether the device of a file says that its latencies are not those of hardware."""
+    if report.devices is None:
+        return bool((report.device or {}).get("emulated") is True)
+    return any(one.is_emulated for one in report.devices.devices if one.name == row.place[1])

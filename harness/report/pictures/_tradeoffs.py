@@ -1,0 +1,204 @@
+"""Leakage against size, accuracy and latency: three small pictures with the same marks and the same numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.report._clean import clean
+from harness.report._files import FileRow, Place, place_name
+from harness.report._format import bytes_text, duration, interval
+from harness.report.pictures._axes import Axes, Axis
+from harness.report.pictures._labels import Box, place
+from harness.report.pictures._svg import MARKER_POINTS, MARKERS, Canvas, LegendEntry, Picture, legend_of
+from harness.types import Estimate
+
+__all__ = ["Tradeoffs", "draw"]
+
+WIDTH, HEIGHT, SIZE = 360.0, 290.0, 12.0
+FRAME = Box(56, 10, 350, 244)
+# From this ratio of largest to smallest on, a linear axis would press the small ones into its edge.
+LOG_FROM_RATIO = 10.0
+GUESSING = 0.5
+LEAST_SPAN = (0.45, 0.65)
+LABEL_POINTS = SIZE - 1
+# More marks than this leave no room for their numbers.
+MOST_NUMBERED = 40
+NANOSECONDS, KIBIBYTE = 1.0, 1024.0
+
+
+@dataclass(frozen=True)
+class Tradeoffs:
+    """The pictures, and what is common to them.
+
+    Args:
+        pictures: one a quantity that is known of at least two files.
+        legend: the places.
+        numbers: which number stands for which variant, as a sentence.
+        caption: what the bars are.
+        notes: what is not drawn, and why.
+    """
+
+    pictures: tuple[Picture, ...]
+    legend: tuple[LegendEntry, ...]
+    numbers: str
+    caption: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    name: str
+    title: str
+    value: Callable[[FileRow], float | None]
+    shown: Callable[[float], str]
+    may_be_log: bool
+
+
+def draw(files: Sequence[FileRow], emulated: Callable[[FileRow], bool]) -> Tradeoffs | None:
+    """The pictures, or None where no quantity is known of two files.
+
+    Args:
+        files: a row each; controls are left out.
+        emulated: whether a file's device says that its latencies are not those of hardware: they compare nothing.
+    """
+    shipped = [row for row in files if not row.is_control]
+    known = [row for row in shipped if _auc(row) is not None]
+    variants = list(dict.fromkeys(row.variants[0] for row in known))
+    places = list(dict.fromkeys(row.place for row in known))
+    pictures, notes = [], []
+    for quantity in _quantities(emulated):
+        points = [row for row in known if quantity.value(row) is not None]
+        if len(points) > 1:
+            pictures.append(_picture(quantity, points, variants, places))
+            left = len(shipped) - len(points)
+            notes += (
+                [f"{left} of {len(shipped)} files have no {quantity.name} or no AUC and are not drawn against it."]
+                if left
+                else []
+            )
+    if any(map(emulated, shipped)):
+        notes.append("The device was emulated, so its latencies compare nothing and are not drawn.")
+    if not pictures:
+        return None
+    numbers = "Numbers: " + ", ".join(f"{i} {clean(name)}" for i, name in enumerate(variants, 1)) + "."
+    return Tradeoffs(
+        tuple(pictures),
+        legend_of([place_name(one) or "answers" for one in places]) if len(places) > 1 else (),
+        numbers,
+        "AUC of the strongest attack that sees the file alone; bars are intervals that hold for all attacks at once (95%).",
+        tuple(notes),
+    )
+
+
+def _quantities(emulated: Callable[[FileRow], bool]) -> tuple[_Quantity, ...]:
+    def size(row: FileRow) -> float | None:
+        bytes_ = row.artifact.size_bytes if row.artifact else None
+        return float(bytes_) if bytes_ is not None and 0 < bytes_ < 1e18 else None
+
+    def accuracy(row: FileRow) -> float | None:
+        return _finite(row.artifact.accuracy_nonmembers if row.artifact else None)
+
+    def latency(row: FileRow) -> float | None:
+        timed = row.artifact.latency if row.artifact else None
+        value = _finite(timed.p50_ns) if timed and not emulated(row) else None
+        # Clocks count whole nanoseconds; a smaller number is no latency.
+        return value if value is not None and value >= NANOSECONDS else None
+
+    return (
+        _Quantity("size", "Size of the file", size, _short_bytes, True),
+        _Quantity("accuracy", "Accuracy on non-members", accuracy, lambda value: f"{100 * value:g}%", False),
+        _Quantity("latency", "Median latency", latency, duration, True),
+    )
+
+
+def _finite(estimate: Estimate | None) -> float | None:
+    return estimate.value if estimate is not None and math.isfinite(estimate.value) else None
+
+
+def _auc(row: FileRow) -> Estimate | None:
+    found = row.alone.headline if row.alone else None
+    return found if found is not None and found.resolvable and math.isfinite(found.value) else None
+
+
+def _ends(estimate: Estimate) -> tuple[float, float]:
+    low, high = (end if math.isfinite(end) else estimate.value for end in (estimate.low, estimate.high))
+    return low, high
+
+
+def _picture(
+    quantity: _Quantity, files: Sequence[FileRow], variants: Sequence[str], places: Sequence[Place]
+) -> Picture:
+    points = [(row, quantity.value(row) or 0.0, auc) for row in files if (auc := _auc(row)) is not None]
+    title = f"Leakage against {quantity.name}"
+    described = "; ".join(
+        f"{row.name}{' on ' + row.where if row.where else ''}: {quantity.shown(x)}, AUC {interval(auc)}" for row, x, auc in points
+    )  # fmt: skip
+    canvas = Canvas(f"against-{quantity.name}", width=WIDTH, height=HEIGHT, title=title, description=f"{described}.")
+    axes = Axes(
+        canvas,
+        FRAME,
+        x=_x_axis(quantity, [x for _, x, _ in points]),
+        y=_y_axis([auc for _, _, auc in points]),
+        size=SIZE,
+    )
+    axes.line([axes.x.low, axes.x.high], [GUESSING, GUESSING], "soft", dashes="4 3")
+    for row, x, auc in points:
+        color = f"s{places.index(row.place) % len(MARKERS)}"
+        axes.line([x, x], _ends(auc), color, width=1.3)
+    for row, x, auc in points:
+        series = places.index(row.place) % len(MARKERS)
+        canvas.marker(axes.at(x, auc.value), MARKERS[series], f"s{series}")
+    if len(points) <= MOST_NUMBERED:
+        _write_numbers(
+            axes, [(axes.at(x, auc.value), str(1 + variants.index(row.variants[0]))) for row, x, auc in points]
+        )
+    return Picture(canvas.svg(), title, ())
+
+
+def _write_numbers(axes: Axes, named: Sequence[tuple[tuple[float, float], str]]) -> None:
+    """Write each variant's number beside its mark; once where marks of several places lie on one another."""
+    kept: dict[str, list[tuple[float, float]]] = {}
+    for spot, name in named:
+        near = kept.setdefault(name, [])
+        if all(math.dist(spot, other) > 2 * MARKER_POINTS for other in near):
+            near.append(spot)
+    spots = [(spot, name) for name, own in kept.items() for spot in own]
+    obstacles = [Box.around(*spot, MARKER_POINTS) for spot, _ in named]
+    boxes, _ = place(
+        [spot for spot, _ in spots], [name for _, name in spots],
+        font_points=LABEL_POINTS, obstacles=obstacles, bounds=axes.frame,
+    )  # fmt: skip
+    for (_, name), box in zip(spots, boxes, strict=True):
+        x, y = box.centre
+        axes.canvas.text((x, y + 0.35 * LABEL_POINTS), name, size=LABEL_POINTS, anchor="middle")
+
+
+def _x_axis(quantity: _Quantity, xs: Sequence[float]) -> Axis:
+    if quantity.name == "accuracy":
+        span = max(max(xs) - min(xs), 0.02)
+        return Axis(
+            quantity.title,
+            max(min(xs) - 0.15 * span, 0.0),
+            min(max(xs) + 0.15 * span, 1.02),
+            label=quantity.shown,
+            most=5,
+        )
+    if max(xs) / min(xs) >= LOG_FROM_RATIO:
+        return Axis(
+            f"{quantity.title} (log scale)", min(xs) / 1.5, max(xs) * 1.5, log=True, label=quantity.shown, most=5
+        )
+    # From zero, so that twice as far right is twice as much.
+    return Axis(quantity.title, 0, max(xs) * 1.15, label=quantity.shown, most=5)
+
+
+def _y_axis(aucs: Sequence[Estimate]) -> Axis:
+    ends = [end for auc in aucs for end in (*_ends(auc), auc.value)]
+    low, high = min(LEAST_SPAN[0], *ends), max(LEAST_SPAN[1], *ends)
+    margin = 0.04 * (high - low)
+    return Axis("AUC", low - margin, high + margin, most=6)
+
+
+def _short_bytes(value: float) -> str:
+    return bytes_text(value).replace(".0 ", " ")
