@@ -14,7 +14,7 @@ from harness.plain import plain
 __all__ = ["block", "details", "sentence", "table"]
 
 # As long as a cell may be; a sentence of our own may name several variants.
-CELL_LENGTH, SENTENCE_LENGTH = 120, 1000
+CELL_LENGTH, SENTENCE_LENGTH = 400, 1000
 RIGHT = "text-align:right;font-variant-numeric:tabular-nums"
 LEFT = "text-align:left"
 

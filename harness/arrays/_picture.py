@@ -46,6 +46,7 @@ class RocPicture:
             raise UnresolvedError("there is no ROC curve: no attack ran", hint="the result says what each one lacks")
         root = ET.fromstring(picture.svg)  # noqa: S314 - drawn by this program
         _, _, width, height = map(float, root.attrib["viewBox"].split())
+        width += MARGIN
         fits = int((width - 2 * MARGIN - SIGN) / (LETTER * SIZE))
         lines = [
             (entry if first else None, text) for entry in picture.legend for first, text in _wrapped(entry.text, fits)

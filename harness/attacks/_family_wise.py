@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -85,7 +84,7 @@ class FamilyWise:
         """
         views: dict[View, list[int]] = {}
         for place, one in enumerate(self._scored):
-            views.setdefault(replace(one.task.view, attack=""), []).append(place)
+            views.setdefault(one.task.view.of_any_attack, []).append(place)
         base = next((view for view in views if view.variants == (original,)), None)
         if base is None or len(views) == 1:
             return ()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.attacks import attack_class
 from harness.results import Result
 from harness.types import View
 
-__all__ = ["Deciding", "deciding", "place_of", "strongest"]
+__all__ = ["Deciding", "deciding", "strongest"]
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,13 @@ def deciding(results: Iterable[Result]) -> tuple[Deciding, ...]:
     views: dict[View, list[Result]] = {}
     for result in results:
         if not result.is_control:
-            views.setdefault(place_of(result.view), []).append(result)
+            views.setdefault(result.view.of_any_attack, []).append(result)
     return tuple(_decide(of_view) for of_view in views.values())
 
 
 def strongest(choices: Iterable[Deciding]) -> Deciding | None:
     """Of several views' attacks the one with the largest AUC on the shadows, else the first; None where none is."""
     return max(choices, key=lambda one: _rank(one.result), default=None)
-
-
-def place_of(view: View) -> View:
-    """The view without its attack."""
-    return replace(view, attack="")
 
 
 def _decide(results: list[Result]) -> Deciding:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from harness import files
-from harness.audit.deciding import Deciding, deciding, place_of, strongest
+from harness.audit.deciding import Deciding, deciding, strongest
 from harness.audit.findings import attack_findings
 from harness.errors import RunError, UsageError
 from harness.results import RecordFindings, RecordReading, RecordResult
@@ -119,7 +119,7 @@ def _chosen(run: Run, views: Sequence[str]) -> list[Deciding]:
 
 
 def _named(text: str, choices: Sequence[Deciding]) -> Deciding:
-    keys = {place_of(one.view).key: one for one in choices}
+    keys = {one.view.of_any_attack.key: one for one in choices}
     named = {key: one for key, one in keys.items() if text in (key, ",".join(one.view.variants))}
     if len(named) == 1:
         return next(iter(named.values()))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Self, cast, get_args
 
-from harness import fields
+from harness import fields, notebook
 from harness.types import Estimate, TprEstimate, View
 
 __all__ = ["ArtifactName", "Case", "Outcome", "RuleOutcome", "Severity", "Verdict", "Waiver", "exit_code"]
@@ -249,6 +249,12 @@ class Verdict:
     def decides_nothing(self) -> bool:
         """Whether no rule could have failed the release."""
         return all(rule.severity == "warn" for rule in self.rules)
+
+    def _repr_html_(self) -> str:
+        rows = [(rule.outcome, rule.severity, rule.name, rule.reason) for rule in self.rules]
+        table = notebook.table(("outcome", "severity", "rule", "why"), rows) if rows else ""
+        nothing = "" if rows else " (no rule was judged)"
+        return notebook.block(notebook.sentence(f"Verdict: {self.outcome}{nothing}", strong=True), table)
 
     def to_json(self) -> dict[str, object]:
         """A JSON object."""

@@ -104,6 +104,11 @@ class Report:
     devices: DevicesFindings | None = None
     records: RecordFindings | None = None
 
+    def _repr_html_(self) -> str:
+        from harness.report._notebook import shown  # which asks the first sentences, which know this class
+
+        return shown(self)
+
     @property
     def names_missing_parts(self) -> bool:
         """Whether an output names a part that is missing, instead of leaving it out.

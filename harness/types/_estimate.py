@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
-from harness import fields
+from harness import fields, notebook
 
 __all__ = ["Estimate", "TprEstimate", "rate_key"]
 
@@ -63,6 +63,18 @@ class Estimate:
             resolvable=resolvable,
             needed_n=fields.integer(node, "needed_n"),
         )
+
+    def __str__(self) -> str:
+        """The value and its interval in one line, with the records behind them."""
+        if not self.resolvable:
+            return f"not resolved with n = {self.n}" + ("" if self.needed_n is None else f"; needs n = {self.needed_n}")
+        if not math.isfinite(self.value):
+            return "not known"
+        method = f", {self.method}" if self.method else ""
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}] ({self.level:.3g} level, n = {self.n}{method})"
+
+    def _repr_html_(self) -> str:
+        return notebook.block(notebook.sentence(str(self)))
 
     @property
     def is_known(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self, cast, get_args
 
 from harness import fields
@@ -40,6 +40,11 @@ class View:
         """The view as part of a sentence, e.g. ``SR sr2-rf on original + int8 (litert)``."""
         place = ", ".join(filter(None, (self.runtime, self.device)))
         return f"{self.adversary} {self.attack} on {' + '.join(self.variants)}" + (f" ({place})" if place else "")
+
+    @property
+    def of_any_attack(self) -> View:
+        """Who looks at what and where, whatever the attack: the same for all attacks in one view."""
+        return replace(self, attack="")
 
     def to_json(self) -> dict[str, object]:
         """A JSON object; a runtime or a device that is not named is null."""

@@ -126,8 +126,8 @@ def test_bad_votes_are_refused_with_their_key_in_every_mode(
 
 def test_a_look_at_arrays_says_what_was_shown_and_refuses_samia(table: Arrays, tmp_path: Path) -> None:
     file = write(tmp_path / "answers.npz", table)
-    found = arrays.attack_file(file, names=["confidence", "lira"], settings=LABEL, fprs=(0.05,))
-    assert found["exposure"]["queries"] == COPIES + 1
-    assert {row["attack"] for row in found["results"]} == {"confidence", "lira"}
+    found = arrays.attack(file, attacks=["confidence", "lira"], shown="label", fprs=(0.05,))
+    assert found.exposure.to_json()["queries"] == COPIES + 1
+    assert {row.attack for row in found.results} == {"confidence", "lira"}
     with pytest.raises(UsageError, match="samia"):
-        arrays.attack_file(file, names=["samia"], settings=LABEL)
+        arrays.attack(file, attacks=["samia"], shown="label")
