@@ -15,8 +15,9 @@ FormatOption = Annotated[
     list[str] | None,
     typer.Option(
         "--format",
-        help="What is written beside report.json: html, junit, sarif, summary or csv; repeat. Default: [report] formats, all "
-        "of them.",
+        help="What is written beside report.json: html, junit, sarif, summary or csv; repeat. Default: "
+        "[report] formats, "
+        "which is all of them.",
         metavar="FORMAT",
     ),
 ]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 SCHEMA = "edgeleak.run/2"
+READABLE_MAX = 50_000
 # What is finished is kept, so that a full disk costs no more than the stage under way.
 STORAGE_HINT = "make room, or give another place with --run; the same command resumes"
 
@@ -162,8 +163,12 @@ class Run:
         return place
 
     def write_json(self, name: str, value: object) -> None:
-        """Write a JSON file whole or not at all."""
-        files.write(self.path(name), json.dumps(value, indent=1, allow_nan=False).encode() + b"\n")
+        """Write a JSON file whole or not at all; one that a person may well read has lines."""
+        text = json.dumps(value, allow_nan=False)
+        if len(text) < READABLE_MAX:
+            # Python's own encoder breaks lines, and takes ten times as long: seconds of judging a large run.
+            text = json.dumps(value, indent=1)
+        files.write(self.path(name), text.encode() + b"\n")
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the run; each holds one object.

@@ -21,7 +21,30 @@ def render(report: Report, _curves: Mapping[str, Curve]) -> str:
     Raises:
         InputError: the report holds something that JSON cannot.
     """
-    return json.dumps(plain(report.to_json()), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    whole = plain(report.to_json())
+    assert isinstance(whole, dict)  # noqa: S101 - what a report becomes, for the type checker
+    parts = (f"{_text(key)}: {_lines(value)}" for key, value in whole.items())
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _lines(value: object) -> str:
+    """JSON with a line for each part of an object and each element of a list: a line is read and compared as one.
+
+    Deeper levels are not broken, for Python's own encoder, which does that, takes ten times as long.
+    """
+    if isinstance(value, dict) and value:
+        return "{\n" + ",\n".join(f" {_text(key)}: {_rows(item)}" for key, item in value.items()) + "\n}"
+    return _rows(value)
+
+
+def _rows(value: object) -> str:
+    if isinstance(value, list) and value:
+        return "[\n  " + ",\n  ".join(map(_text, value)) + "\n ]"
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)
 
 
 def plain(value: object, *, key: str = "report") -> object:
