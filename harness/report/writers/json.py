@@ -14,6 +14,8 @@ from harness.report.pictures import Curve
 
 __all__ = ["plain", "render"]
 
+_AS_THEY_ARE = (str, int)
+
 
 def render(report: Report, _curves: Mapping[str, Curve]) -> str:
     """One JSON object, in ASCII: what a device sent cannot move the cursor of a terminal that shows the file.
@@ -53,16 +55,17 @@ def plain(value: object, *, key: str = "report") -> object:
     Raises:
         InputError: something that JSON cannot hold; the message names where.
     """
+    # Most values are these, and a report has a hundred thousand.
+    if value is None or isinstance(value, _AS_THEY_ARE):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, np.generic):
-        value = value.item()
+        return plain(value.item(), key=key)
     if isinstance(value, Mapping):
         if not all(isinstance(name, str) for name in value):
             raise InputError(f"{key}: a key is no text; a JSON object has texts for keys")
         return {name: plain(item, key=f"{key}/{name}") for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item, key=f"{key}/{i}") for i, item in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
     raise InputError(f"{key}: a {type(value).__name__} cannot be written as JSON")
