@@ -41,11 +41,11 @@ def attacker(report: Report) -> tuple[str, tuple[tuple[str, str, str], ...]]:
         frozenset({"shadows"}): "It learned on models that it trained alike on other records.",
         frozenset({"members"}): "It already knows the membership of some records and learned on those.",
     }.get(frozenset(learned), "It learned on models trained alike, or on records whose membership it knows.")
-    who = f"Whoever can run what ships, has a record with its true class, and asks whether it was trained on. {sees}{taught}"
+    who = f"Whoever can run what ships, and asks of a record and its true class: was it trained on? {sees}{taught}"
     rows = []
     for adversary, result in best.items():
         name, holds = ADVERSARIES[adversary]
-        figure = f"AUC {_format.interval(result.headline)} by {clean(result.attack)} on {seen_words(result.view)}"
+        figure = f"AUC {_format.interval(result.headline)}, {clean(result.attack)} on {seen_words(result.view)}"
         rows.append((f"{adversary} ({name})", f"{holds}.", figure))
     return who, tuple(rows)
 

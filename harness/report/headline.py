@@ -10,7 +10,7 @@ from harness.policy import ArtifactName, RuleOutcome, Verdict
 from harness.report import _format
 from harness.report._clean import REASON_LIMIT, clean
 from harness.report._increases import answer
-from harness.report.model import Report, by_auc
+from harness.report.model import ORIGINAL, Report, by_auc
 from harness.results import Result
 from harness.types import Estimate, View
 
@@ -61,16 +61,16 @@ def strongest_of(report: Report) -> Result | None:
 
 
 def seen_words(view: View) -> str:
-    """What an adversary looks at, in few words: ``int8 alone (litert)``, ``5 files together (litert)``."""
+    """What an adversary looks at, in few words: ``int8 alone, litert``, ``5 variants together, litert``."""
     names = [clean(name) for name in view.variants]
     place = ", ".join(clean(part) for part in (view.runtime, view.device) if part)
     if view.adversary == "NR" or len(names) == 1:
         what = f"{' + '.join(names)} alone"
     elif view.adversary == "SR":
-        what = " with ".join(reversed(names))
+        what = " with ".join("the original" if name == ORIGINAL else name for name in reversed(names))
     else:
         what = f"{len(names)} variants together"
-    return f"{what} ({place})" if place else what
+    return f"{what}, {place}" if place else what
 
 
 def _found(report: Report) -> str:

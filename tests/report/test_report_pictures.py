@@ -13,14 +13,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.report import ArtifactRow, Curve, Report
-from harness.report.pictures import Picture, _labels, leakage, roc
+from harness.report import Curve, Report
+from harness.report._files import FileRow, files_of, together_of
+from harness.report.pictures import Picture, Tradeoffs, _labels, dots, roc, scale, tradeoffs
 from harness.report.pictures._axes import Axis
 from tests.report import sample
 
 
-def rows(report: dict[str, Any]) -> tuple[ArtifactRow, ...]:
-    return Report.from_json(report).artifact_rows()
+def files(report: dict[str, Any]) -> tuple[FileRow, ...]:
+    return files_of(Report.from_json(report))
 
 
 def roc_of(curves: dict[str, Curve]) -> Picture:
@@ -29,10 +30,21 @@ def roc_of(curves: dict[str, Curve]) -> Picture:
     return picture
 
 
-def leakage_of(report: dict[str, Any]) -> Picture:
-    picture = leakage(rows(report))
+def dots_of(report: dict[str, Any], limit: float | None = None) -> Picture:
+    typed = Report.from_json(report)
+    picture = dots(files_of(typed), together_of(typed), limit)
     assert picture is not None
     return picture
+
+
+def tradeoffs_of(report: dict[str, Any], *, emulated: bool = False) -> Tradeoffs:
+    drawn = tradeoffs(files(report), lambda _row: emulated)
+    assert drawn is not None
+    return drawn
+
+
+def texts(svg: str) -> list[str]:
+    return [text.text or "" for text in ET.fromstring(svg).iter("text")]  # noqa: S314
 
 
 def curve(fpr: list[float], tpr: list[float], n: int = 10, **more: Any) -> Curve:
@@ -126,7 +138,7 @@ def test_the_curve_is_drawn_where_it_belongs() -> None:
     """The diagonal ends in both corners, and a curve on the diagonal's points touches it: read back from the SVG."""
     root = ET.fromstring(roc_of({"c": curve([0.0, 0.1, 1.0], [0.0, 0.1, 1.0])}).svg)  # noqa: S314
     lines = [p.get("d", "") for p in root.iter("path") if p.get("clip-path")]
-    points = [np.array([list(map(float, p)) for p in re.findall(r"[ML] ([\d.]+) ([\d.]+)", d)]) for d in lines]
+    points = [np.array([list(map(float, p)) for p in re.findall(r"[ML]([\d.]+) ([\d.]+)", d)]) for d in lines]
     diagonal, steps = points[-2], points[-1]
     assert diagonal[0] == pytest.approx(steps[0])
     assert diagonal[-1] == pytest.approx(steps[-1])
@@ -134,64 +146,114 @@ def test_the_curve_is_drawn_where_it_belongs() -> None:
     assert steps[1][1] == pytest.approx(steps[0][1])
 
 
-@pytest.mark.parametrize("count", [1, 7, 30])
-def test_many_curves_differ_by_more_than_colour(count: int) -> None:
+@pytest.mark.parametrize(("count", "drawn"), [(1, 1), (4, 4), (7, 4), (30, 4)])
+def test_at_most_four_curves_are_drawn_and_they_differ_by_more_than_colour(count: int, drawn: int) -> None:
     picture = roc_of(sample.curves(count, n=20))
     signs = [(entry.color, entry.dashes) for entry in picture.legend]
-    assert len(signs) == count
-    assert len(set(signs)) == min(count, 24)
+    assert len(signs) == len(set(signs)) == len({dashes for _, dashes in signs}) == drawn
+    assert picture.notes == (() if count <= 4 else (f"{count - 4} more curves are not drawn.",))
 
 
-def test_no_curves_no_picture() -> None:
+def test_of_several_runtimes_the_one_with_the_largest_area_is_drawn_and_its_curves_are_named() -> None:
+    base = list(sample.curves(3, n=50).values())
+    keys = [f"{runtime} {name}" for runtime in ("litert", "executorch") for name in ("MR", "NR", "NR original")]
+    # The largest area lies on the second runtime.
+    curves = dict(zip(keys, [base[0], base[0], base[0], base[2], base[1], base[0]], strict=True))
+    picture = roc_of(curves)
+    assert [entry.text for entry in picture.legend][0].startswith("MR: attack 2")
+    assert {"MR", "NR", "NR original"} <= set(texts(picture.svg))
+    assert picture.notes == ("3 more curves are not drawn.",)
+
+
+def test_nothing_to_draw_is_no_picture() -> None:
     assert roc({}) is None
-    assert leakage(()) is None
+    assert dots((), (), 0.6) is None
+    assert scale((), None) is None
+    assert tradeoffs((), lambda _row: False) is None
 
 
-def test_every_artifact_is_drawn_or_named() -> None:
+def test_the_dot_plot_has_a_row_a_variant_the_limit_and_the_original_and_no_control() -> None:
+    picture = dots_of(sample.report(), limit=0.7)
+    words = texts(picture.svg)
+    assert [word for word in words if word in (*sample.VARIANTS, "several together")] == [
+        "original", "original", "prune-0.6", "prune-0.8", "int8-ptq", "cluster-16", "several together",
+    ]  # fmt: skip
+    assert {"limit 0.7", "guessing"} <= set(words)
+    assert "finetuned" not in picture.svg
+    assert "limit" not in " ".join(texts(dots_of(sample.report()).svg))
+    assert "hold for all attacks at once" in picture.caption
+    assert [entry.text for entry in picture.legend][:2] == ["litert", "executorch"]
+
+
+def test_every_mark_of_the_dot_plot_lies_where_its_auc_is() -> None:
+    """Read back from the picture: the ticks give the axis, and the marks lie on it."""
     report = sample.report()
-    picture = leakage_of(report)
-    assert "cluster-16 (executorch)" in picture.notes[-1]
-    names = [(row.artifact.variant, row.artifact.runtime) for row in rows(report)]
-    for variant, runtime in names:
-        if (variant, runtime) != ("cluster-16", "executorch"):
-            assert f"{variant} on {runtime}: " in picture.svg
+    picture = dots_of(report)
+    root = ET.fromstring(picture.svg)  # noqa: S314
+    ticks = {float(t.text): float(t.get("x", "")) for t in root.iter("text") if re.fullmatch(r"0\.\d+", t.text or "")}
+    (low, left), *_, (high, right) = sorted(ticks.items())
+    places = [p.get("transform", "") for p in root.iter("path") if p.get("transform")]
+    aucs = [low + (high - low) * (float(re.findall(r"[\d.]+", at)[0]) - left) / (right - left) for at in places]
+    typed = Report.from_json(report)
+    shown = [r for row in files_of(typed) if not row.is_control for r in (row.alone, row.paired) if r is not None]
+    shown += [row.alone for row in together_of(typed) if row.alone is not None]
+    assert sorted(aucs) == pytest.approx(sorted(r.headline.value for r in shown), abs=2e-3)
 
 
-def test_few_variants_are_named_and_crowds_are_numbered() -> None:
+def test_many_devices_share_one_mark_a_row_and_the_picture_says_so() -> None:
     report = sample.report()
-    few = [a for a in report["artifacts"] if a["runtime"] == "litert" and a["variant"] in ("original", "cluster-16")]
-    words = ET.fromstring(leakage_of(report | {"artifacts": few}).svg).itertext()  # noqa: S314
-    assert {"original", "cluster-16"} <= set(words)
-    crowd = leakage_of(report)
-    assert crowd.notes[0].startswith("Numbers: 1 original, 2 prune-0.6, ")
-    assert {"1", "2", "6"} <= set(ET.fromstring(crowd.svg).itertext())  # noqa: S314
+    report["artifacts"] = []
+    results = [row for row in report["attacks"]["results"] if row["runtime"] == "litert" and row["adversary"] == "NR"]
+    report["attacks"]["results"] = [row | {"device": f"d{k}"} for k in range(5) for row in results]
+    picture = dots_of(report)
+    assert picture.notes == ("Each row has the strongest of 5 runtimes and devices.",)
+    marks = [p for p in ET.fromstring(picture.svg).iter("path") if p.get("transform")]  # noqa: S314
+    assert len(marks) == 5, "five variants that ship"
+
+
+def test_every_file_is_drawn_against_size_accuracy_and_latency_or_counted() -> None:
+    drawn = tradeoffs_of(sample.report())
+    assert [picture.title for picture in drawn.pictures] == [
+        "Leakage against size", "Leakage against accuracy", "Leakage against latency",
+    ]  # fmt: skip
+    assert drawn.notes == ("1 of 10 files have no latency or no AUC and are not drawn against it.",)
+    assert drawn.numbers == "Numbers: 1 original, 2 prune-0.6, 3 prune-0.8, 4 int8-ptq, 5 cluster-16."
+    for picture in drawn.pictures:
+        assert {"1", "2", "3", "4", "5"} <= set(texts(picture.svg))
+    assert "cluster-16 on executorch: " in drawn.pictures[0].svg
+    assert "cluster-16 on executorch: " not in drawn.pictures[2].svg
+
+
+def test_nothing_is_drawn_against_the_latency_of_an_emulated_device() -> None:
+    drawn = tradeoffs_of(sample.report(), emulated=True)
+    assert [picture.title for picture in drawn.pictures] == ["Leakage against size", "Leakage against accuracy"]
+    assert any("its latencies compare nothing" in note for note in drawn.notes)
 
 
 @pytest.mark.parametrize(
     "name", ["$\\frac{$", "_hidden", "模型", "🙂" * 50, "a<b>&\"'", sample.HOSTILE, "", "x" * 10_000]
 )
 def test_any_name_can_be_drawn(name: str) -> None:
-    # One artifact alone: there is room for its name, and it is not numbered.
     report = sample.report()
-    report["artifacts"] = report["artifacts"][:1]
+    report["artifacts"] = report["artifacts"][:2]
     report["artifacts"][0] |= {"variant": name, "runtime": name}
     report["attacks"]["results"][0] |= {"variants": [name], "runtime": name}
-    picture = leakage_of(report)
-    assert picture.notes == ()
-    words = "".join(text.text or "" for text in ET.fromstring(picture.svg).iter("text"))  # noqa: S314
+    words = "".join(texts(dots_of(report).svg))
     # A control character becomes a sign that is visible; every other letter is written as it is.
     assert name[:5] in words
+    assert tradeoffs_of(report).numbers.startswith(f"Numbers: 1 {name[:5]}" if name else "Numbers: 1 n/a")
     base = sample.curves(1)["curve-0"]
     named = Curve(name, base.fpr, base.tpr, base.low, base.high, 400, 400)
     ET.fromstring(roc_of({name: named}).svg)  # noqa: S314
 
 
-@pytest.mark.parametrize("p50", [[1, 1], [1, 10**12], [5_000_000, 6_000_000], [-4, 0]])
-def test_any_latency_can_be_drawn(p50: list[int]) -> None:
+@pytest.mark.parametrize("p50", [[1, 1], [1, 10**12], [5_000_000, 6_000_000], [-4, 0], [10**30, 1]])
+def test_any_latency_and_any_size_can_be_drawn(p50: list[int]) -> None:
     report = sample.report()
     for artifact, value in zip(report["artifacts"][1:], p50 * 6, strict=False):
-        artifact["latency"] = {"p50_ns": {"value": value, "low": None, "high": value}}
-    ET.fromstring(leakage_of(report).svg)  # noqa: S314
+        artifact |= {"latency": {"p50_ns": {"value": value, "low": None, "high": value}}, "size_bytes": value}
+    for picture in tradeoffs_of(report).pictures:
+        ET.fromstring(picture.svg)  # noqa: S314
 
 
 @settings(deadline=None, max_examples=50)

@@ -20,8 +20,8 @@ __all__ = ["MOST_CURVES", "draw"]
 # More of them cover one another.
 MOST_CURVES = 4
 WIDTH, HEIGHT, SIZE = 520.0, 430.0, 13.0
-FRAME = Box(62, 12, 508, 382)
-BAND_OPACITY = 0.13
+FRAME = Box(62, 12, 496, 382)
+BAND_OPACITY = 0.12
 LINE_POINTS = 2.0
 # With one non-member the smallest rate is 1, which is where the axis ends.
 LAST_START = 0.5

@@ -12,7 +12,7 @@ from harness.results import Result
 __all__ = ["draw"]
 
 WIDTH, SIZE = 380.0, 12.5
-LEFT, RIGHT, TOP, ROW = 34.0, 366.0, 30.0, 30.0
+LEFT, RIGHT, TOP, ROW = 34.0, 366.0, 30.0, 34.0
 LOW, HIGH = 0.45, 1.0
 
 
@@ -45,13 +45,13 @@ def draw(strongest: Sequence[Result], limit: float | None) -> Picture | None:
         centre = min(max(_x(limit), _x(0.5) + 58), RIGHT - 24)
         canvas.text((centre, TOP - 9), f"limit {limit:g}", size=SIZE - 1, anchor="middle", color="limit")
     for number, one in enumerate(known):
-        y = TOP + ROW * (number + 0.5)
+        y = TOP + ROW * (number + 0.6)
         estimate = one.headline
         low, high = (end if math.isfinite(end) else estimate.value for end in (estimate.low, estimate.high))
         canvas.text((0, y + 0.35 * SIZE), one.adversary, size=SIZE)
         canvas.line([(_x(low), y), (_x(high), y)], "s0", width=5)
         canvas.marker((_x(estimate.value), y), MARKERS[0], "s0", hollow=True)
-        canvas.text((_x(high) + 8, y + 0.35 * SIZE), f"{estimate.value:.2f}", size=SIZE)
+        canvas.text((_x(estimate.value), y - 8), f"{estimate.value:.2f}", size=SIZE - 1, anchor="middle")
     return Picture(
         canvas.svg(), "AUC of the strongest attacks", (), "Bars: intervals that hold for all attacks at once (95%)."
     )

@@ -25,7 +25,8 @@ LEAST_SPAN = (0.45, 0.65)
 LABEL_POINTS = SIZE - 1
 # More marks than this leave no room for their numbers.
 MOST_NUMBERED = 40
-NANOSECONDS, KIBIBYTE = 1.0, 1024.0
+# A larger number is no size and no time that we know.
+LARGEST = 1e18
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,13 @@ class Tradeoffs:
 
 @dataclass(frozen=True)
 class _Quantity:
+    """What one picture has below: its value of a file, and the units from the largest down; none for a share."""
+
     name: str
     title: str
     value: Callable[[FileRow], float | None]
     shown: Callable[[float], str]
-    may_be_log: bool
+    units: tuple[tuple[str, float], ...] = ()
 
 
 def draw(files: Sequence[FileRow], emulated: Callable[[FileRow], bool]) -> Tradeoffs | None:
@@ -94,22 +97,23 @@ def draw(files: Sequence[FileRow], emulated: Callable[[FileRow], bool]) -> Trade
 
 def _quantities(emulated: Callable[[FileRow], bool]) -> tuple[_Quantity, ...]:
     def size(row: FileRow) -> float | None:
-        bytes_ = row.artifact.size_bytes if row.artifact else None
-        return float(bytes_) if bytes_ is not None and 0 < bytes_ < 1e18 else None
+        count = row.artifact.size_bytes if row.artifact else None
+        return float(count) if count is not None and 0 < count < LARGEST else None
 
     def accuracy(row: FileRow) -> float | None:
-        return _finite(row.artifact.accuracy_nonmembers if row.artifact else None)
+        found = _finite(row.artifact.accuracy_nonmembers if row.artifact else None)
+        return found if found is not None and 0.0 <= found <= 1.0 else None
 
     def latency(row: FileRow) -> float | None:
         timed = row.artifact.latency if row.artifact else None
         value = _finite(timed.p50_ns) if timed and not emulated(row) else None
         # Clocks count whole nanoseconds; a smaller number is no latency.
-        return value if value is not None and value >= NANOSECONDS else None
+        return value if value is not None and 1.0 <= value < LARGEST else None
 
     return (
-        _Quantity("size", "Size of the file", size, _short_bytes, True),
-        _Quantity("accuracy", "Accuracy on non-members", accuracy, lambda value: f"{100 * value:g}%", False),
-        _Quantity("latency", "Median latency", latency, duration, True),
+        _Quantity("size", "Size of the file", size, bytes_text, (("MiB", 1024.0**2), ("KiB", 1024.0), ("bytes", 1.0))),
+        _Quantity("accuracy", "Accuracy on non-members", accuracy, "{:.1%}".format),
+        _Quantity("latency", "Median latency", latency, duration, (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))),
     )
 
 
@@ -131,29 +135,27 @@ def _picture(
     quantity: _Quantity, files: Sequence[FileRow], variants: Sequence[str], places: Sequence[Place]
 ) -> Picture:
     points = [(row, quantity.value(row) or 0.0, auc) for row in files if (auc := _auc(row)) is not None]
-    title = f"Leakage against {quantity.name}"
     described = "; ".join(
-        f"{row.name}{' on ' + row.where if row.where else ''}: {quantity.shown(x)}, AUC {interval(auc)}" for row, x, auc in points
-    )  # fmt: skip
-    canvas = Canvas(f"against-{quantity.name}", width=WIDTH, height=HEIGHT, title=title, description=f"{described}.")
-    axes = Axes(
-        canvas,
-        FRAME,
-        x=_x_axis(quantity, [x for _, x, _ in points]),
-        y=_y_axis([auc for _, _, auc in points]),
-        size=SIZE,
+        f"{row.name}{' on ' + row.where if row.where else ''}: {quantity.shown(x)}, AUC {interval(auc)}"
+        for row, x, auc in points
     )
+    least = min(x for _, x, _ in points)
+    unit, scale = next((pair for pair in quantity.units if least >= pair[1]), ("", 1.0))
+    points = [(row, x / scale, auc) for row, x, auc in points]
+    title = f"Leakage against {quantity.name}"
+    canvas = Canvas(f"against-{quantity.name}", width=WIDTH, height=HEIGHT, title=title, description=f"{described}.")
+    xs = [x for _, x, _ in points]
+    below = _x_axis(f"{quantity.title}{', ' + unit if unit else ''}", xs, share=not quantity.units)
+    axes = Axes(canvas, FRAME, x=below, y=_y_axis([auc for _, _, auc in points]), size=SIZE)
     axes.line([axes.x.low, axes.x.high], [GUESSING, GUESSING], "soft", dashes="4 3")
     for row, x, auc in points:
-        color = f"s{places.index(row.place) % len(MARKERS)}"
-        axes.line([x, x], _ends(auc), color, width=1.3)
+        axes.line([x, x], _ends(auc), f"s{places.index(row.place) % len(MARKERS)}", width=1.3)
     for row, x, auc in points:
         series = places.index(row.place) % len(MARKERS)
         canvas.marker(axes.at(x, auc.value), MARKERS[series], f"s{series}")
     if len(points) <= MOST_NUMBERED:
-        _write_numbers(
-            axes, [(axes.at(x, auc.value), str(1 + variants.index(row.variants[0]))) for row, x, auc in points]
-        )
+        named = [(axes.at(x, auc.value), str(1 + variants.index(row.variants[0]))) for row, x, auc in points]
+        _write_numbers(axes, named)
     return Picture(canvas.svg(), title, ())
 
 
@@ -175,22 +177,15 @@ def _write_numbers(axes: Axes, named: Sequence[tuple[tuple[float, float], str]])
         axes.canvas.text((x, y + 0.35 * LABEL_POINTS), name, size=LABEL_POINTS, anchor="middle")
 
 
-def _x_axis(quantity: _Quantity, xs: Sequence[float]) -> Axis:
-    if quantity.name == "accuracy":
+def _x_axis(title: str, xs: Sequence[float], *, share: bool) -> Axis:
+    if share:
         span = max(max(xs) - min(xs), 0.02)
-        return Axis(
-            quantity.title,
-            max(min(xs) - 0.15 * span, 0.0),
-            min(max(xs) + 0.15 * span, 1.02),
-            label=quantity.shown,
-            most=5,
-        )
+        low, high = max(min(xs) - 0.15 * span, 0.0), min(max(xs) + 0.15 * span, 1.02)
+        return Axis(title, low, high, label=lambda value: f"{100 * value:g}%", most=5)
     if max(xs) / min(xs) >= LOG_FROM_RATIO:
-        return Axis(
-            f"{quantity.title} (log scale)", min(xs) / 1.5, max(xs) * 1.5, log=True, label=quantity.shown, most=5
-        )
+        return Axis(f"{title} (log scale)", min(xs) / 1.5, max(xs) * 1.5, log=True, most=5)
     # From zero, so that twice as far right is twice as much.
-    return Axis(quantity.title, 0, max(xs) * 1.15, label=quantity.shown, most=5)
+    return Axis(title, 0, max(xs) * 1.15, most=5)
 
 
 def _y_axis(aucs: Sequence[Estimate]) -> Axis:
@@ -198,7 +193,3 @@ def _y_axis(aucs: Sequence[Estimate]) -> Axis:
     low, high = min(LEAST_SPAN[0], *ends), max(LEAST_SPAN[1], *ends)
     margin = 0.04 * (high - low)
     return Axis("AUC", low - margin, high + margin, most=6)
-
-
-def _short_bytes(value: float) -> str:
-    return bytes_text(value).replace(".0 ", " ")

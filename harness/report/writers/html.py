@@ -51,6 +51,8 @@ def render(report: Report, curves: Mapping[str, Curve]) -> str:
     config = json.dumps(plain(report.config, key="report/config"), indent=1) if report.config else ""
     verdict = report.verdict
     outcome = "" if verdict is None or not verdict.rules or verdict.decides_nothing else verdict.outcome
+    first = headline(report)
+    claim, _, figures = first.found.partition(": ")
     who, adversaries = _setting.attacker(report)
     return environment.from_string(_part(TEMPLATE)).render(
         style=style,
@@ -59,7 +61,9 @@ def render(report: Report, curves: Mapping[str, Curve]) -> str:
         script_digest=_digest(script),
         name=clean(report.name) if report.name else "report",
         created=clean(report.created[:10]) if report.created else "",
-        headline=headline(report),
+        headline=first,
+        claim=claim,
+        figures=figures[:1].upper() + figures[1:],
         outcome=outcome,
         sign=SIGNS.get(outcome, "–"),
         null_twin=_words.null_twin_warning(report),
