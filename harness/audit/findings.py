@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from harness import fields
 from harness.errors import InputError, RunError
-from harness.results import ArtifactResult, AttackFindings, PrivacyFindings, SliceFindings
+from harness.results import ArtifactResult, AttackFindings, MisFindings, PrivacyFindings, SliceFindings
 from harness.store import Run
 
-__all__ = ["PRIVACY", "SLICES", "artifact_results", "attack_findings", "privacy_findings", "slice_findings"]
+__all__ = [
+    "PRIVACY",
+    "SLICES",
+    "artifact_results",
+    "attack_findings",
+    "mis_findings",
+    "privacy_findings",
+    "slice_findings",
+]
 
 # What the stage `attack` writes beside its results; a run of an earlier version may lack it.
 SLICES, PRIVACY = "results/slices.json", "results/privacy.json"
@@ -31,6 +39,11 @@ def attack_findings(run: Run) -> AttackFindings:
 def slice_findings(run: Run) -> SliceFindings | None:
     """What the stage `attack` measured of parts of the records; None where it wrote nothing of them."""
     return SliceFindings.from_json(run.read_json(SLICES)) if (run.folder / SLICES).exists() else None
+
+
+def mis_findings(run: Run) -> MisFindings | None:
+    """What the stage `mis` found; None where it was not done."""
+    return MisFindings.from_json(run.read_json("results/mis.json")) if run.is_done("mis") else None
 
 
 def privacy_findings(run: Run) -> PrivacyFindings | None:

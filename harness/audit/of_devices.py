@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.audit.findings import artifact_results, attack_findings
+from harness.audit.findings import artifact_results, attack_findings, mis_findings, slice_findings
 from harness.audit.replicas import of_device, read_findings
 from harness.policy import RuleOutcome, Verdict
-from harness.results import ArtifactResult, AttackFindings, DeviceResult, DevicesFindings
+from harness.results import ArtifactResult, AttackFindings, DeviceResult, DevicesFindings, MisFindings, SliceFindings
 from harness.store import Run
 from harness.types import View
 
-__all__ = ["artifacts_of_devices", "attacks_of_devices", "runs_of_devices", "with_lost"]
+__all__ = [
+    "artifacts_of_devices",
+    "attacks_of_devices",
+    "mis_of_devices",
+    "runs_of_devices",
+    "slices_of_devices",
+    "with_lost",
+]
 
 
 def attacks_of_devices(run: Run) -> AttackFindings:
@@ -34,6 +41,18 @@ def artifacts_of_devices(run: Run) -> tuple[ArtifactResult, ...]:
     """What was found of every file on every device that finished."""
     parts = ((device.name, artifact_results(own)) for device, own in runs_of_devices(run))
     return tuple(replace(row, device=name) for name, rows in parts for row in rows)
+
+
+def slices_of_devices(run: Run) -> dict[str, SliceFindings]:
+    """What was found about parts of the records on every device that finished."""
+    parts = ((device.name, slice_findings(own)) for device, own in runs_of_devices(run))
+    return {name: slices for name, slices in parts if slices is not None}
+
+
+def mis_of_devices(run: Run) -> dict[str, MisFindings]:
+    """What was found about quantizers on every device that finished."""
+    parts = ((device.name, mis_findings(own)) for device, own in runs_of_devices(run))
+    return {name: found for name, found in parts if found is not None}
 
 
 def runs_of_devices(run: Run) -> Iterator[tuple[DeviceResult, Run]]:

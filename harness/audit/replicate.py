@@ -15,6 +15,7 @@ from typing import Any
 from harness import subject
 from harness.audit import joined, plan
 from harness.audit.context import Context
+from harness.audit.of_devices import runs_of_devices
 from harness.audit.replicas import FINDINGS, Replica, Replicas, findings_of
 from harness.audit.together import Stopped, together
 from harness.config import AuditConfig
@@ -71,6 +72,8 @@ def run_stage_of_devices(name: str, config: AuditConfig, run: Run, context: Cont
         DeviceError: a device was lost; what the others did is kept.
     """
     if name in plan.ALWAYS:
+        for _, own in runs_of_devices(run):  # a device's own report tells the verdict of the same policy
+            plan.run_stage_alone(name, own.config, own, context)
         return plan.run_stage_alone(name, config, run, context)
     with Replicas(config, run, context) as replicas:
         if name in plan.MADE_ONCE:

@@ -157,6 +157,10 @@ MaxIncreaseOption = Annotated[
     float | None,
     typer.Option("--max-increase", help="Fail where it is above the original's by more than this.", metavar="X"),
 ]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option("--policy", help="The release policy, in place of the configuration's own.", metavar="POLICY.toml"),
+]
 DEFAULT_CONFIG = Path("audit.toml")
 # As a device's name: every one that is there.
 ALL_DEVICES = "all"
@@ -296,6 +300,19 @@ def with_options(
     if null:
         changes["null"] = True
     return config.with_changes(**changes)
+
+
+def with_policy(config: AuditConfig, policy: Path | None) -> AuditConfig:
+    """The configuration with the policy of a file, where one is named.
+
+    Raises:
+        ConfigError: it cannot be read, or is none.
+    """
+    if policy is None:
+        return config
+    from harness.config import load_policy
+
+    return config.with_changes(gate=load_policy(policy))
 
 
 def _devices(config: AuditConfig, given: Sequence[str] | None, mode: PoolMode | None) -> DeviceConfig:

@@ -24,6 +24,7 @@ from harness.cli._app import (
     ModeOption,
     NonmembersOption,
     NullOption,
+    PolicyOption,
     PopulationOption,
     QuietOption,
     RecordsOption,
@@ -40,6 +41,7 @@ from harness.cli._app import (
     out,
     show_report,
     with_options,
+    with_policy,
 )
 from harness.cli._console import ProgressView
 from harness.cli._example import example
@@ -73,6 +75,7 @@ def audit(
     top_k: TopKOption = None,
     max_auc: MaxAucOption = None,
     max_increase: MaxIncreaseOption = None,
+    policy: PolicyOption = None,
     run: RunOption = None,
     device: DevicesOption = None,
     mode: ModeOption = None,
@@ -116,6 +119,9 @@ def audit(
         raise UsageError(f"{source}: --artifact and records describe an audit already", hint="leave one of them out")
     else:
         config = with_options(draft.config(), devices=device, mode=mode, seed=seed, null=null)
+    if policy is not None and (max_auc is not None or max_increase is not None):
+        raise UsageError(f"--policy {policy}: holds the whole policy", hint="leave --max-auc and --max-increase out")
+    config = with_policy(config, policy)
     shown = exposed(answers, top_k)
     if shown:
         config = config.with_changes(attack=config.attack.model_copy(update=shown))

@@ -13,6 +13,7 @@ from harness.cli._app import (
     DEFAULT_CONFIG,
     JsonOption,
     NullOption,
+    PolicyOption,
     QuietOption,
     RunOption,
     SeedOption,
@@ -23,6 +24,7 @@ from harness.cli._app import (
     folder_of,
     out,
     show_report,
+    with_policy,
 )
 from harness.cli._console import ProgressView
 from harness.cli._github import tell_github
@@ -37,11 +39,12 @@ GATE_SCHEMA = "edgeleak.gate/1"
 
 
 @app.command(
-    help=VERBS["gate"].help, epilog="Examples: edgeleak gate audit.toml; edgeleak gate --run runs/digits --json"
+    help=VERBS["gate"].help, epilog="Examples: edgeleak gate audit.toml --policy policy.toml; edgeleak gate --run runs/digits --json"
 )
 def gate(
     source: SourceArgument = DEFAULT_CONFIG,
     run: RunOption = None,
+    policy: PolicyOption = None,
     seed: SeedOption = None,
     null: NullOption = False,
     as_json: JsonOption = False,
@@ -50,7 +53,7 @@ def gate(
     """Judge a finished run again."""
     from harness.policy import Verdict, exit_code
 
-    result, folder = do_judging("gate", source, run, seed=seed, null=null, quiet=quiet)
+    result, folder = do_judging("gate", source, run, seed=seed, null=null, quiet=quiet, policy=policy)
     judged = Verdict.from_json(result)
     if as_json:
         out.print_json(json.dumps({"schema": GATE_SCHEMA, **result}))
@@ -101,6 +104,7 @@ def do_judging(
     null: bool,
     quiet: bool,
     changes: Mapping[str, object] | None = None,
+    policy: Path | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Do a stage that reads what was found, in a run that is there; what is judged anew is also reported anew.
 
@@ -112,6 +116,7 @@ def do_judging(
         null: of the null twin.
         quiet: show no progress.
         changes: keys of `[report]` that options replace.
+        policy: a policy's own file, in place of the configuration's.
 
     Returns:
         What the stage found, and the run's folder.
@@ -123,7 +128,7 @@ def do_judging(
     from harness.audit.plan import run_stage
     from harness.store import Run
 
-    config = configure(source, seed=seed, null=null)
+    config = with_policy(configure(source, seed=seed, null=null), policy)
     if changes:
         config = config.with_changes(report=config.report.changed(**changes))
     folder = folder_of(chosen, config)

@@ -1,7 +1,7 @@
 """The release policy: typed results x rules -> one verdict that drives text, files and the exit code."""
 
 from harness.policy._answerable import Answerable
-from harness.policy._check import check
+from harness.policy._check import check, check_names, fitted
 from harness.policy._devices import for_device
 from harness.policy._found import Baseline, Found
 from harness.policy._judge import judge
@@ -20,7 +20,9 @@ __all__ = [
     "Verdict",
     "Waiver",
     "check",
+    "check_names",
     "exit_code",
+    "fitted",
     "for_device",
     "judge",
     "judge_null",

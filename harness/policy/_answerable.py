@@ -27,7 +27,7 @@ class Answerable:
         devices: names of the devices that a rule may name; empty where results name none.
         runtimes: the runtimes that a rule may name; empty where results name none.
         parts: column -> its values, of the parts of the records that leakage is measured of: ``class``, and the
-            columns of groups. None as a column's values: they are not known yet.
+            columns of groups; None where they are not known.
         quantizers: those that the MIS indicator is estimated of.
     """
 
@@ -39,7 +39,7 @@ class Answerable:
     counterparts: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     runtimes: tuple[str, ...] = ()
-    parts: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    parts: Mapping[str, tuple[str, ...]] | None = None
     quantizers: tuple[str, ...] = ()
 
     @property

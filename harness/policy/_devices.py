@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from harness.config import GateConfig
-from harness.policy.rules import is_about
+from harness.policy.rules import is_about, is_named
 
 __all__ = ["for_device"]
 
 
 def for_device(policy: GateConfig, device: str, *, alone: bool) -> GateConfig:
-    """The policy where every result is of one device, and so names none.
+    """The policy where every result is of one device, and so names none: its rules, and the waivers of these.
 
     Args:
         policy: the rules.
@@ -22,4 +22,10 @@ def for_device(policy: GateConfig, device: str, *, alone: bool) -> GateConfig:
         for rule in policy.rules
         if alone or is_about(device, rule)
     )
-    return policy.model_copy(update={"rules": rules})
+    ids = {rule.id for rule in rules}
+    waivers = tuple(
+        one.model_copy(update={"device": None}) if one.device is None or is_named(device, one.device) else one
+        for one in policy.waiver
+        if one.rule in ids and (alone or one.device is None or is_named(device, one.device))
+    )
+    return policy.model_copy(update={"rules": rules, "waiver": waivers})

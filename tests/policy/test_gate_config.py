@@ -59,25 +59,32 @@ def test_a_policy_comes_back_from_json_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"max": 0.6, "max_increase": 0.1}, "gate.rules.0: needs exactly one of"),
-        ({"max": 0.6, "atacks": ["rmia"]}, "gate.rules.0.atacks: unknown key; did you mean 'attacks'?"),
-        ({"max": 0.6, "kind": "min"}, "gate.rules.0.kind: input should be 'max', 'max_increase' or 'max_flip_share'"),
+        ({"max": 0.6, "max_increase": 0.1}, "[[gate.rules]] number 1: needs exactly one of"),
+        (
+            {"max": 0.6, "atacks": ["rmia"]},
+            '[[gate.rules]] number 1, key "atacks": unknown key; did you mean "attacks"?',
+        ),
+        (
+            {"max": 0.6, "kind": "min"},
+            '[[gate.rules]] number 1, key "kind": expected one of "max", "max_increase", "max_flip_share"',
+        ),
         (
             {"max": 0.6, "kind": "max_increase"},
-            "gate.rules.0: kind: 'max_increase' takes the limit 'max_increase', and 'max' is given",
+            "[[gate.rules]] number 1: kind: 'max_increase' takes the limit 'max_increase', and 'max' is given",
         ),
-        ({"max": 0.6, "id": ""}, "gate.rules.0.id: string should match pattern"),
-        ({"max": 0.6, "id": "a b"}, "gate.rules.0.id: string should match pattern"),
-        ({"max": 0.6, "variants": []}, "gate.rules.0.variants: "),
-        ({"max": 0.6, "attacks": []}, "gate.rules.0.attacks: "),
+        ({"max": 0.6, "id": ""}, '[[gate.rules]] number 1, key "id": expected a name of letters'),
+        ({"max": 0.6, "id": "a b"}, '[[gate.rules]] number 1, key "id": expected a name of letters'),
+        ({"max": 0.6, "variants": []}, '[[gate.rules]] number 1, key "variants": '),
+        ({"max": 0.6, "attacks": []}, '[[gate.rules]] number 1, key "attacks": '),
         (
             {"max": 85},
-            "gate.rules.0: max: 85 is too high: every result stays within it; give a number of 0.5 or more and below 1",
+            "[[gate.rules]] number 1: max: 85 is too high: every result stays within it; give a number of 0.5 "
+            "or more and below 1",
         ),
-        ({"max": -0.1}, "gate.rules.0: max: -0.1 is too low: a model that leaks nothing has 0.5"),
-        ({"max": 0.4}, "gate.rules.0: max: 0.4 is too low: a model that leaks nothing has 0.5"),
-        ({"max": 1}, "gate.rules.0: max: 1 is too high"),
-        ({"max": 0.4, "metric": "balanced_accuracy"}, "gate.rules.0: max: 0.4 is too low"),
+        ({"max": -0.1}, "[[gate.rules]] number 1: max: -0.1 is too low: a model that leaks nothing has 0.5"),
+        ({"max": 0.4}, "[[gate.rules]] number 1: max: 0.4 is too low: a model that leaks nothing has 0.5"),
+        ({"max": 1}, "[[gate.rules]] number 1: max: 1 is too high"),
+        ({"max": 0.4, "metric": "balanced_accuracy"}, "[[gate.rules]] number 1: max: 0.4 is too low"),
         ({"max": 0.1, "metric": "tpr_at_fpr", "at_fpr": 0.2}, "a model that leaks nothing has 0.2 there"),
         (
             {"max": -1, "metric": "epsilon_lower"},
@@ -85,21 +92,39 @@ def test_a_policy_comes_back_from_json_as_it_was() -> None:
         ),
         ({"max": float("inf"), "metric": "epsilon_lower"}, "max: inf is no limit; give a number of 0 or more"),
         ({"max": 1.0, "metric": "mis_delta"}, "max: 1 is too high"),
-        ({"max": float("nan"), "id": "auc"}, "gate.rules.0: rule 'auc': max: nan is no limit; give a number of 0.5 or"),
-        ({"max": float("inf")}, "gate.rules.0: max: inf is no limit; give a number of 0.5 or more and below 1"),
-        ({"max": float("nan")}, "gate.rules.0: max: nan is no limit; give a number of 0.5 or more and below 1"),
+        (
+            {"max": float("nan"), "id": "auc"},
+            "[[gate.rules]] number 1: rule 'auc': max: nan is no limit; give a number of 0.5 or",
+        ),
+        (
+            {"max": float("inf")},
+            "[[gate.rules]] number 1: max: inf is no limit; give a number of 0.5 or more and below 1",
+        ),
+        (
+            {"max": float("nan")},
+            "[[gate.rules]] number 1: max: nan is no limit; give a number of 0.5 or more and below 1",
+        ),
         (
             {"max_increase": float("inf")},
-            "gate.rules.0: max_increase: inf is no limit; give a number above -1 and below 1",
+            "[[gate.rules]] number 1: max_increase: inf is no limit; give a number above -1 and below 1",
         ),
-        ({"max_increase": 5}, "gate.rules.0: max_increase: 5 is too high: no two AUCs differ by more"),
-        ({"max_increase": 0.1, "metric": "epsilon_lower"}, "gate.rules.0: 'max_increase' compares AUCs"),
-        ({"max_flip_share": 1.5}, "gate.rules.0: max_flip_share: 1.5 is too high: every result stays within it"),
-        ({"max_flip_share": float("nan")}, "gate.rules.0: max_flip_share: nan is no limit"),
-        ({"max_flip_share": 0.1, "adversary": ["NR"]}, "gate.rules.0: 'adversary' does not go with 'max_flip_share'"),
-        ({"max_flip_share": 0.1, "attacks": ["rmia"]}, "gate.rules.0: 'attacks' does not go with 'max_flip_share'"),
-        ({"max_flip_share": 0.1, "metric": "epsilon_lower"}, "gate.rules.0: 'metric' does not go with"),
-        ({"max": 0.1, "at_fpr": 0.01}, "gate.rules.0: 'at_fpr' goes with metric"),
+        ({"max_increase": 5}, "[[gate.rules]] number 1: max_increase: 5 is too high: no two AUCs differ by more"),
+        ({"max_increase": 0.1, "metric": "epsilon_lower"}, "[[gate.rules]] number 1: 'max_increase' compares AUCs"),
+        (
+            {"max_flip_share": 1.5},
+            "[[gate.rules]] number 1: max_flip_share: 1.5 is too high: every result stays within it",
+        ),
+        ({"max_flip_share": float("nan")}, "[[gate.rules]] number 1: max_flip_share: nan is no limit"),
+        (
+            {"max_flip_share": 0.1, "adversary": ["NR"]},
+            "[[gate.rules]] number 1: 'adversary' does not go with 'max_flip_share'",
+        ),
+        (
+            {"max_flip_share": 0.1, "attacks": ["rmia"]},
+            "[[gate.rules]] number 1: 'attacks' does not go with 'max_flip_share'",
+        ),
+        ({"max_flip_share": 0.1, "metric": "epsilon_lower"}, "[[gate.rules]] number 1: 'metric' does not go with"),
+        ({"max": 0.1, "at_fpr": 0.01}, "[[gate.rules]] number 1: 'at_fpr' goes with metric"),
     ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused_by_its_field(keys: dict[str, Any], message: str) -> None:
@@ -117,10 +142,10 @@ def test_a_rule_that_cannot_be_meant_is_refused_by_its_field(keys: dict[str, Any
     ],
 )
 def test_two_rules_of_one_id_are_refused(table: dict[str, Any], id_: str) -> None:
-    with pytest.raises(ConfigError, match=f"gate: rules: two have the id '{id_}': give one of them another id"):
+    with pytest.raises(ConfigError, match=rf"\[gate\]: rules: two have the id '{id_}': give one of them another id"):
         parse({"name": "x", "gate": table})
 
 
 def test_a_wrong_short_form_is_named_where_it_stands() -> None:
-    with pytest.raises(ConfigError, match=r"gate: max_flip_share: 2 is too high"):
+    with pytest.raises(ConfigError, match=r"\[gate\]: max_flip_share: 2 is too high"):
         gate("[gate]\nmax_flip_share = 2.0\n")

@@ -71,9 +71,13 @@ class LimitRule(Rule):
         )
         return self.filled(rule, outcome, [case for _, case in cases])
 
+    def unknown(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
+        """Devices, runtimes, variants and attacks."""
+        return unknown_names(rule, audit)
+
     def problems(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
         """Names that the audit does not have; without any, the first name that no view answers."""
-        unknown = list(unknown_names(rule, audit))
+        unknown = list(self.unknown(rule, audit))
         yield from unknown
         if unknown:
             return

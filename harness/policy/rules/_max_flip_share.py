@@ -80,13 +80,17 @@ class MaxFlipShare(Rule):
         """What is limited."""
         return "flip_share"
 
+    def unknown(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
+        """Devices, runtimes and variants."""
+        yield from unknown_devices(rule, audit)
+        yield from unknown_runtimes(rule, audit)
+        yield from unknown_variants(rule, audit)
+
     def problems(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
         """No reference to compare with, or devices and variants that the audit does not have."""
         if not audit.has_reference:
             yield "max_flip_share: this audit compares with no reference; give it one, or leave the rule out"
-        yield from unknown_devices(rule, audit)
-        yield from unknown_runtimes(rule, audit)
-        yield from unknown_variants(rule, audit)
+        yield from self.unknown(rule, audit)
 
 
 @dataclass(frozen=True)

@@ -54,16 +54,19 @@ class MaxOfParts(Max):
             return "this audit measured no parts of the records"
         return f"no part of the records that this audit measured is of {_column(rule)} {', '.join(_values(rule))}"
 
-    def problems(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
+    def unknown(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
         """Also columns and values that the records do not have."""
+        yield from super().unknown(rule, audit)
+        if audit.parts is None:
+            return
         column, key = _column(rule), "classes" if rule.classes is not None else "group"
         if column not in audit.parts:
-            yield f"{key}: {column!r} is no column of groups of this audit; {near(column, _columns(audit))}"
-        known = audit.parts.get(column)
+            columns = [one for one in audit.parts if one != CLASS]
+            yield f"{key}: {column!r} is no column of groups of this audit; {near(column, columns)}"
+            return
         for value in _values(rule):
-            if known is not None and value not in (EACH, *known):
-                yield f"{key}: {column} {value!r} is not among the audited records; {near(value, known)}"
-        yield from super().problems(rule, audit)
+            if value not in (EACH, *audit.parts[column]):
+                yield f"{key}: no audited record has {column} {value!r}; {near(value, audit.parts[column])}"
 
 
 def _of_view(view: View, sliced: SlicedView, slices: SliceFindings, rule: GateRule) -> Iterator[Judged]:
@@ -92,10 +95,6 @@ def _column(rule: GateRule) -> str:
 
 def _values(rule: GateRule) -> tuple[str, ...]:
     return (rule.classes or ()) if rule.group is None else rule.group.value
-
-
-def _columns(audit: Answerable) -> list[str]:
-    return [column for column in audit.parts if column != CLASS]
 
 
 def _name(part: Slice) -> str:

@@ -78,9 +78,13 @@ class MaxPredicted(LimitRule):
         if not audit.quantizers:
             yield "metric: 'mis_delta' is predicted for quantizers, and this audit probes none; add [mis] quantizers"
             return
+        yield from self.unknown(rule, audit)
+
+    def unknown(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
+        """Devices and quantizers."""
         yield from unknown_devices(rule, audit)
         for quantizer in rule.quantizers or ():
-            if quantizer not in audit.quantizers:
+            if audit.quantizers and quantizer not in audit.quantizers:
                 yield f"quantizers: {quantizer!r} is not probed in this audit; {near(quantizer, audit.quantizers)}"
 
 

@@ -26,6 +26,10 @@ class Rule(ABC):
         """Hold what an audit found against the rule; the order of results does not matter."""
 
     @abstractmethod
+    def unknown(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
+        """The names in the rule that the audit does not have: the field, what is wrong, and the mend."""
+
+    @abstractmethod
     def problems(self, rule: GateRule, audit: Answerable) -> Iterator[str]:
         """Why the audit can never answer the rule: the field, what is wrong, and the mend; nothing where it can."""
 
