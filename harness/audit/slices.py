@@ -39,7 +39,7 @@ class _Part:
         return min(self.part.n_members, self.part.n_nonmembers) >= MIN_SIDE_RECORDS
 
 
-def keep_slices(config: AuditConfig, run: Run, findings: AttackFindings) -> None:
+def keep_slices(config: AuditConfig, run: Run, findings: AttackFindings, *, devices: int = 1) -> None:
     """Measure the slices of a run whose attacks have scores, and keep them as ``results/slices.json``."""
     arrays = run.arrays
     sliced = find_slices(
@@ -50,6 +50,7 @@ def keep_slices(config: AuditConfig, run: Run, findings: AttackFindings) -> None
         membership=arrays.read_membership(),
         fprs=config.attack.fprs,
         level=config.attack.level,
+        devices=devices,
     )
     run.write_json(SLICES, sliced.to_json())
 
@@ -63,6 +64,7 @@ def find_slices(
     membership: IntArray,
     fprs: Sequence[float],
     level: float,
+    devices: int = 1,
 ) -> SliceFindings:
     """Measure every slice that has enough members and non-members, in every view that ships.
 
@@ -77,6 +79,7 @@ def find_slices(
         membership: 1 for members, 0 for non-members, ``[n]``.
         fprs: false-positive rates at which the true-positive rate is reported.
         level: nominal coverage of every interval.
+        devices: how many devices do the same; the simultaneous intervals hold for all of them together.
     """
     parts = list(_parts(labels, groups, membership))
     measured = [one for one in parts if one.is_large_enough]
@@ -85,7 +88,7 @@ def find_slices(
     corrections = {}
     for runtime in runtimes:
         figures = sum(one.view.runtime == runtime for one in choices) * (1 + len(measured) * (1 + len(fprs)))
-        chance = (1.0 - level) / (len(runtimes) * figures)
+        chance = (1.0 - level) / (devices * len(runtimes) * figures)
         z = -NormalDist().inv_cdf(chance / 2.0)
         corrections[runtime] = Simultaneous(figures, level, 1.0 - chance, z, z)
     views = tuple(

@@ -39,7 +39,8 @@ GATE_SCHEMA = "edgeleak.gate/1"
 
 
 @app.command(
-    help=VERBS["gate"].help, epilog="Examples: edgeleak gate audit.toml --policy policy.toml; edgeleak gate --run runs/digits --json"
+    help=VERBS["gate"].help,
+    epilog="Examples: edgeleak gate audit.toml --policy policy.toml; edgeleak gate --run runs/digits --json",
 )
 def gate(
     source: SourceArgument = DEFAULT_CONFIG,

@@ -47,7 +47,7 @@ def attack(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
         names=config.attack.names,
     )
     _keep_curves(run, findings, run.arrays.read_membership())
-    keep_slices(config, run, findings)
+    keep_slices(config, run, findings, devices=context.devices)
     keep_privacy(config, run, findings, of_run(run))
     return findings.to_json()
 
@@ -73,7 +73,7 @@ def _attack_answers(config: AuditConfig, run: Run, context: Context) -> dict[str
         names=config.attack.names,
     )
     _keep_curves(run, findings, target.membership)
-    keep_slices(config, run, findings)
+    keep_slices(config, run, findings, devices=context.devices)
     keep_privacy(config, run, findings, of_answers(audited.canaries, target, audited.shadows))
     rows = accuracies(audited.whole(), runtime="", level=config.attack.level, controls=controls)
     return findings.to_json() | {"artifacts": [row.to_json() for row in rows]}
