@@ -28,43 +28,55 @@ def test_example_is_valid_and_states_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"name": "x", "trainig": {}}, "trainig: unknown key; did you mean 'training'?"),
-        ({"name": "x", "training": {"epoch": 3}}, "training.epoch: unknown key; did you mean 'epochs'?"),
-        ({"name": "x", "training": {"epochs": "3"}}, "training.epochs: input should be a valid integer (got '3')"),
+        ({"name": "x", "trainig": {}}, 'key "trainig": unknown key; did you mean "training"?'),
+        ({"name": "x", "training": {"epoch": 3}}, '[training], key "epoch": unknown key; did you mean "epochs"?'),
+        ({"name": "x", "training": {"epochs": "3"}}, '[training], key "epochs": expected a whole number (got "3")'),
         (
             {"name": "x", "training": {"epochs": 0}},
-            "training.epochs: input should be greater than or equal to 1 (got 0)",
+            '[training], key "epochs": must be at least 1 (got 0)',
         ),
         (
             {"name": "x", "export": {"runtimes": ["coreml"]}},
-            "export.runtimes.0: not a known runtime; known are litert, executorch, pytorch-mobile, onnx (got 'coreml')",
+            '[export], key "runtimes", item 1: not a known runtime; known are litert, executorch, pytorch-mobile, onnx '
+            '(got "coreml")',
         ),
         (
             {"name": "x", "gate": {"rules": [{"metrc": "auc"}]}},
-            "gate.rules.0.metrc: unknown key; did you mean 'metric'?",
+            '[[gate.rules]] number 1, key "metrc": unknown key; did you mean "metric"?',
         ),
         (
             {"name": "x", "gate": {"rules": [{}]}},
-            "gate.rules.0: needs exactly one of 'max', 'max_increase' and 'max_flip_share'",
+            "[[gate.rules]] number 1: needs exactly one of 'max', 'max_increase' and 'max_flip_share'",
         ),
         (
             {"name": "x", "gate": {"rules": [{"metric": "tpr_at_fpr", "max": 0.1}]}},
-            "gate.rules.0: 'at_fpr' goes with metric",
+            "[[gate.rules]] number 1: 'at_fpr' goes with metric",
         ),
-        ({"name": "x", "compression": {"variants": ["int8"]}}, "compression.variants: must contain 'original'"),
+        ({"name": "x", "compression": {"variants": ["int8"]}}, '[compression], key "variants": must contain '),
         (
             {"name": "x", "mis": {"generator": "flip"}},
-            "mis.generator: input should be 'trajectory', 'bootstrap-last', 'bootstrap', 'perturbation', 'flips' or "
-            "'calibration' (got 'flip')",
+            '[mis], key "generator": expected one of "trajectory", "bootstrap-last", "bootstrap", "perturbation", '
+            '"flips", "calibration" (got "flip"); did you mean "flips"?',
         ),
-        ({"name": "x", "mis": {"quantizers": ["int8", "int8"]}}, "mis.quantizers: names a quantizer twice"),
+        ({"name": "x", "mis": {"quantizers": ["int8", "int8"]}}, '[mis], key "quantizers": names a quantizer twice'),
         ({"name": "x", "mis": {"candidates": 26}}, "mis.candidates: 26 checkpoints, one an epoch, do not fit in"),
         (
             {"name": "x", "mis": {"generator": "calibration"}, "data": {"calibration": 1}},
             'mis.generator: "calibration" needs data.calibration of 2 or more',
         ),
-        ({"name": "../x"}, "name: string should match pattern"),
-        ({}, "name: field required"),
+        ({"name": "../x"}, 'key "name": expected a name of letters, digits and'),
+        ({}, 'key "name": is missing'),
+        (
+            {"name": "x", "gate": {"rules": [{"max": 0.6}, {"variants": "int8", "max": 0.6}]}},
+            '[[gate.rules]] number 2, key "variants": expected a list of names (got "int8")',
+        ),
+        (
+            {"name": "x", "gate": {"rules": {"max": 0.6}}},
+            "[[gate.rules]]: expected a list of tables, each with this head",
+        ),
+        ({"name": "x", "device": 3}, "[device]: expected a table (got 3)"),
+        ({"name": "x", "attack": {"fprs": [0.1, "b"]}}, '[attack], key "fprs", item 2: expected a number (got "b")'),
+        ({"name": "x", "device": {"timeouts": {"busy": float("nan")}}}, "must be a finite number (got nan)"),
     ],
 )
 def test_bad_field_is_named(table: dict[str, object], message: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +10,9 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from harness.config._audit import AuditConfig
+from harness.config._explain import explained
 from harness.config._gate import GateConfig
 from harness.config._places import places
-from harness.config._policy import WaiverConfig
-from harness.config._rule import GateRule
 from harness.config._subjects import ArtifactConfig
 from harness.errors import ConfigError
 
@@ -174,31 +171,7 @@ def validate(model: type[Model], table: dict[str, object], *, source: str) -> Mo
     try:
         return model.model_validate(_tuples(table))
     except ValidationError as error:
-        raise ConfigError(f"{source}: " + "; ".join(_explain(item, model) for item in error.errors())) from None
-
-
-def _explain(item: object, model: type[BaseModel]) -> str:
-    assert isinstance(item, dict)  # noqa: S101 - pydantic's own contract, for the type checker
-    where = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(item["loc"][-1]), _fields_at(item["loc"][:-1], model), n=1)
-        return f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
-    message = re.sub(r"^Value error, ", "", item["msg"])
-    given = item.get("input")
-    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return f"{where or 'file'}: {message[:1].lower()}{message[1:]}{shown}"
-
-
-def _fields_at(loc: tuple[object, ...], model: type[BaseModel]) -> list[str]:
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        lists: dict[str, type[BaseModel]] = {"rules": GateRule, "waiver": WaiverConfig}
-        annotation: object = lists.get(str(part)) or model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)
+        raise ConfigError(f"{source}: {explained(error, model)}") from None
 
 
 def _tuples(value: object) -> object:

@@ -49,13 +49,13 @@ def test_timeouts_do_not_change_the_digest_of_a_run() -> None:
 @pytest.mark.parametrize(
     ("timeouts", "message"),
     [
-        ({"idle": 0}, "device.timeouts.idle: input should be greater than 0 (got 0)"),
-        ({"connect": -1.5}, "device.timeouts.connect: input should be greater than 0 (got -1.5)"),
-        ({"upload": 1e9}, "device.timeouts.upload: input should be less than or equal to 31536000"),
-        ({"upload": float("inf")}, "device.timeouts.upload: input should be a finite number"),
-        ({"upload": float("nan")}, "device.timeouts.upload: input should be a finite number"),
-        ({"invoke": "60"}, "device.timeouts.invoke: input should be a valid number (got '60')"),
-        ({"conect": 60}, "device.timeouts.conect: unknown key; did you mean 'connect'?"),
+        ({"idle": 0}, '[device.timeouts], key "idle": must be above 0 (got 0)'),
+        ({"connect": -1.5}, '[device.timeouts], key "connect": must be above 0 (got -1.5)'),
+        ({"upload": 1e9}, '[device.timeouts], key "upload": must be at most 31536000'),
+        ({"upload": float("inf")}, '[device.timeouts], key "upload": must be a finite number'),
+        ({"upload": float("nan")}, '[device.timeouts], key "upload": must be a finite number'),
+        ({"invoke": "60"}, '[device.timeouts], key "invoke": expected a number (got "60")'),
+        ({"conect": 60}, '[device.timeouts], key "conect": unknown key; did you mean "connect"?'),
     ],
 )
 def test_an_impossible_time_is_refused_by_name(timeouts: dict[str, object], message: str) -> None:

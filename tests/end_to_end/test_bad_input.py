@@ -33,8 +33,8 @@ def only_line(done: subprocess.CompletedProcess[str]) -> str:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (SMALLEST + "epochs = 3\n", "epochs: unknown key"),
-        (SMALLEST + '[training]\nepochs = "many"\n', "training.epochs: input should be a valid integer (got 'many')"),
+        (SMALLEST + "epochs = 3\n", 'key "epochs": unknown key'),
+        (SMALLEST + '[training]\nepochs = "many"\n', '[training], key "epochs": expected a whole number (got "many")'),
         (SMALLEST + '[data]\nname = "imagenet"\n', "data set 'imagenet' is not known"),
         (SMALLEST + "[data]\nmembers = 5000\n", "there are 1797 distinct ones"),
         (SMALLEST + '[compression]\nvariants = ["original", "squash-3"]\n', "variant 'squash-3' is not known"),

@@ -65,10 +65,10 @@ def test_without_a_table_three_seeds_are_studied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("study", "message"),
     [
-        ("seeds = [1, 1]", "study: seeds: names a seed twice"),
-        ("null = [4]", "study: null: seed 4 is not among the seeds"),
-        ("seeds = []", "study.seeds: "),
-        ("sedes = [1]", "study.sedes: unknown key; did you mean 'seeds'?"),
+        ("seeds = [1, 1]", r"\[study\]: seeds: names a seed twice"),
+        ("null = [4]", r"\[study\]: null: seed 4 is not among the seeds"),
+        ("seeds = []", 'study], key "seeds": must not be empty'),
+        ("sedes = [1]", 'study], key "sedes": unknown key; did you mean "seeds"'),
         ('variants = ["original", "int4"]', "study.variants: 'int4' is not among compression.variants"),
         ('variants = ["int8"]', "study.variants: must contain 'original'"),
         ("confounded = [1]", "study.confounded: .*training.augment is false"),
@@ -96,5 +96,5 @@ def test_the_example_is_an_audit_and_a_study() -> None:
 
 def test_an_audit_leaves_the_table_of_the_study_alone_and_no_other() -> None:
     assert parse({"name": "x", "study": {"whatever": 1}}) == parse({"name": "x"})
-    with pytest.raises(ConfigError, match="studies: unknown key"):
+    with pytest.raises(ConfigError, match='"studies": unknown key'):
         parse({"name": "x", "studies": {}})

@@ -100,7 +100,7 @@ def test_an_artifact_that_is_no_name_and_file_is_refused_on_one_line(given: list
             "'file' holds",
         ),
         (Draft(artifacts=FILES, answers=Path("a.npz"), records=Path("r.npz")), "does not go with"),
-        (Draft(artifacts={"../x": Path("a.tflite")}, records=Path("r.npz")), "artifact.0.variant"),
+        (Draft(artifacts={"../x": Path("a.tflite")}, records=Path("r.npz")), 'key "variant": expected a name'),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(draft: Draft, word: str) -> None:
