@@ -50,7 +50,13 @@ class _Memory:
 
 
 def query(
-    path: Path, models: Sequence[str], *, out: Path, device: str = "local", progress: Progress | None = None
+    path: Path,
+    models: Sequence[str],
+    *,
+    out: Path,
+    device: str = "local",
+    overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Ask files about records and write down what they answered, in the format of `harness.data.answers`.
 
@@ -62,6 +68,7 @@ def query(
         models: ``NAME=FILE`` each; SR attacks take the one called ``original`` for the uncompressed one.
         out: the .npz file to write, readable by its owner alone.
         device: ``local``, or ``grpc://HOST:PORT``.
+        overwrite: whether a file that is there already is replaced.
         progress: called with (label, records done, records in all).
 
     Returns:
@@ -69,13 +76,14 @@ def query(
         accuracy with an interval, as one JSON object.
 
     Raises:
-        ConfigError: a model is not NAME=FILE, a name comes twice, a suffix is unknown, or records do not fit a file.
+        ConfigError: the answers' file is there already, a model is not NAME=FILE, a name comes twice, a suffix is
+            unknown, or records do not fit a file.
         InputError: an array cannot be used; its key is named.
         ArtifactError: a file is missing, or is no model of its runtime.
         DeviceError: the device is lost, or answers NaN.
         InterruptedRunError: Ctrl-C; nothing was written.
     """
-    _require_place(out, path)
+    _require_place(out, path, overwrite=overwrite)
     # Errors name an artifact by its key, so the file's name stands where an audit says whose weights these are.
     named = _named(models)
     artifacts = [artifact_of(file.name, ArtifactConfig(variant=name, file=str(file))) for name, file in named.items()]
@@ -123,7 +131,7 @@ def query(
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """What a query says, a line for each model and one for what comes next."""
     lines = [
-        f"{row['variant']} on {row['runtime']}: accuracy {_range(row['accuracy'])}; {row['outputs']} ({row['reason']})"
+        f"{row['variant']} on {row['runtime']}: accuracy {_accuracies(row)}; {row['outputs']} ({row['reason']})"
         for row in result["models"]
     ]
     asked = result["records"]
@@ -137,7 +145,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _require_place(out: Path, records: Path) -> None:
+def _require_place(out: Path, records: Path, *, overwrite: bool) -> None:
     """Raise now what would make the answers unwritable, or unreadable to `attack`, in some minutes."""
     if out.suffix != ".npz":
         raise ConfigError(f"--out {out}: expected a name that ends in .npz, as edgeleak attack wants it")
@@ -145,6 +153,8 @@ def _require_place(out: Path, records: Path) -> None:
         raise ConfigError(f"--out {out}: its folder does not exist", hint="make it first")
     if out.exists() and records.exists() and out.samefile(records):
         raise ConfigError(f"--out {out}: these are the records", hint="give the answers another name")
+    if out.exists() and not overwrite:
+        raise ConfigError(f"--out {out}: exists already", hint="give another name, or add --force to replace it")
 
 
 def _named(models: Sequence[str]) -> dict[str, Path]:
@@ -193,6 +203,13 @@ def _row(
         if rows.any():
             row[f"accuracy_{name}"] = accuracy(reading.values[rows], labels[rows]).to_json()
     return row
+
+
+def _accuracies(row: Mapping[str, Any]) -> str:
+    """On members and on non-members apart: together they hide how much better the model knows its training set."""
+    sides = (("members", "members"), ("nonmembers", "non-members"))
+    parts = [f"on {name} {_range(row[f'accuracy_{key}'])}" for key, name in sides if f"accuracy_{key}" in row]
+    return ", ".join(parts) or _range(row["accuracy"])
 
 
 def _range(estimate: Mapping[str, Any]) -> str:

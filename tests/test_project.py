@@ -125,4 +125,5 @@ def test_an_installed_wheel_writes_the_example_without_the_checkout(wheel: Path,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (work / "audit.toml").read_text() == (ROOT / "examples" / "digits.toml").read_text()
+    example = (ROOT / "examples" / "digits.toml").read_text()
+    assert (work / "audit.toml").read_text().endswith(example.replace('name = "digits"', 'name = "work"', 1))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +33,13 @@ if TYPE_CHECKING:
     from harness.subject.draft import Draft
 
 
+# Editors that know TOML check the file by the schema that the first line names.
+SCHEMA_LINES = """#:schema audit.schema.json
+# The schema is written by: edgeleak schema audit > audit.schema.json
+
+"""
+
+
 @app.command(
     epilog="Examples: edgeleak init; edgeleak init --artifact original=a.tflite --artifact int8=b.tflite "
     "--members m.npz --nonmembers n.npz; edgeleak init --answers answers.npz"
@@ -48,6 +58,10 @@ def init(
     attack: AttackOption = None,
     max_auc: MaxAucOption = None,
     max_increase: MaxIncreaseOption = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Of the audit; default: the first file's, or the folder's.", metavar="NAME"),
+    ] = None,
     device: DeviceOption = None,
 ) -> None:
     """Write a commented audit.toml: of files and records that are given, or of the bundled example.
@@ -71,10 +85,23 @@ def init(
         attacks=attack or (),
         max_auc=max_auc,
         max_increase=max_increase,
+        name=name,
     )
-    text = example().read_text() if draft.is_empty else draft.toml(path.parent, _comments(draft, url))
-    files.write(path, text.encode(), private=False)
-    out.print(f"wrote {path}; next: edgeleak audit {path}", soft_wrap=True)
+    text = _of_example(path, name) if draft.is_empty else draft.toml(path.parent, _comments(draft, url))
+    files.write(path, (SCHEMA_LINES + text).encode(), private=False)
+    out.print(f"wrote {path}; next: edgeleak audit {path}", soft_wrap=True, markup=False)
+
+
+def _of_example(path: Path, name: str | None) -> str:
+    """The bundled example under a name of its own, so that its run is not taken for another's."""
+    from harness.config import parse
+
+    own = name or re.sub(r"[^A-Za-z0-9._-]+", "-", path.absolute().parent.name).lstrip("._-")
+    text = example().read_text()
+    if own:
+        text = re.sub(r'^name = ".*"$', lambda _: f"name = {json.dumps(own)}", text, count=1, flags=re.MULTILINE)
+    parse(tomllib.loads(text), source="--name")
+    return text
 
 
 def _comments(draft: Draft, device: str) -> dict[str, list[str]]:

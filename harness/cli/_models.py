@@ -24,6 +24,7 @@ def query(
     ],
     to: Annotated[Path, typer.Option("--out", help="The answers, for edgeleak attack.", metavar="ANSWERS.npz")],
     device: DeviceOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of answers that is there already.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -34,7 +35,7 @@ def query(
     from harness import query as own_models
 
     with ProgressView(err, quiet=quiet) as view:
-        result = own_models.query(records, models, out=to, device=one_device(device), progress=view)
+        result = own_models.query(records, models, out=to, device=one_device(device), overwrite=force, progress=view)
     show_sentences(result, own_models.sentences(result), [to], as_json=as_json)
 
 

@@ -76,7 +76,7 @@ class Failures:
         refusal = self.connection.refusal(error)
         if refusal is not None:
             return DeviceUnavailableError(f"{target}: {refusal.reason}", device=self.device, hint=refusal.hint)
-        return self.unavailable(f"nothing answers at {target} within {seconds:g} s")
+        return self.unavailable(_no_answer(error, target, seconds))
 
     def of_call(self, error: grpc.RpcError, doing: str) -> EdgeleakError:
         """The error of a call to an agent that answered before.
@@ -125,6 +125,18 @@ class Failures:
     def unavailable(self, message: str) -> DeviceUnavailableError:
         """The device never answered."""
         return DeviceUnavailableError(message, device=self.device, hint=self.connection.start_hint)
+
+
+def _no_answer(error: grpc.RpcError, target: str, seconds: float) -> str:
+    """What gRPC's own words say of an address where nobody answers; the time only where it was waited for."""
+    said = details_of(error).casefold()
+    if "refused" in said:
+        return f"nothing answers at {target}: the connection is refused, so no agent listens there"
+    if "lookup" in said or "resolving" in said:
+        return f"nothing answers at {target}: the name leads to no address"
+    if "no route" in said or "unreachable" in said:
+        return f"nothing answers at {target}: no way leads to that host"
+    return f"nothing answers at {target} within {seconds:g} s"
 
 
 def details_of(error: grpc.RpcError) -> str:

@@ -148,9 +148,12 @@ def open(selector: re.Match[str], *, timeouts: Timeouts) -> RunningAgent | Paire
     target, port = selector["target"], selector["port"]
     paired = _pairing_of(selector)
     if paired is None:
-        return RunningAgent(target, f"start an agent there with: edgeleak-agent --listen 127.0.0.1:{port}")
+        start = f"edgeleak-agent --listen 127.0.0.1:{port}"
+        hint = f"start an agent on this computer with: {start}; or forward this port to one"
+        return RunningAgent(target, hint)
     start = f"edgeleak-agent --listen 0.0.0.0:{port} --pairing {paired.name}.pairing"
-    return PairedAgent(target, pairing.usable(paired), f"start an agent there with: {start}")
+    hint = f"start the agent on that host with: {start}; and check its address and its firewall"
+    return PairedAgent(target, pairing.usable(paired), hint)
 
 
 def _pairing_of(selector: re.Match[str]) -> Pairing | None:
