@@ -19,7 +19,7 @@ from harness.report import (
     _tables,
     _words,
 )
-from harness.report._clean import clean
+from harness.report._clean import REASON_LIMIT, clean
 from harness.report._glossary import TERMS, Term, named_attacks
 from harness.report._table import Table
 from harness.report.model import Report
@@ -103,6 +103,7 @@ def _policy(report: Report) -> Section | None:
     says.append(f"Changes are held against {clean(verdict.baseline)}." if verdict.baseline else "")
     if waivers is None:
         says.append("Nothing is waived.")
+    says += [clean(note, limit=REASON_LIMIT) for note in verdict.notes]
     tables = (culprits, rules if len(rules.rows) > TOP else None, waivers)
     opens = "Every rule, what keeps the release from passing, and waivers" if any(tables) else ""
     top = rules.top(
@@ -139,14 +140,13 @@ def _increased(report: Report) -> Section | None:
 def _rates(report: Report) -> Section | None:
     table, bounds = _attack_tables.rate_table(report), _privacy_tables.privacy_tables(report)
     canaries = _privacy_tables.canary_sentence(report)
-    if table is None:
+    if table is None and not bounds and not canaries:
         return None
-    top = table.top(TOP, "Attacks that find most members at low false-alarm rates")
-    opens = f"All {_format.counted(len(table.rows), 'attack')}" + (
-        " and bounds of differential privacy" if bounds else ""
-    )
-    title = "Low false-alarm rates and ε"
-    return Section("rates", title, (canaries,) if canaries else (), top, opens, tables=(table, *bounds))
+    top = None if table is None else table.top(TOP, "Attacks that find most members at low false-alarm rates, at once")
+    names = [f"all {_format.counted(len(table.rows), 'attack')}" if table else "", "bounds of differential privacy"]
+    opens = " and ".join(name for name, known in zip(names, (table, bounds), strict=True) if known)
+    title, says = "Low false-alarm rates and ε", (canaries,) if canaries else ()
+    return Section("rates", title, says, top, opens[:1].upper() + opens[1:], tables=_kept(table, *bounds))
 
 
 def _parts(report: Report) -> Section | None:

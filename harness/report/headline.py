@@ -167,11 +167,9 @@ def _compression(report: Report) -> str:
     more = [one for one in compared if answer(one) == "more"]
     if more:
         worst = max(more, key=lambda one: one.simultaneous.value)
-        others = f"; so do {len(more) - 1} more of {len(compared)} views" if len(more) > 1 else ""
-        return (
-            f"Compression adds leakage: whoever sees {seen_words(worst.view)} gains {worst.simultaneous.value:+.2f} AUC "
-            f"[{worst.simultaneous.low:+.2f}, {worst.simultaneous.high:+.2f}] over the original alone{others}."
-        )
+        ends = f"[{worst.simultaneous.low:+.2f}, {worst.simultaneous.high:+.2f}]"
+        gain = f"{worst.simultaneous.value:+.2f} AUC {ends}"
+        return f"Compression adds leakage: {seen_words(worst.view)} gives {gain} over the original alone."
     highs = [one.simultaneous.high for one in compared if one.simultaneous.resolvable]
     if not highs or not all(map(math.isfinite, highs)):
         return "Whether compression adds leakage cannot be resolved with these records."

@@ -280,7 +280,7 @@ def _gate() -> dict[str, object]:
     artifact = {"variant": "prune-0.8", "runtime": "litert"}
     waiver = {"owner": "ada " + HOSTILE, "reason": "known " + HOSTILE, "expires": "2099-01-01", "is_expired": False}
     failing = {
-        "about": worst, "outcome": "fail", "reason": reason, "estimate": estimate(0.65), "against": "", "waiver": None,
+        "about": worst, "outcome": "fail", "reason": reason, "estimate": estimate(0.65),
     }  # fmt: skip
     accepted = failing | {"about": artifact, "waiver": waiver}
     whole = {
@@ -310,4 +310,5 @@ def _gate() -> dict[str, object]:
         ],
         "policy": "the rules of audit.toml " + HOSTILE,
         "baseline": "",
+        "notes": [],
     }  # fmt: skip

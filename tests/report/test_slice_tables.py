@@ -59,8 +59,8 @@ def report(*, value: str = "3", column: str = "sex") -> Report:
 
 
 def page_of(one: Report, folder: Path) -> Page:
-    paths = write(one, curves={}, folder=folder)
-    return Page(paths[1].read_text())
+    (path,) = write(one, curves={}, folder=folder, formats=("html",))
+    return Page(path.read_text())
 
 
 def test_a_report_with_parts_and_privacy_is_read_back_whole(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_what_a_user_wrote_into_a_column_is_cleaned_and_escaped(tmp_path: Path) 
     write(report(value=HOSTILE, column=HOSTILE), curves={}, folder=tmp_path)
     html = (tmp_path / "report.html").read_text()
     plain = Page(html)
-    assert "script" not in plain.tags
+    assert plain.tags["script"] == 1, "the page's own"
     assert not [character for character in html if character in "\x1b\x07\u202e"]
 
 
