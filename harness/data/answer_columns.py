@@ -36,6 +36,8 @@ ANSWERS = (CONFIDENCES, "logits")
 ALONE = "original"
 # Digits of a class's number; a longer one is a name.
 LONGEST_NUMBER = 9
+# Letters of a column's name, which messages and results repeat.
+LONGEST_NAME = 200
 SHORT = re.compile(r"p(\d+)|prob_(.+)")
 
 
@@ -80,6 +82,11 @@ class Layout:
         if len(set(columns)) < len(columns):
             twice = next(name for name in columns if columns.count(name) > 1)
             raise InputError(f"{source}: two columns are called {twice!r}", hint="rename one, or leave it out")
+        if len(columns) == 1 and any(separator in columns[0] for separator in ";\t"):
+            raise InputError(f"{source}: there is one column", hint="separate cells by commas")
+        long = next((name for name in columns if len(name) > LONGEST_NAME), None)
+        if long is not None:
+            raise InputError(f"{source}: column {long[:20]}... has a name of {len(long)} letters", hint="rename it")
         marks, groups, answers = _sorted(source, columns)
         for needed, meaning in ((LABEL, "the true class"), (MEMBERSHIP, "1 for members, 0 for non-members")):
             if needed not in marks:
@@ -139,8 +146,6 @@ def _unknown(source: Path | str, column: str) -> InputError:
 
 
 def _shown(columns: Sequence[str]) -> str:
-    if len(columns) == 1 and any(separator in columns[0] for separator in ";\t"):
-        return "separate cells by commas"
     return f"columns: {', '.join(columns[:8]) or 'none'}" + (", ..." if len(columns) > 8 else "")
 
 

@@ -1,0 +1,1 @@
+"""The public names, and what they do with arrays from anywhere."""
