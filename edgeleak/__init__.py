@@ -1,4 +1,4 @@
-"""What compressed on-device models leak about their training set: the public names, loaded when first used.
+"""The public names, for `import edgeleak`: the faces of the harness, each loaded when it is first used.
 
     >>> import edgeleak
     >>> found = edgeleak.attack(labels=y, membership=m, confidences={"original": P, "int8": Q})

@@ -39,6 +39,7 @@ def picture() -> str:
     lines = ["studies/        outside the wheel: python -m studies.NAME"]
     for name in sorted(path.parent.name for path in (ROOT / "studies").glob("*/__init__.py")):
         lines += _entry(f"  {name}", ROOT / "studies" / name / "__init__.py")
+    lines += ["", *_entry("edgeleak/", ROOT / "edgeleak" / "__init__.py")]
     lines += ["", "harness/        the host; nothing imports upward, rooms of one line do not know each other"]
     for layer in layers():
         lines.append("  " + "─" * (WIDTH - 2))
