@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ __all__ = ["SET_ATTACKS", "SetAttack", "auc_value", "fisher_weights", "set_attac
 SET_ATTACKS = ("rmia-joint", "lira-joint", "linear-joint", "confidence-joint")
 # Relative ridge of the covariance of the linear attack: two variants may have identical answers.
 RIDGE = 1e-3
+# Rows of the shadows on which attacks are chosen: enough to tell AUCs apart that differ by .005.
+CHOICE_ROWS = 12_000
 
 Places = tuple[int, ...]
 # Scores of records for one set of places among the variants.
@@ -136,61 +139,75 @@ class _Data:
         return usable_shadows(self.shadows, self.variants, with_population=with_population)
 
 
-def _members(shadows: Sequence[Observations]) -> NDArray[np.bool_]:
-    return np.asarray(stacked_membership(shadows) == 1) if shadows else np.zeros(0, dtype=np.bool_)
+def _members(shadows: Sequence[Observations], rows: slice = slice(None)) -> NDArray[np.bool_]:
+    """Whether each of the shadows' records is a member."""
+    return np.concatenate([np.zeros(0, dtype=np.bool_), *(membership_of(one)[rows] == 1 for one in shadows)])
 
 
-def _confidence(data: _Data) -> SetAttack:
-    own = data.logits(data.target)
-    others = np.concatenate([data.logits(one) for one in data.shadows]) if data.shadows else own[:0]
-    return SetAttack("confidence-joint", _mean_of(own), _mean_of(others), _members(data.shadows))
+def _every(shadows: Sequence[Observations]) -> slice:
+    """Evenly spaced rows of each shadow, so that there are not many more than are needed to choose by."""
+    return slice(None, None, max(1, sum(map(len, shadows)) // CHOICE_ROWS))
+
+
+def _stacked(parts: Sequence[FloatArray], width: int) -> FloatArray:
+    return np.concatenate(parts) if parts else np.empty((0, width))
+
+
+def _placed(weights: FloatArray | float, places: Sequence[int], width: int) -> FloatArray:
+    """Weights at some places of ``width``, zeros elsewhere: a product then copies no columns."""
+    whole = np.zeros(width)
+    whole[list(places)] = weights
+    return whole
 
 
 def _mean_of(columns: FloatArray) -> Scorer:
-    return lambda places: np.asarray(columns[:, places].mean(axis=1))
+    return lambda places: np.asarray(columns @ _placed(1.0 / len(places), places, columns.shape[1]))
+
+
+def _confidence(data: _Data) -> SetAttack:
+    own, rows = data.logits(data.target), _every(data.shadows)
+    others = _stacked([data.logits(one)[rows] for one in data.shadows], own.shape[1])
+    return SetAttack("confidence-joint", _mean_of(own), _mean_of(others), _members(data.shadows, rows))
 
 
 def _rmia(data: _Data) -> SetAttack:
     # The share of the population that a ratio exceeds rises with the ratio, so the ratio ranks the records as it does.
     usable = data.usable()
-    corrections = OFFLINE_A if usable else (DEFAULT_A,)
-    own = {a: _log_ratios(data, [data.target], a) for a in corrections}
-    others = {a: _log_ratios(data, usable, a) for a in corrections if usable}
-    member = _members(usable)
+    corrections, rows = OFFLINE_A if usable else (DEFAULT_A,), _every(usable)
+    own = {a: _mean_of(_log_ratios(data, data.target, a)) for a in corrections}
+    if not usable:
+        return SetAttack("rmia-joint", own[DEFAULT_A], None, _members(()))
+    others = {a: _mean_of(np.concatenate([_log_ratios(data, one, a)[rows] for one in usable])) for a in corrections}
+    member = _members(usable, rows)
 
     @cache
     def best(places: Places) -> float:
         """The correction with the largest AUC on the shadows."""
-        if not usable:
-            return DEFAULT_A
-        return max(corrections, key=lambda a: auc_value(_mean_of(others[a])(places), member))
+        return max(corrections, key=lambda a: auc_value(others[a](places), member))
 
     return SetAttack(
         "rmia-joint",
-        lambda places: _mean_of(own[best(places)])(places),
-        (lambda places: _mean_of(others[best(places)])(places)) if usable else None,
+        lambda places: own[best(places)](places),
+        lambda places: others[best(places)](places),
         member,
     )
 
 
-def _log_ratios(data: _Data, populations: Sequence[Observations], a: float) -> FloatArray:
-    """RMIA's log likelihood ratios of several populations' records, ``[n, V]``."""
-    stacked = []
-    for one in populations:
-        require_references(one, data.variants)
-        out, columns = require_outside(one), []
-        for variant in data.variants:
-            own = np.exp(signals_of(one, variant, data.cache).log_p)
-            references = np.exp(np.stack([signals_of(r, variant, data.cache).log_p for r in one.references]))
-            columns.append(np.log(ratios(own, references, out, a=a)))
-        stacked.append(np.column_stack(columns))
-    return np.concatenate(stacked)
+def _log_ratios(data: _Data, one: Observations, a: float) -> FloatArray:
+    """RMIA's log likelihood ratios, ``[n, V]``."""
+    require_references(one, data.variants)
+    out, columns = require_outside(one), []
+    for variant in data.variants:
+        own = np.exp(signals_of(one, variant, data.cache).log_p)
+        references = np.exp(np.stack([signals_of(r, variant, data.cache).log_p for r in one.references]))
+        columns.append(np.log(ratios(own, references, out, a=a)))
+    return np.column_stack(columns)
 
 
 def _lira(data: _Data) -> SetAttack:
     usable = data.usable()
-    parts = [_Residuals.of(one, data) for one in (data.target, *usable)]
-    own, others = parts[0], parts[1:]
+    own, rows = _Residuals.of(data.target, data), _every(usable)
+    others = [_Residuals.of(one, data).at(rows) for one in usable]
     if data.shadows:
         logits = np.concatenate([data.logits(one) for one in data.shadows])
         member = _members(data.shadows)
@@ -200,19 +217,23 @@ def _lira(data: _Data) -> SetAttack:
             return np.concatenate([part.filtered(places, shift) for part in others])
 
         return SetAttack(
-            "lira-joint", lambda places: own.filtered(places, shift), of_shadows if usable else None, _members(usable)
+            "lira-joint",
+            lambda places: own.filtered(places, shift),
+            of_shadows if usable else None,
+            _members(usable, rows),
         )
     logits, membership = data.logits(data.target), membership_of(data.target)
     fold = fold_of_rows([data.target], folds=DEFAULT_FOLDS, seed=data.seed)
-    shifts = []
+    shifts, parts = [], []
     for k in range(DEFAULT_FOLDS):
         rest, member = logits[fold != k], membership[fold != k] == 1
         shifts.append(rest[member].mean(axis=0) - rest[~member].mean(axis=0))
+        parts.append((fold == k, own.at(fold == k)))
 
     def cross_fitted(places: Places) -> FloatArray:
         scores = np.empty(len(logits))
-        for k, shift in enumerate(shifts):
-            scores[fold == k] = own.filtered(places, shift, rows=fold == k)
+        for (held, part), shift in zip(parts, shifts, strict=True):
+            scores[held] = part.filtered(places, shift)
         return scores
 
     return SetAttack("lira-joint", cross_fitted, None, _members(()), CROSS_FITTED_DESIGN_EFFECT)
@@ -238,13 +259,17 @@ class _Residuals:
         repeated = out & (count > 1)
         return cls(own, (answers - mean)[repeated] if repeated.any() else None)
 
-    def filtered(self, places: Places, shift: FloatArray, rows: NDArray[np.bool_] | slice = slice(None)) -> FloatArray:
+    def at(self, rows: NDArray[np.bool_] | slice) -> _Residuals:
+        """Some of the records; the law is that of all."""
+        return replace(self, own=self.own[rows])
+
+    def filtered(self, places: Places, shift: FloatArray) -> FloatArray:
         """The matched filter of the shift, in units of its own spread where nobody is a member, ``[n]``."""
         at = list(places)
         covariance = np.eye(len(at)) if self.outside is None else shrunk_covariance(self.outside[:, at])
         weights = np.linalg.solve(covariance, shift[at])
         spread = max(float(shift[at] @ weights), float(np.finfo(np.float64).tiny)) ** 0.5
-        return np.asarray(self.own[rows][:, at] @ weights / spread)
+        return np.asarray(self.own @ _placed(weights / spread, at, self.own.shape[1]))
 
 
 def _linear(data: _Data) -> SetAttack:
@@ -257,36 +282,41 @@ def _linear(data: _Data) -> SetAttack:
         """``[n, width * V]``: the confidences of all variants, then the references' means."""
         return np.concatenate([data.logits(one), data.expected(one)], axis=1) if width == 2 else data.logits(one)
 
-    own = features(data.target)
-    if learned_from:
-        rows, membership = np.concatenate([features(one) for one in learned_from]), stacked_membership(learned_from)
-        fold = fold_of_rows(learned_from, folds=DEFAULT_FOLDS, seed=data.seed)
-    else:
-        rows, membership = own, membership_of(data.target)
-        fold = fold_of_rows([data.target], folds=DEFAULT_FOLDS, seed=data.seed)
-    whole = _Moments.of(rows, membership)
+    own, step = features(data.target), _every(learned_from)
+    populations = learned_from or [data.target]
+    rows, membership = np.concatenate([features(one) for one in populations]), stacked_membership(populations)
+    fold = fold_of_rows(populations, folds=DEFAULT_FOLDS, seed=data.seed)
     by_fold = [_Moments.of(rows[fold != k], membership[fold != k]) for k in range(DEFAULT_FOLDS)]
+    shown = np.concatenate([np.arange(len(fold))[at][step] for at in _extents(populations)])
+    held = [np.flatnonzero(fold[shown] == k) for k in range(DEFAULT_FOLDS)]
+    blocks = [rows[shown[at]] for at in held]
 
     def columns(places: Places) -> list[int]:
         return [place + part * len(data.variants) for part in range(width) for place in places]
 
     def out_of_fold(places: Places) -> FloatArray:
-        at, scores = columns(places), np.empty(len(rows))
-        for k, moments in enumerate(by_fold):
-            held = fold == k
-            values = rows[held][:, at] @ moments.weights(at)
+        at, scores = columns(places), np.empty(len(shown))
+        for moments, block, where in zip(by_fold, blocks, held, strict=True):
+            values = block @ _placed(moments.weights(at), at, block.shape[1])
             # Two discriminants are on slightly different scales; the median looks at no membership.
-            scores[held] = values - float(np.median(values))
+            scores[where] = values - float(np.median(values))
         return scores
 
     if not learned_from:
         return SetAttack("linear-joint", out_of_fold, None, _members(()), CROSS_FITTED_DESIGN_EFFECT)
+    whole = _Moments.of(rows, membership)
 
     def of_target(places: Places) -> FloatArray:
         at = columns(places)
-        return np.asarray(own[:, at] @ whole.weights(at))
+        return np.asarray(own @ _placed(whole.weights(at), at, own.shape[1]))
 
-    return SetAttack("linear-joint", of_target, out_of_fold, np.asarray(membership == 1))
+    return SetAttack("linear-joint", of_target, out_of_fold, np.asarray(membership[shown] == 1))
+
+
+def _extents(populations: Sequence[Observations]) -> list[slice]:
+    """Where each population's rows lie among those of all."""
+    ends = np.cumsum([0, *map(len, populations)]).tolist()
+    return [slice(first, last) for first, last in pairwise(ends)]
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,13 @@ SECTIONS: dict[str, dict[str, Verb]] = {
             "Show where an ExecuTorch program's time goes on a device, operator by operator, by its agent's shim.",
             ("_profile",),
         ),
-        "doctor": Verb("Check this machine: interpreter, packages, runtimes, a real agent, disk.", ("_machine",)),
+        "doctor": Verb("Check this machine: interpreter, packages, runtimes, a real agent, adb, disk.", ("_machine",)),
+    },
+    "Plan and compare releases": {
+        "plan": Verb(
+            "Say which variants may be released together: what an adversary learns who holds any set of them.",
+            ("_plan",),
+        ),
     },
     "Data and studies": {
         "fetch": Verb(
