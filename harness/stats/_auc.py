@@ -74,7 +74,8 @@ def auc_difference(
 
     Paired DeLong: the variance of the differences of placement values; the interval is narrower than that of two
     independent AUCs. As in :func:`auc`, the variance is taken at each candidate difference. Where the differences do
-    not vary on either side the interval is the bound from disjoint pairs.
+    not vary on either side the interval is the bound from disjoint pairs, and where they are all zero the shorter one
+    of :func:`no_difference_bound`.
 
     Args:
         scores_a: scores of one attack, ``[n]``.
@@ -98,6 +99,9 @@ def auc_difference(
         return Estimate(difference, -1.0, 1.0, m + n, "paired-delong", level)
     variances = float(below[member].var(ddof=1)), float(above[~member].var(ddof=1))
     if max(variances) < ROUNDING:
+        if abs(difference) < ROUNDING:
+            half = no_difference_bound(min(m, n) / effect, level=level)
+            return Estimate(difference, -half, half, m + n, "no-pair-differs", level)
         # A pair's difference is constant and lies in [-1, 1]; pair_bound takes values in [0, 1].
         low, high = pair_bound((difference + 1.0) / 2.0, min(m, n) / effect, level=level)
         return Estimate(difference, 2.0 * low - 1.0, 2.0 * high - 1.0, m + n, "disjoint-pairs", level)
@@ -143,6 +147,22 @@ def pair_bound(value: float, pairs: float, *, level: float = 0.95) -> tuple[floa
     """
     b = ((1.0 - as_level(level)) / 2.0) ** (1.0 / pairs)
     return value * b, value * b + (1.0 - b)
+
+
+def no_difference_bound(pairs: float, *, level: float = 0.95) -> float:
+    """How far two AUCs can differ whose scores order every pair of a member and a non-member alike.
+
+    The AUCs differ by no more than the share of pairs that the two order differently. If that share were ``q``, then
+    ``pairs`` disjoint pairs would show no such pair with probability ``(1 - q) ** pairs``; one bound of ``q`` holds
+    for both directions, so nothing is halved (the "rule of three": about ``3 / pairs`` at a level of 0.95).
+
+    Hanley & Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 1983.
+
+    Args:
+        pairs: members or non-members, whichever are fewer.
+        level: of the bound.
+    """
+    return float(-math.expm1(math.log(1.0 - as_level(level)) / pairs))
 
 
 def placements_per_record(scores: FloatArray, member: NDArray[np.bool_]) -> FloatArray:

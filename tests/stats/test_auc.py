@@ -103,9 +103,29 @@ def test_a_design_effect_widens_as_fewer_records_do() -> None:
     assert (wide.high - wide.low) / (plain.high - plain.low) == pytest.approx(np.sqrt(2), rel=0.01)
     separated = np.repeat([1.0, 0.0], 20)
     assert auc(separated, separated, design_effect=2.0).low == pytest.approx(0.025 ** (1 / 10))
-    assert auc_difference(separated, separated, separated, design_effect=2.0).low == pytest.approx(
-        auc(np.zeros(40), separated, design_effect=2.0).low * 2 - 1
-    )
+    same = auc_difference(separated, separated, separated, design_effect=2.0)
+    assert (same.low, same.high) == pytest.approx((0.05 ** (1 / 10) - 1, 1 - 0.05 ** (1 / 10)))
+
+
+def test_scores_that_order_every_pair_alike_differ_by_the_rule_of_three_at_most() -> None:
+    scores, membership = WEAK[2].draw(400, 400, np.random.default_rng(3))
+    same = auc_difference(scores, np.exp(scores), membership)
+    assert same.value == 0.0
+    assert same.high == -same.low == pytest.approx(3 / 400, rel=0.01)
+
+
+def test_the_bound_of_scores_that_order_all_pairs_alike_holds_where_some_pairs_differ() -> None:
+    """A share q of the members is scored 1 by one attack and 0 by the other; the audits that see none must cover q."""
+    rng, level, n = np.random.default_rng(4), 0.95, 60
+    for share in (0.01, 0.03, 0.05, 0.08):
+        member = np.repeat([1, 0], n)
+        missed = 0
+        for _ in range(300):
+            nothing = rng.random(2 * n)
+            raised = np.where((member == 1) & (rng.random(2 * n) < share), 1.0 + nothing, nothing)
+            found = auc_difference(raised, nothing, member, level=level)
+            missed += found.method == "no-pair-differs" and not found.holds(share / 2)
+        assert missed / 300 <= 1 - level + 2 * np.sqrt(level * (1 - level) / 300)
 
 
 def test_an_impossible_design_effect_is_refused() -> None:
