@@ -88,12 +88,14 @@ _FACES = {
 _CALLED = {"load_config": "load"}
 
 
-def __getattr__(name: str) -> object:
-    if name not in _FACES:
-        raise AttributeError(f"module 'edgeleak' has no attribute {name!r}")
-    value: object = getattr(import_module(_FACES[name]), _CALLED.get(name, name))
-    globals()[name] = value  # found at once from now on
-    return value
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> object:
+        if name not in _FACES:
+            raise AttributeError(f"module 'edgeleak' has no attribute {name!r}")
+        value: object = getattr(import_module(_FACES[name]), _CALLED.get(name, name))
+        globals()[name] = value  # found at once from now on
+        return value
 
 
 def __dir__() -> list[str]:

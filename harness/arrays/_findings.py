@@ -12,6 +12,7 @@ from harness import __version__, notebook
 from harness.attacks import AttackResult, Evaluation
 from harness.data.exposed_outputs import Exposure
 from harness.errors import DependencyError
+from harness.plain import plain
 from harness.report import Curve, Report, headline
 from harness.results import ArtifactResult, AttackFindings, Increase, NullSummary, Skipped
 from harness.types import Estimate, FloatArray, IntArray
@@ -26,6 +27,8 @@ __all__ = ["SCHEMA", "ArrayFindings"]
 SCHEMA = "edgeleak.attack/1"
 # Rows that an object shows of itself; its frame has all.
 SHOWN_ROWS = 10
+# As long as a cell of a text may be; one of a page wraps.
+CELL_LENGTH = 40
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -216,9 +219,10 @@ class ArrayFindings:
         return [*filter(None, (said.found, said.compression)), *missing]
 
     def __repr__(self) -> str:
-        lines = self.sentences()
+        lines = [plain(sentence) for sentence in self.sentences()]
         if self.results:
-            headers, rows = self._rows()
+            headers, cells = self._rows()
+            rows = [[plain(cell, length=CELL_LENGTH) for cell in row] for row in cells]
             widths = [max(len(row[k]) for row in (headers, *rows)) for k in range(len(headers))]
             lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
                       for row in (headers, *rows)]  # fmt: skip
