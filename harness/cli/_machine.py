@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from harness.cli._app import DeviceOption, JsonOption, app, one_device, out
 
+# As `harness.doctor` has it, which loads what talks to devices; a test compares them.
+Purpose = Literal["arrays", "files", "train", "phone"]
+PurposeOption = Annotated[
+    Purpose | None,
+    typer.Option(
+        "--for",
+        help="What must work: attacks on arrays, audits of files, training, or a phone. Default: arrays; files where a "
+        "device is named.",
+    ),
+]
 
-@app.command(name="doctor", epilog="Example: edgeleak doctor --device grpc://kitchen-pi.local:50051")
-def doctor_command(device: DeviceOption = None, as_json: JsonOption = False) -> None:
-    """Check this machine: interpreter, packages, runtimes, a real agent, disk."""
+
+@app.command(
+    name="doctor",
+    epilog="Examples: edgeleak doctor --device grpc://kitchen-pi.local:50051; edgeleak doctor --for phone",
+)
+def doctor_command(device: DeviceOption = None, purpose: PurposeOption = None, as_json: JsonOption = False) -> None:
+    """Check this machine: interpreter, packages, runtimes, a real agent, adb, disk.
+
+    What is marked !! keeps what was asked for from working, and the exit code is 3; what is marked -- does not.
+    """
     from harness import doctor
 
-    checks = doctor.examine(one_device(device))
+    if device is not None:
+        one_device(device)
+    checks = doctor.examine(device, purpose=purpose)
     if as_json:
         out.print_json(json.dumps([check.to_json() for check in checks]))
     else:
         out.print(doctor.table(checks))
-    raise typer.Exit(0 if all(check.ok for check in checks) else 3)
+    raise typer.Exit(3 if any(check.breaks for check in checks) else 0)
 
 
 @app.command(epilog="Example: edgeleak calibrate runs/digits-null-1 runs/digits-null-2 runs/digits-null-3")

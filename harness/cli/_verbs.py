@@ -44,6 +44,10 @@ SECTIONS: dict[str, dict[str, Verb]] = {
         ),
         "gate": Verb("Hold the results against the policy; the exit code is the verdict.", ("_judging",)),
         "report": Verb("Write the report: page, JSON, JUnit, SARIF, Markdown and CSV.", ("_judging",)),
+        "plan": Verb(
+            "Say which variants may be released together: what an adversary learns who holds any set of them.",
+            ("_plan",),
+        ),
         "demo": Verb("Audit the bundled example, examples/digits.toml.", ("_audits",)),
     },
     "Stages of an audit, one by one": {
@@ -72,12 +76,6 @@ SECTIONS: dict[str, dict[str, Verb]] = {
             ("_profile",),
         ),
         "doctor": Verb("Check this machine: interpreter, packages, runtimes, a real agent, adb, disk.", ("_machine",)),
-    },
-    "Plan and compare releases": {
-        "plan": Verb(
-            "Say which variants may be released together: what an adversary learns who holds any set of them.",
-            ("_plan",),
-        ),
     },
     "Data and studies": {
         "fetch": Verb(

@@ -243,5 +243,5 @@ def test_an_empty_device_as_of_an_unset_variable_is_no_device(
     (tmp_path / "audit.toml").write_bytes(small.read_bytes())
     done = edgeleak(*call, "--device", "", cwd=tmp_path)
     assert done.returncode == 4, done.stderr
-    assert "device ''" in done.stderr
+    assert "--device: the name is empty" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["audit.toml"]
