@@ -42,6 +42,14 @@ DOCUMENTS = (
     "docs/arrays.md",
     "docs/policy.md",
     "docs/reading-a-result.md",
+    "docs/own-models.md",
+    "docs/agent.md",
+    "docs/audits.md",
+    "docs/evidence.md",
+    "docs/ci.md",
+    "docs/outputs.md",
+    "docs/plan.md",
+    "docs/compare.md",
 )
 # Longer than any of these commands takes on a busy machine.
 SECONDS = 300
