@@ -47,7 +47,7 @@ class Paired:
     rows: Rows | None = None
 
 
-def paired(ours: Run, theirs: Run) -> Paired:
+def paired(ours: Run, theirs: Run, *, common: bool = False) -> Paired:
     """Whether two runs audited the same records, by their ids, classes and membership.
 
     Ids of one data set mean the same in both runs; ids of supplied files are places in these, so that the files have
@@ -56,6 +56,7 @@ def paired(ours: Run, theirs: Run) -> Paired:
     Args:
         ours: one run; its results name no device.
         theirs: the other.
+        common: pair the records that both audited, where these are not all.
 
     Raises:
         RunError: a run lacks its arrays.
@@ -66,13 +67,21 @@ def paired(ours: Run, theirs: Run) -> Paired:
     (ids, order, labels, membership), (other_ids, other_order, other_labels, other_membership) = map(
         _records, (ours, theirs)
     )
-    if not np.array_equal(ids, other_ids):
+    sizes = (len(ids), len(other_ids))
+    if common:
+        _, mine, others = np.intersect1d(ids, other_ids, assume_unique=True, return_indices=True)
+        ids, order, labels, membership = ids[mine], order[mine], labels[mine], membership[mine]
+        other_ids, other_order = other_ids[others], other_order[others]
+        other_labels, other_membership = other_labels[others], other_membership[others]
+    if not len(ids) or not np.array_equal(ids, other_ids):
         return Paired(f"not paired: other records; {_INDEPENDENT}")
     if not (np.array_equal(labels, other_labels) and np.array_equal(membership, other_membership)):
         return Paired(f"not paired: the same ids have other classes or another membership; {_INDEPENDENT}")
     if ours.config.kind == "answers" and np.array_equal(ids, np.arange(len(ids))):
         return Paired(f"not paired: the answers name no records (target/ids); {_INDEPENDENT}")
-    rows = Rows(membership == 1, _scores(ours, order), _scores(theirs, other_order))
+    rows = Rows(membership == 1, _scores(ours, order, sizes[0]), _scores(theirs, other_order, sizes[1]))
+    if (len(ids), len(ids)) != sizes:
+        return Paired(f"paired on the {len(ids)} records that both audited, of {sizes[0]} and {sizes[1]}", rows)
     return Paired("paired, record by record", rows)
 
 
@@ -83,11 +92,11 @@ def _records(run: Run) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     return ids[order], order, run.arrays.read_labels(AUDIT)[order], run.arrays.read_membership()[order]
 
 
-def _scores(run: Run, order: IntArray) -> Callable[[View], FloatArray]:
+def _scores(run: Run, order: IntArray, count: int) -> Callable[[View], FloatArray]:
     def read(view: View) -> FloatArray:
         scores = run.arrays.read_scores(replace(view, device="").key)
-        if len(scores) != len(order):
-            raise RunError(f"{run.folder}: scores of {len(scores)} records for {len(order)}", hint="audit again")
+        if len(scores) != count:
+            raise RunError(f"{run.folder}: scores of {len(scores)} records for {count}", hint="audit again")
         return scores[order]
 
     return read
