@@ -112,6 +112,11 @@ def attack(
     if found.results:
         for place in places:
             arrays.write(found, place)
+    if not as_json:
+        from harness.report import headline
+
+        said = headline(found.report)
+        out.print(" ".join(filter(None, (said.found, said.compression))), markup=False)
     _show(found.to_json(), found.report, as_json=as_json)
     if not found.results:
         nothing = ", and nothing was written" if places else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import harness.cli
 from harness import __version__
 from harness.attacks import names
 from harness.types import FloatArray, IntArray
 from tests.attacks.bad_arrays import BAD, full_table, write
 from tests.attacks.bad_arrays import N as N_RECORDS
+from tests.edgeleak.tables import N as TABLE_SIDE
+from tests.edgeleak.tables import bundle
 from tests.end_to_end.conftest import Cli
 
 N, CLASSES = 300, 5
@@ -235,3 +239,136 @@ def test_calibrate_pools_runs_and_refuses_a_damaged_one(edgeleak: Cli, finished:
     done = edgeleak("calibrate", broken)
     assert done.returncode == 4
     assert "damaged" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A target's table and a shadow's."""
+    folder = tmp_path_factory.mktemp("tables")
+    return bundle().csv(folder / "answers.csv"), bundle(seed=6).parquet(folder / "shadow.parquet")
+
+
+def test_tables_are_attacked_and_everything_that_out_names_is_written(
+    edgeleak: Cli, tables: tuple[Path, Path], tmp_path: Path
+) -> None:
+    target, shadow = tables
+    names = ("scores.csv", "scores.parquet", "scores.npz", "report.html", "roc.svg", "found.json")
+    asked = [word for name in names for word in ("--out", tmp_path / name)]
+    options = ("--attack", "confidence", "--attack", "sr2-lr", "--fpr", "0.1", "--level", "0.9", "-q")
+    done = edgeleak("attack", target, "--shadow", shadow, *options, *asked)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Members can be told from non-members: the strongest attack (")
+    assert done.stdout.rstrip().endswith("found.json")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert {row["trained_on"] for row in found["results"]} == {"shadows"}
+    assert {row["auc"]["level"] for row in found["results"]} == {0.9}
+    assert {tuple(row["tpr_at_fpr"]) for row in found["results"]} == {("0.1",)}
+    assert found["inputs_sha256"] == [hashlib.sha256(path.read_bytes()).hexdigest() for path in tables]
+    scores = (tmp_path / "scores.csv").read_text().splitlines()
+    assert len(scores) == 1 + 2 * TABLE_SIDE
+    assert scores[0].startswith("id,label,member,NR/confidence/original,NR/confidence/int8,")
+
+
+class Here:
+    """What a command in this process said; a process of its own takes seconds to load the libraries."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+
+    def __call__(self, *args: str | Path) -> subprocess.CompletedProcess[str]:
+        self._monkeypatch.setattr(sys, "argv", ["edgeleak", *map(str, args)])
+        self._capsys.readouterr()
+        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with pytest.raises(SystemExit) as ended:
+                harness.cli.main()
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+        said = self._capsys.readouterr()
+        code = ended.value.code if isinstance(ended.value.code, int) else 0
+        return subprocess.CompletedProcess([], code, said.out, said.err)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Here:
+    """The command in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return Here(monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--attack", "confidnce"), "attack 'confidnce' is unknown (do you mean confidence?"),
+        (("--level", "1"), 'key "level": must be below 1'),
+        (("--fpr", "0"), 'key "fprs", item 1: must be above 0'),
+        (("--out", "scores.xlsx"), "scores.xlsx: the suffix does not say what to write"),
+        (("--out", "nowhere/scores.csv"), "its folder does not exist"),
+        (("--device", "local"), "--device: answers from anywhere have no device"),
+        (("--shadow", "absent.csv"), "absent.csv: no such file"),
+        (("--out", "a.csv", "--out", "a.csv"), "a.csv: is named twice"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_runs(
+    here: Here, tables: tuple[Path, Path], tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
+    done = here("attack", tables[0], "-q", *options)
+    assert done.returncode == 4
+    (line,) = done.stderr.splitlines()
+    assert words in line
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_read_is_not_written_over(here: Here, tables: tuple[Path, Path]) -> None:
+    target, _ = tables
+    before = target.read_bytes()
+    done = here("attack", target, "-q", "--out", target, "--overwrite")
+    assert done.returncode == 4
+    assert "is what is read" in done.stderr
+    assert target.read_bytes() == before
+
+
+def test_the_list_of_attacks_says_what_each_does_needs_and_comes_from(here: Here) -> None:
+    done = here("attack", "--list")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(" ")[0] for line in lines if not line.startswith(" ")] == list(names())
+    assert "rmia (runs unless others are named)" in lines
+    listed = {row["name"]: row for row in json.loads(here("attack", "--list", "--json").stdout)}
+    assert listed["rmia"]["needs"] == ["confidences", "references", "population"]
+    assert listed["rmia"]["adversary"] == "NR"
+    assert "ICML 2024" in listed["rmia"]["paper"]
+
+
+def test_a_bad_cell_of_a_table_ends_in_one_line_with_its_place(here: Here, tmp_path: Path) -> None:
+    frame = bundle().frame()
+    frame["membership"] = frame["membership"].astype(object)
+    frame.loc[7, "membership"] = "perhaps"
+    frame.to_csv(tmp_path / "answers.csv", index=False)
+    done = here("attack", tmp_path / "answers.csv", "-q")
+    assert done.returncode == 4
+    assert done.stderr == (
+        f"edgeleak: {tmp_path / 'answers.csv'}: line 9, column membership: 'perhaps', expected 0 or 1, true or false, "
+        "member or nonmember\n"
+    )
+
+
+def test_what_could_not_run_is_said_and_nothing_run_is_exit_2(
+    here: Here, tables: tuple[Path, Path], tmp_path: Path
+) -> None:
+    target, _ = tables
+    done = here("attack", target, "-q", "--attack", "confidence", "--attack", "rmia")
+    assert done.returncode == 0
+    assert "rmia (2 views): target/references: there are none" in " ".join(done.stdout.split())
+    done = here("attack", target, "-q", "--attack", "rmia", "--out", tmp_path / "scores.csv")
+    assert done.returncode == 2
+    assert "target/references: there are none" in " ".join(done.stdout.split())
+    (line,) = done.stderr.splitlines()
+    assert line == (f"edgeleak: {target}: no attack ran, and nothing was written (the result says what each one lacks)")
+    assert list(tmp_path.iterdir()) == []
+    done = here("attack", target, "-q", "--attack", "rmia", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["results"] == []
