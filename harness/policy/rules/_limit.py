@@ -60,7 +60,8 @@ class LimitRule(Rule):
     def judge(self, rule: GateRule, found: Found, accept: Accept) -> RuleOutcome:
         """Pass if all upper bounds are within the limit, fail if a corrected lower bound is above it."""
         judged = self.judged(rule, found)
-        judged.sort(key=repr)  # so that the order of results does not decide among equals
+        # The order of results does not decide among equals.
+        judged.sort(key=lambda one: (str(one.about), one.part, repr(one)))
         cases = [(one, accept(one.case(rule))) for one in judged]
         open_cases = [(one, case) for one, case in cases if not case.is_waived]
         outcome = (

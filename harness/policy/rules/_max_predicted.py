@@ -101,11 +101,14 @@ def _predicted(row: QuantizerMis, widened: float) -> Estimate | None:
         return None
     ends = (r.value - widened * (r.value - r.low), r.value + widened * (r.high - r.value))
     high, low = (_moved(log_delta, row, end) for end in ends)
-    return Estimate(min(1.0, math.exp(log_delta)), low, high, row.n_eval, f"mis-{row.method}", r.level)
+    return Estimate(_moved(log_delta, row, r.value), low, high, row.n_eval, f"mis-{row.method}", r.level)
 
 
 def _moved(log_delta: float, row: QuantizerMis, r: float) -> float:
-    """The leakage where the indicator is ``r``: two candidates are mistaken with the chance Phi(-sqrt(2 n r))."""
+    """The leakage where the indicator is ``r``: two candidates are mistaken with the chance Phi(-sqrt(2 n r)).
+
+    Of K candidates none leaks more than 1 - 1/K.
+    """
     if not math.isfinite(r):
         return math.nan
     moved = log_delta + _log_tail(row.n * max(0.0, r)) - _log_tail(row.n * max(0.0, row.r.value))
