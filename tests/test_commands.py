@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -24,6 +25,8 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"^[a-z]*\$ +", re.MULTILINE)
 INLINE = re.compile(r"`(edgeleak [^`\n]+)`")
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+ASSIGNMENT = re.compile(r"[A-Z_]+=")
+REDIRECTION = re.compile(r"\d?>")
 # A placeholder that stands for options in a synopsis, e.g. "edgeleak agent install|start".
 SYNOPSIS = re.compile(r"[|…]|\.\.\.|\[[A-Z-]")
 
@@ -37,6 +40,9 @@ def commands(script: str) -> Iterator[list[str]]:
     for line in lines:
         for part in re.split(r"&&|\|\||[;|&]", line.strip()):
             words = shlex.split(part.strip(), comments=True) if part.count('"') % 2 == part.count("'") % 2 == 0 else []
+            # Variables before it, and where its output goes, are the shell's.
+            words = list(itertools.dropwhile(ASSIGNMENT.match, words))
+            words = list(itertools.takewhile(lambda word: not REDIRECTION.match(word), words))
             if words[:1] == ["edgeleak"]:
                 yield words[1:]
 
@@ -101,6 +107,7 @@ def test_commands_are_found_in_scripts_and_documents() -> None:
         "set -e\nedgeleak doctor --json && edgeleak demo  # the demo\nedgeleak audit \\\n  audit.toml | tee log\nls"
     )
     assert list(commands(script)) == [["doctor", "--json"], ["demo"], ["audit", "audit.toml"]]
+    assert list(commands("CI=true edgeleak demo --json > demo.json 2> log")) == [["demo", "--json"]]
     readme = (ROOT / "README.md").read_text()
     assert len(of_document(readme)) >= 5
     shown = "```\nhost$   edgeleak audit --fresh\nedgeleak: not a command, but what it printed\n```"
