@@ -21,8 +21,9 @@ from harness.errors import EdgeleakError, UsageError
 if TYPE_CHECKING:
     from harness.config import AuditConfig, DeviceConfig
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# No emoji: a device may be called :phone:, and is not to be drawn.
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 app = typer.Typer(
     name="edgeleak",
     cls=VerbGroup,

@@ -149,7 +149,7 @@ def demo(
 def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bool, quiet: bool, verbose: bool) -> None:
     from harness.audit.check import check
     from harness.audit.context import Context
-    from harness.audit.plan import audit_all
+    from harness.audit.plan import audit_all, stages_of
     from harness.policy import exit_code
     from harness.store import Run
 
@@ -159,7 +159,7 @@ def _audit(config: AuditConfig, folder: Path | None, *, as_json: bool, fresh: bo
         Run.delete(place)
     with (
         Run.open(place, config) as run,
-        ProgressView(err, quiet=quiet) as view,
+        ProgressView(err, quiet=quiet, stages=stages_of(config)) as view,
         Context(view, config.device, say=view.say) as context,
     ):
         report, verdict = audit_all(config, run, context)

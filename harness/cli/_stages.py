@@ -57,13 +57,13 @@ def do_stage(stage: str, config: AuditConfig, folder: Path | None, *, as_json: b
     """Do one stage of an audit that makes something, and say where it is."""
     from harness.audit.check import check
     from harness.audit.context import Context
-    from harness.audit.plan import run_stage
+    from harness.audit.plan import run_stage, stages_of
     from harness.store import Run
 
     check(config)
     with (
         Run.open(folder_of(folder, config), config) as run,
-        ProgressView(err, quiet=quiet) as view,
+        ProgressView(err, quiet=quiet, stages=stages_of(config)) as view,
         Context(view, config.device, say=view.say) as context,
     ):
         result = run_stage(stage, config, run, context)

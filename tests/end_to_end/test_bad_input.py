@@ -23,7 +23,7 @@ def only_line(done: subprocess.CompletedProcess[str]) -> str:
     """The one line on stderr; stdout stays empty."""
     assert done.stdout == ""
     lines = [
-        line for line in done.stderr.strip().splitlines() if not line.startswith(("train:", "export:", "collect "))
+        line for line in done.stderr.strip().splitlines() if not line.startswith(("train ", "export ", "collect "))
     ]
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("edgeleak: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from joblib import delayed
 
 from harness import compression, files, training
 from harness.audit import engine
+from harness.audit.epochs import counting, watched
 from harness.config import AuditConfig
 from harness.store import Run
 from harness.subject import AUDIT, ORIGINAL, TARGET, candidates
@@ -36,12 +38,13 @@ def train(config: AuditConfig, run: Run, context: Context) -> dict[str, object]:
     originals = [delayed(_original)(config, run.folder, model) for model in subject.models]
     variants = [delayed(_variant)(config, run.folder, m, w) for m in subject.models for w in recipes]
     compressed = [*candidates.tasks(config, run.folder), *variants]
-    total, done = len(originals) + len(compressed), 0
-    context.progress("train", done, total)
-    for tasks in (originals, compressed):
-        for _ in engine.run(tasks, jobs=config.jobs):
-            done += 1
-            context.progress("train", done, total)
+    files_of = {_weights(run, model): _epochs(run, model) for model in subject.models}
+    with watched(files_of, config.training.epochs, partial(context.progress, "train epochs")):
+        for _ in engine.run(originals, jobs=config.jobs):
+            pass
+    context.progress("train variants", 0, len(compressed))
+    for done in engine.run(compressed, jobs=config.jobs):
+        context.progress("train variants", done, len(compressed))
     run.write_json("data.json", subject.summary())
     return {"models": len(subject.models)}
 
@@ -50,14 +53,29 @@ def _original(config: AuditConfig, folder: Path, model: str) -> None:
     """Train one model, and keep its last checkpoints where the indicator wants them."""
     run = Run(folder, config)
     subject = TrainedSubject.load(config, run)
-    path = run.path("models", model, f"{ORIGINAL}.safetensors")
+    path = _weights(run, model)
     if not path.exists():
         wanted = model == TARGET and config.mis.enabled and config.mis.generator == "trajectory"
-        trained = candidates.fit(config, subject, model, checkpoints=config.mis.candidates if wanted else 0)
+        trained = candidates.fit(
+            config,
+            subject,
+            model,
+            checkpoints=config.mis.candidates if wanted else 0,
+            progress=counting(_epochs(run, model)),
+        )
         candidates.keep_trajectory(run, trained.checkpoints)
         training.save_weights(path, trained.state_dict)  # last: its presence says that the candidates are there too
     if model == TARGET:
         _keep_answers(run, subject, ORIGINAL)
+
+
+def _weights(run: Run, model: str) -> Path:
+    return run.path("models", model, f"{ORIGINAL}.safetensors")
+
+
+def _epochs(run: Run, model: str) -> Path:
+    """Where the process that trains a model counts its epochs."""
+    return run.path("cache", "epochs", model)
 
 
 def _variant(config: AuditConfig, folder: Path, model: str, variant: str) -> None:
