@@ -22,8 +22,8 @@ PAGE = Path(__file__).parents[2] / "docs/commands.md"
 HEAD = """# Commands
 
 <!-- made by python -m tests.docs.reference -->
-Every verb of `edgeleak` with its arguments and options, written from the command line itself. `-h` behind a verb shows the
-same in the terminal. Results go to standard output, progress and messages to standard error.
+Every verb of `edgeleak` with its arguments and options, written from the command line itself. `-h` behind a verb
+shows the same in the terminal. Results go to standard output, progress and messages to standard error.
 """
 EXAMPLES = re.compile(r"^Examples?: *", re.DOTALL)
 
