@@ -51,7 +51,7 @@ def paired(ours: Run, theirs: Run, *, common: bool = False) -> Paired:
     """Whether two runs audited the same records, by their ids, classes and membership.
 
     Ids of one data set mean the same in both runs; ids of supplied files are places in these, so that the files have
-    to be the same; answers that name no records are known by their rows, which two files need not share.
+    to be the same; answers that name no records are known by their rows, which other files need not share.
 
     Args:
         ours: one run; its results name no device.
@@ -77,7 +77,8 @@ def paired(ours: Run, theirs: Run, *, common: bool = False) -> Paired:
         return Paired(f"not paired: other records; {_INDEPENDENT}")
     if not (np.array_equal(labels, other_labels) and np.array_equal(membership, other_membership)):
         return Paired(f"not paired: the same ids have other classes or another membership; {_INDEPENDENT}")
-    if ours.config.kind == "answers" and np.array_equal(ids, np.arange(len(ids))):
+    is_unnamed = ours.config.kind == "answers" and np.array_equal(ids, np.arange(len(ids)))
+    if is_unnamed and kept_inputs(ours) != kept_inputs(theirs):
         return Paired(f"not paired: the answers name no records (target/ids); {_INDEPENDENT}")
     rows = Rows(membership == 1, _scores(ours, order, sizes[0]), _scores(theirs, other_order, sizes[1]))
     if (len(ids), len(ids)) != sizes:
