@@ -32,7 +32,7 @@ def test_the_table_of_attacks_has_each_attack_with_its_adversary_and_marks_those
 
 
 def test_readers_are_told_the_exit_codes_that_the_code_has() -> None:
-    expected = {outcome: str(code) for outcome, code in EXIT_CODES.items()}
+    expected: dict[str, str] = {outcome: str(code) for outcome, code in EXIT_CODES.items()}
     expected |= {"device": str(DeviceError.exit_code), "usage": str(UsageError.exit_code)}
     for page, title in (("README.md", "Audit files that ship"), ("ARCHITECTURE.md", "Exit codes")):
         told = {row.split("|")[1].strip(): row.split("|")[2] for row in rows_of(page, title)[1:]}
