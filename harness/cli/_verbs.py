@@ -48,6 +48,11 @@ SECTIONS: dict[str, dict[str, Verb]] = {
             "Say which variants may be released together: what an adversary learns who holds any set of them.",
             ("_plan",),
         ),
+        "compare": Verb(
+            "Compare two finished audits: what leaks more or less in the second, and how its files changed.",
+            ("_compare",),
+        ),
+        "runs": Verb("The runs of a project: list them, prune old ones, show their trend, log them.", ("_runs",)),
         "demo": Verb("Audit the bundled example, examples/digits.toml.", ("_audits",)),
     },
     "Stages of an audit, one by one": {
@@ -94,6 +99,7 @@ SECTIONS: dict[str, dict[str, Verb]] = {
             "Pool finished runs: do their intervals miss AUC 0.5 more often than chance allows? Null twins must not.",
             ("_machine",),
         ),
+        "schema": Verb("Print the JSON Schema of audit.toml, policy.toml or a JSON output, for editors.", ("_schema",)),
     },
 }
 # Options of the root that may also stand behind a verb.

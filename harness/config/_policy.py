@@ -30,8 +30,14 @@ def _none_empty(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 # Names, of which one may stand without a list; and the same of classes and of values, which may be whole numbers.
-OneOrMore = Annotated[Names, BeforeValidator(_as_list), AfterValidator(_none_empty)]
-Values = Annotated[Names, BeforeValidator(_as_texts), AfterValidator(_none_empty)]
+OneOrMore = Annotated[Names, BeforeValidator(_as_list, json_schema_input_type=str | Names), AfterValidator(_none_empty)]
+Values = Annotated[
+    Names,
+    BeforeValidator(
+        _as_texts, json_schema_input_type=str | int | Annotated[tuple[str | int, ...], Field(min_length=1)]
+    ),
+    AfterValidator(_none_empty),
+]
 
 
 def _as_date(value: object) -> object:
