@@ -17,6 +17,7 @@ from harness.config import AuditConfig, Kind
 from harness.errors import UsageError
 from harness.policy import Verdict
 from harness.store import Run
+from harness.subject import require_same_inputs
 
 __all__ = [
     "ALWAYS",
@@ -143,12 +144,16 @@ def audit_all(config: AuditConfig, run: Run, context: Context) -> tuple[dict[str
 
     Returns:
         The report's JSON and the verdict.
+
+    Raises:
+        RunError: a supplied file is not the one that the run was begun with.
     """
     if config.device.replicates and config.kind != "answers":
         from harness.audit.replicate import audit_devices
 
         result = audit_devices(config, run, context)
         return result, Verdict.from_json(result["gate"])
+    require_same_inputs(config, run)  # what is done is about the files that it was done with
     order = stages_of(config)
     if any(stage in ON_DEVICE and not run.is_done(stage) for stage in order):
         context.device.info()  # a device that is not there is better known before an hour of training

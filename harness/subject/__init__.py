@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.store import Run
     from harness.subject._protocol import Subject
 
-__all__ = ["AUDIT", "CANARIES", "CONTROL", "ORIGINAL", "POPULATION", "TARGET", "load"]
+__all__ = ["AUDIT", "CANARIES", "CONTROL", "ORIGINAL", "POPULATION", "TARGET", "load", "require_same_inputs"]
 
 
 def load(config: AuditConfig, run: Run | None = None) -> Subject:
@@ -34,3 +34,28 @@ def load(config: AuditConfig, run: Run | None = None) -> Subject:
     from harness.subject.trained import TrainedSubject
 
     return TrainedSubject.load(config, run)
+
+
+def require_same_inputs(config: AuditConfig, run: Run) -> None:
+    """Raise where a supplied file is not the one that the run was begun with: what was found is not about it.
+
+    Args:
+        config: the audit; one that trains its models has no such file.
+        run: its folder; one that was not begun yet takes any.
+
+    Raises:
+        RunError: a file has changed.
+        UsageError: a file is missing.
+    """
+    from harness.subject._inputs import kept_inputs, require_unchanged
+
+    if config.kind == "trained" or not kept_inputs(run):
+        return
+    if config.kind == "answers":
+        from harness.subject.answers import inputs_of as answers_of
+
+        require_unchanged(run, answers_of(config))
+    else:
+        from harness.subject.supplied import inputs_of as files_of
+
+        require_unchanged(run, files_of(config))

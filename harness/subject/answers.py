@@ -18,7 +18,7 @@ from harness.store import Run
 from harness.subject._inputs import keep_inputs, require_unchanged
 from harness.types import IntArray, Observations
 
-__all__ = ["AnswersSubject"]
+__all__ = ["AnswersSubject", "inputs_of"]
 
 NO_VOTES = (
     "the file holds no votes of disturbed copies (target/votes/<variant>), so attacks see the class that each record "
@@ -69,7 +69,7 @@ class AnswersSubject:
                     hint="call it by letters, digits and . _ + -, e.g. int8",
                 )
         if run is not None:
-            inputs = [(one, _sha256(one)) for one in (path, *tables)]
+            inputs = inputs_of(config)
             require_unchanged(run, inputs)
             keep_inputs(run, inputs)
         # Attacks know records by their ids where they have any; a person knows them by their rows in the file.
@@ -104,6 +104,16 @@ class AnswersSubject:
         }
 
 
+def inputs_of(config: AuditConfig) -> list[tuple[Path, str]]:
+    """Path and SHA-256 of every file of answers, as a run is bound to them.
+
+    Raises:
+        InputError: one is missing.
+    """
+    path, tables = _paths(config)
+    return [(one, _sha256(one)) for one in (path, *tables)]
+
+
 def _paths(config: AuditConfig) -> tuple[Path, tuple[Path, ...]]:
     """The file of the target, and the tables of shadows beside it."""
     assert config.answers is not None, "the configuration is of this kind"  # noqa: S101
@@ -111,5 +121,8 @@ def _paths(config: AuditConfig) -> tuple[Path, tuple[Path, ...]]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", hint="give the file of answers") from None

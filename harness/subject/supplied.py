@@ -28,7 +28,7 @@ from harness.subject.observations import Asked, Evidence
 from harness.types import Artifact, IntArray, Records, TensorSpec
 from protos.runtimes import RUNTIMES, by_suffix
 
-__all__ = ["SuppliedSubject", "artifact_of"]
+__all__ = ["SuppliedSubject", "artifact_of", "inputs_of"]
 
 # One vector a record; how many classes, the first answer tells.
 ANSWER = TensorSpec("", "float32", (-1,))
@@ -69,9 +69,7 @@ class SuppliedSubject:
             RunError: an input is not what the run was begun with.
         """
         assert config.records is not None, "the configuration is of this kind"  # noqa: S101
-        files = [artifact_of(TARGET, one, keras=SUFFIX) for one in config.artifact]
-        for number, shadow in enumerate(config.shadow):
-            files += [artifact_of(f"shadow-{number}", one, keras=SUFFIX) for one in shadow.artifact]
+        files = _artifacts(config)
         _require_same_runtimes(files)
         inputs = (*((file.path, file.sha256) for file in files), *_digests(config))
         if run is not None:
@@ -251,6 +249,22 @@ def _files_of(config: AuditConfig, pool: str) -> Iterator[str]:
         shadow = config.shadow[int(pool.removeprefix("shadow-"))]
         names = (shadow.members, shadow.nonmembers, None)
     return (name for name in names if name is not None)
+
+
+def inputs_of(config: AuditConfig) -> tuple[tuple[Path, str], ...]:
+    """Path and SHA-256 of every file that is supplied, as a run is bound to them.
+
+    Raises:
+        UsageError: one is missing, or a suffix is not known.
+    """
+    return (*((file.path, file.sha256) for file in _artifacts(config)), *_digests(config))
+
+
+def _artifacts(config: AuditConfig) -> list[Artifact]:
+    files = [artifact_of(TARGET, one, keras=SUFFIX) for one in config.artifact]
+    for number, shadow in enumerate(config.shadow):
+        files += [artifact_of(f"shadow-{number}", one, keras=SUFFIX) for one in shadow.artifact]
+    return files
 
 
 def _digests(config: AuditConfig) -> Iterator[tuple[Path, str]]:

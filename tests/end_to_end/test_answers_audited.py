@@ -127,6 +127,19 @@ def test_a_changed_file_is_refused_with_the_run_that_it_was_changed_under(
     assert arrays_of(run, "scores.zarr") == arrays_of(answers_run, "scores.zarr")
 
 
+def test_a_changed_file_gets_no_verdict_of_the_one_that_was_audited(
+    answers_run: Path, answers_file: Path, edgeleak: Cli, tmp_path: Path
+) -> None:
+    """Also where everything is done: a pass of last week's file would be shown for today's."""
+    run = Path(shutil.copytree(answers_run, tmp_path / "run"))
+    table = full_table()
+    table["target/confidences/original"] = np.roll(table["target/confidences/original"], 1, axis=0)
+    done = edgeleak("audit", write(tmp_path / "answers.npz", table), *ANSWERS_OPTIONS, *RULE, "--run", run)
+    assert done.returncode == 4
+    assert f"has changed since {run} was begun with it" in done.stderr
+    assert done.stdout == ""
+
+
 @pytest.mark.slow
 def test_the_stages_can_be_done_one_by_one(answers_file: Path, edgeleak: Cli, tmp_path: Path) -> None:
     config = tmp_path / "audit.toml"
