@@ -160,7 +160,12 @@ MaxIncreaseOption = Annotated[
 ]
 PolicyOption = Annotated[
     Path | None,
-    typer.Option("--policy", help="The release policy, in place of the configuration's own.", metavar="POLICY.toml"),
+    typer.Option(
+        "--policy",
+        envvar="EDGELEAK_POLICY",
+        help="The release policy, in place of the configuration's own: a file, strict, standard or report-only.",
+        metavar="POLICY",
+    ),
 ]
 DEFAULT_CONFIG = Path("audit.toml")
 # As a device's name: every one that is there.
@@ -304,15 +309,17 @@ def with_options(
 
 
 def with_policy(config: AuditConfig, policy: Path | None) -> AuditConfig:
-    """The configuration with the policy of a file, where one is named.
+    """The configuration with the policy of a file, or of a preset's name, where one is given.
 
     Raises:
         ConfigError: it cannot be read, or is none.
     """
     if policy is None:
         return config
-    from harness.config import load_policy
+    from harness.config import PRESETS, GateConfig, load_policy, validate
 
+    if str(policy) in PRESETS and not policy.exists():
+        return config.with_changes(gate=validate(GateConfig, {"preset": str(policy)}, source="--policy"))
     return config.with_changes(gate=load_policy(policy))
 
 

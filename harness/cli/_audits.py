@@ -120,7 +120,10 @@ def audit(
     else:
         config = with_options(draft.config(), devices=device, mode=mode, seed=seed, null=null)
     if policy is not None and (max_auc is not None or max_increase is not None):
-        raise UsageError(f"--policy {policy}: holds the whole policy", hint="leave --max-auc and --max-increase out")
+        raise UsageError(
+            f"--policy {policy}: holds the whole policy",
+            hint="leave --max-auc and --max-increase out, or --policy and EDGELEAK_POLICY",
+        )
     config = with_policy(config, policy)
     shown = exposed(answers, top_k)
     if shown:
@@ -131,6 +134,7 @@ def audit(
 @app.command(epilog="Example: edgeleak demo --json > demo.json")
 def demo(
     run: RunOption = None,
+    policy: PolicyOption = None,
     device: DevicesOption = None,
     mode: ModeOption = None,
     seed: SeedOption = None,
@@ -142,7 +146,7 @@ def demo(
 ) -> None:
     """Audit the bundled example, examples/digits.toml."""
     with resources.as_file(example()) as path:
-        config = configure(path, devices=device, mode=mode, seed=seed, null=null)
+        config = with_policy(configure(path, devices=device, mode=mode, seed=seed, null=null), policy)
     _audit(config, run, as_json=as_json, fresh=fresh, quiet=quiet, verbose=verbose)
 
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 
 # Editors that know TOML check the file by the schema that the first line names.
-SCHEMA_LINES = """#:schema audit.schema.json
-# The schema is written by: edgeleak schema audit > audit.schema.json
+SCHEMA_LINES = """#:schema ./audit.schema.json
+# edgeleak schema audit --out audit.schema.json writes the schema by which editors check this file.
 
 """
 
