@@ -18,6 +18,7 @@ help:
 	@echo "make docs    the documentation site, into site/"
 	@echo "make bench   the benchmarks, ours and the alternative in one run"
 	@echo "make phone   the emulated ARM64 phone and the agent's bundles, for its tests: made once, kept in the user's cache"
+	@echo "make browser  Debian's Chromium, in which tests look at the report's page; EDGELEAK_CHROMIUM names another"
 	@echo "make peers   other tools for the benchmarks, each in an environment of its own under $(PEERS)"
 	@echo "make tensorflow  for edgeleak keras: TensorFlow, in environments of its own under $(TENSORFLOW)"
 	@echo "make protos  regenerate the stubs from protos/edgeleak/v1/agent.proto"
@@ -66,6 +67,13 @@ phone: $(READY)
 	$(BIN)/edgeleak bundle --arch arm64
 	$(BIN)/edgeleak bundle --arch x86_64
 	$(BIN)/edgeleak emulator build
+
+CHROMIUM := $(or $(EDGELEAK_CHROMIUM),/usr/bin/chromium)
+browser:
+	@if [ ! -x "$(CHROMIUM)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; fi
+	@test -x "$(CHROMIUM)" || { echo "make: there is no Chromium at $(CHROMIUM): install it, or set EDGELEAK_CHROMIUM" >&2; exit 1; }
+	@"$(CHROMIUM)" --version
 
 peers: $(PEERS)/art/.ready $(PEERS)/tfp/.ready $(PEERS)/tvm/.ready
 

@@ -70,7 +70,8 @@ def _after_fail(report: Report, verdict: Verdict) -> Iterator[str]:
             if rule.severity == "fail" and rule.outcome == "fail":
                 yield f"Do not release: {clean(rule.reason, limit=REASON_LIMIT)}."
     if expired := [case.waiver for _, case in named if case.waiver is not None and case.waiver.is_expired]:
-        yield f"A waiver of {clean(expired[0].owner)} expired on {clean(expired[0].expires)}: renew it, or fix what it accepts."
+        owner, day = clean(expired[0].owner), clean(expired[0].expires)
+        yield f"A waiver of {owner} expired on {day}: renew it, or fix what it accepts."
     passing = [row.name for row in files_of(report) if not row.is_control and row.judged.outcome == "pass"]
     if named and passing:
         more = f" and {len(passing) - SHOWN} more" if len(passing) > SHOWN else ""
@@ -88,7 +89,7 @@ def _after_inconclusive(verdict: Verdict) -> Iterator[str]:
         for rule in verdict.rules:
             if rule.severity == "fail" and rule.outcome == "inconclusive":
                 yield f"Not decided: {clean(rule.reason, limit=REASON_LIMIT)}."
-    needed = [number for rule, case in open_cases if (number := _needed(rule, case)) is not None]
+    needed = [known for rule, case in open_cases if (known := _needed(rule, case)) is not None]
     if needed:
         number, what = max(needed)
         yield f"About {number:,} {what} would decide, if the figures stay as they are."

@@ -49,13 +49,13 @@ def _table(caption: str, rows: Sequence[FileRow], files: Sequence[FileRow]) -> T
         Column("File", lambda row: Cell(row.name)),
         Column("Runtime", lambda row: text_cell(row.place[0]), optional=True),
         Column("Device", lambda row: text_cell(row.place[1]), optional=True),
-        Column("Size", lambda row: _size_cell(row.artifact), optional=True),
-        Column("Accuracy (change)", lambda row: _accuracy_cell(row, originals.get(row.place)), optional=True),
+        Column("Verdict", _verdict_cell, optional=True),
         Column("Strongest attack, AUC", _alone_cell),
         Column("Change against the original", _change_cell, optional=True),
         Column("With the original too, AUC", _paired_cell, optional=True),
+        Column("Size", lambda row: _size_cell(row.artifact), optional=True),
+        Column("Accuracy (change)", lambda row: _accuracy_cell(row, originals.get(row.place)), optional=True),
         Column("Latency, median", _latency_cell, optional=True),
-        Column("Verdict", _verdict_cell, optional=True),
     )
     return make_table(caption, columns, rows, is_control=lambda row: row.is_control)
 

@@ -84,34 +84,21 @@ def place_name(place: Place) -> str:
 
 def files_of(report: Report) -> tuple[FileRow, ...]:
     """A row for each file, controls last; for answers alone one for each variant that was attacked."""
-    strongest, increases = _strongest(report.attacks.results), _increases(report)
+    strongest, increases, judged = _strongest(report.attacks.results), _increases(report), _judged(report.verdict)
     artifacts = {(one.variant, (one.runtime, one.device)): one for one in report.artifacts}
-    names = dict.fromkeys(artifacts)
+    attacked: dict[tuple[str, Place], bool] = {}
     for result in report.attacks.results:
         if result.adversary == "NR" and len(result.variants) == 1:
-            names.setdefault((result.variants[0], _place(result.view)))
+            name = (result.variants[0], _place(result.view))
+            attacked[name] = attacked.get(name, True) and result.is_control
     rows = []
-    judged = _judged(report.verdict)
-    for variant, place in names:
-        artifact = artifacts.get((variant, place))
-        controlled = {
-            one.is_control for one in report.attacks.results if one.variants == (variant,) and one.adversary == "NR"
-        } if artifact is None else {artifact.is_control}  # fmt: skip
-        is_control = controlled == {True}
-        keys = [(place, adversary, _seen(adversary, (variant,))) for adversary in ("NR", "SR")]
-        alone, paired = (strongest.get((key, is_control)) or (strongest.get((key, False))) for key in keys)
-        rows.append(
-            FileRow(
-                (variant,),
-                place,
-                is_control,
-                artifact,
-                alone,
-                paired,
-                increases.get(keys[0]),
-                judged.get((place, frozenset({variant})), Judged(None)),
-            )  # fmt: skip
-        )
+    for name in dict.fromkeys((*artifacts, *attacked)):
+        (variant, place), artifact = name, artifacts.get(name)
+        is_control = artifact.is_control if artifact else attacked[name]
+        keys: tuple[_Key, _Key] = (place, "NR", frozenset({variant})), (place, "SR", frozenset({variant}) - {ORIGINAL})
+        alone, paired = (strongest.get((key, is_control)) or strongest.get((key, False)) for key in keys)
+        outcome = judged.get((place, frozenset({variant})), Judged(None))
+        rows.append(FileRow((variant,), place, is_control, artifact, alone, paired, increases.get(keys[0]), outcome))
     return tuple(sorted(rows, key=lambda row: row.is_control))
 
 

@@ -1,4 +1,4 @@
-"""The report's tables of the policy: every rule with its limit and its outcome, every case that counts, every waiver."""
+"""The report's tables of the policy: rules with their limits and outcomes, what keeps it from passing, and waivers."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Section:
 
 
 def sections_of(report: Report, *, all_files: Table | None, config: str) -> tuple[Section, ...]:
-    """The sections in their order; those that would be empty are left out.
+    """The sections in their order, those with a ranking first; those that would be empty are left out.
 
     Args:
         report: what one audit found.
@@ -77,10 +77,10 @@ def sections_of(report: Report, *, all_files: Table | None, config: str) -> tupl
         _rates(report),
         _parts(report),
         _records(report),
-        _files(report, all_files),
-        _latency(report),
         _devices(report),
         _mis(report),
+        _files(report, all_files),
+        _latency(report),
         _skipped(report),
         _null(report),
         _methods(report),
@@ -123,7 +123,8 @@ def _attacks(report: Report) -> Section | None:
         more.insert(0, f"{left_out} weaker results are left out of this table and the next; {_ELSEWHERE}")
     top = table.top(TOP, "The strongest attacks, with intervals that hold for all at once")
     kept = ("Attack", "Adversary", "Sees", "Runtime", "Device", "AUC", "Balanced accuracy", "Trained on")
-    opens = f"{'The strongest ' if left_out else 'All '}{_format.counted(len(table.rows), 'attack')}, to sort and to choose from"
+    counted = _format.counted(len(table.rows), "attack")
+    opens = f"{'The strongest' if left_out else 'All'} {counted}, to sort and to choose from"
     return Section("attacks", "Attacks", (), top.only(*kept), opens, tuple(more), (table,), names)
 
 
@@ -220,7 +221,8 @@ def _devices(report: Report) -> Section | None:
         for one in found.finished
     )
     return Section(
-        "devices", "Devices and how they differ", _device_tables.largest(found), table, "Differences, and each device's report",
+        "devices", "Devices and how they differ", _device_tables.largest(found), table,
+        "Differences, and each device's report",
         (*_device_tables.device_notes(found), *null), differences, links=links,
     )  # fmt: skip
 
@@ -232,9 +234,7 @@ def _mis(report: Report) -> Section | None:
     top = table.top(TOP, "Quantizers, safest first").only(
         "Rank", "Quantizer", "r, nats per record", "MIS predicted", "Status"
     )
-    says = (
-        "MIS orders quantizers by how fast their membership leakage falls with more training records; it promises nothing.",
-    )
+    says = ("MIS orders quantizers by how fast their membership leakage falls with more training records.",)
     return Section(
         "mis",
         "MIS indicator of quantizers",

@@ -95,7 +95,8 @@ def _of_strongest(report: Report) -> str:
     seen = _seen_of_answers(report)
     if above:
         return f"{_capital(f'{seen}members can be told from non-members')}: {figures}."
-    return f"{_capital(f'{seen}these {estimate.n} records do not show that members can be told from non-members')}: {figures}."
+    unknown = f"{seen}these {estimate.n} records do not show that members can be told from non-members"
+    return f"{_capital(unknown)}: {figures}."
 
 
 def _without_figures(report: Report) -> str:

@@ -151,7 +151,15 @@ class Report:
 
     def artifact_rows(self) -> tuple[ArtifactRow, ...]:
         """Every variant on every runtime with the strongest attacks on it, in the report's order."""
-        return tuple(_artifact_row(artifact, self.attacks.results) for artifact in self.artifacts)
+        best = _strongest_views(self.attacks.results)
+
+        def strongest(adversary: Adversary, artifact: ArtifactResult) -> Result | None:
+            key = (artifact.runtime, artifact.device, adversary, artifact.variant)
+            # A control attack on an ordinary variant (permuted labels) is no finding about that variant.
+            found = [best.get((*key, False)), best.get((*key, True)) if artifact.is_control else None]
+            return next(iter(by_auc(one for one in found if one is not None)), None)
+
+        return tuple(ArtifactRow(one, strongest("NR", one), strongest("SR", one)) for one in self.artifacts)
 
     def to_json(self) -> dict[str, object]:
         """A JSON object."""
@@ -237,19 +245,15 @@ def _auc_or_lowest(result: Result) -> float:
     return value if value == value else float("-inf")
 
 
-def _artifact_row(artifact: ArtifactResult, results: Iterable[Result]) -> ArtifactRow:
-    # A control attack on an ordinary variant (permuted labels) is no finding about that variant.
-    place = (artifact.runtime, artifact.device)
-    seen = [r for r in results if (r.runtime, r.view.device) == place and (artifact.is_control or not r.is_control)]
-    alone = [r for r in seen if r.adversary == "NR" and r.variants == (artifact.variant,)]
-    pairs = [
-        r for r in seen if r.adversary == "SR" and tuple(v for v in r.variants if v != ORIGINAL) == (artifact.variant,)
-    ]
-    return ArtifactRow(artifact, _strongest(alone), _strongest(pairs))
-
-
-def _strongest(results: Iterable[Result]) -> Result | None:
-    return next((r for r in by_auc(results) if r.headline.is_known), None)
+def _strongest_views(results: Iterable[Result]) -> dict[tuple[str, str, Adversary, str, bool], Result]:
+    """Runtime, device, adversary, variant, whether it is a control -> the strongest attack; of NR and SR alone."""
+    best: dict[tuple[str, str, Adversary, str, bool], Result] = {}
+    for result in by_auc(results):
+        seen = result.variants if result.adversary == "NR" else tuple(v for v in result.variants if v != ORIGINAL)
+        if result.adversary != "MR" and len(seen) == 1 and result.headline.is_known:
+            key = (result.runtime, result.view.device, result.adversary, seen[0], result.is_control)
+            best.setdefault(key, result)
+    return best
 
 
 def _attacks(node: fields.Node) -> AttackFindings:

@@ -160,7 +160,7 @@ def test_of_several_runtimes_the_one_with_the_largest_area_is_drawn_and_its_curv
     # The largest area lies on the second runtime.
     curves = dict(zip(keys, [base[0], base[0], base[0], base[2], base[1], base[0]], strict=True))
     picture = roc_of(curves)
-    assert [entry.text for entry in picture.legend][0].startswith("MR: attack 2")
+    assert picture.legend[0].text.startswith("MR: attack 2")
     assert {"MR", "NR", "NR original"} <= set(texts(picture.svg))
     assert picture.notes == ("3 more curves are not drawn.",)
 
@@ -190,7 +190,9 @@ def test_every_mark_of_the_dot_plot_lies_where_its_auc_is() -> None:
     report = sample.report()
     picture = dots_of(report)
     root = ET.fromstring(picture.svg)  # noqa: S314
-    ticks = {float(t.text): float(t.get("x", "")) for t in root.iter("text") if re.fullmatch(r"0\.\d+", t.text or "")}
+    ticks = {
+        float(t.text or ""): float(t.get("x", "")) for t in root.iter("text") if re.fullmatch(r"0\.\d+", t.text or "")
+    }
     (low, left), *_, (high, right) = sorted(ticks.items())
     places = [p.get("transform", "") for p in root.iter("path") if p.get("transform")]
     aucs = [low + (high - low) * (float(re.findall(r"[\d.]+", at)[0]) - left) / (right - left) for at in places]

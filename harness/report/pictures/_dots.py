@@ -64,10 +64,9 @@ def draw(files: Sequence[FileRow], together: Sequence[FileRow], limit: float | N
     if left_out > 0:
         names = {row.name for row in sorted(rows, key=lambda row: -row.highest)[:MOST_ROWS]}
         rows = [row for row in rows if row.name in names]
-    originals = {} if merged else _originals(shipped, places)
-    if merged:
-        values = [value for value in _originals(shipped, places).values()]
-        originals = {-1: max(values)} if values else {}
+    originals = _originals(shipped, places)
+    if merged and originals:
+        originals = {0: max(originals.values())}
     canvas, axis = _paper(rows, originals, limit, shipped)
     _draw_rows(canvas, axis, rows, merged=merged)
     notes = [f"Each row has the strongest of {len(places)} runtimes and devices."] if merged else []
@@ -100,8 +99,7 @@ def _row(name: str, files: Sequence[FileRow], places: Sequence[Place], *, merged
         found = [
             _Mark(result.headline, places.index(row.place), hollow)
             for row in files
-            for result in (row.paired if hollow else row.alone,)
-            if _is_drawable(result)
+            if (result := row.paired if hollow else row.alone) is not None and _is_drawable(result)
         ]
         if merged and found:
             found = [replace(max(found, key=lambda mark: mark.estimate.value), place=0)]
@@ -110,8 +108,8 @@ def _row(name: str, files: Sequence[FileRow], places: Sequence[Place], *, merged
     return _Row(name, ordered, max((mark.estimate.value for mark in marks), default=-math.inf))
 
 
-def _is_drawable(result: Result | None) -> bool:
-    return result is not None and result.headline.resolvable and math.isfinite(result.headline.value)
+def _is_drawable(result: Result) -> bool:
+    return result.headline.resolvable and math.isfinite(result.headline.value)
 
 
 def _originals(files: Sequence[FileRow], places: Sequence[Place]) -> dict[int, float]:

@@ -90,7 +90,7 @@ def draw(files: Sequence[FileRow], emulated: Callable[[FileRow], bool]) -> Trade
         tuple(pictures),
         legend_of([place_name(one) or "answers" for one in places]) if len(places) > 1 else (),
         numbers,
-        "AUC of the strongest attack that sees the file alone; bars are intervals that hold for all attacks at once (95%).",
+        "AUC of the strongest attack that sees the file alone; bars hold for all attacks at once (95%).",
         tuple(notes),
     )
 
