@@ -12,7 +12,7 @@ from harness.report._clean import clean
 from harness.report.model import Report
 from harness.report.writers._findings import Finding, Status, findings
 from harness.report.writers._markdown import fitted
-from harness.report.writers.summary import BYTES_MAX, render
+from harness.report.writers.summary import render
 
 __all__ = ["ANNOTATIONS_MAX", "annotation_lines", "append_summary"]
 
@@ -20,6 +20,8 @@ __all__ = ["ANNOTATIONS_MAX", "annotation_lines", "append_summary"]
 ANNOTATIONS_MAX = 10
 # A step's summary above this is dropped whole.
 STEP_BYTES_MAX = 1024 * 1024
+# What the first sentence and a few rules take: less of a summary would be none.
+ROOM_MIN = 4096
 MESSAGE_MAX = 1000
 COMMANDS: Mapping[Status, str] = {"fails": "error", "undecided": "error", "warns": "warning"}
 
@@ -45,13 +47,13 @@ def append_summary(report: Report, path: Path) -> None:
                 raise StorageError(f"{path}: no ordinary file, so it gets no summary")
             # A line of its own, whatever was written before.
             begin = "\n\n" if found.st_size else ""
-            text = fitted(render(report, {}), min(BYTES_MAX, STEP_BYTES_MAX - found.st_size - len(begin)))
-            if not text:
+            whole, room = render(report, {}), STEP_BYTES_MAX - found.st_size - len(begin)
+            if room < min(len(whole.encode()), ROOM_MIN):
                 raise StorageError(
                     f"{path}: holds {found.st_size} bytes already, so that no summary has room below GitHub's 1 MiB",
                     hint="run edgeleak in a step of its own",
                 )
-            stream.write((begin + text).encode())
+            stream.write((begin + fitted(whole, room)).encode())
     except OSError as error:
         raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
 
@@ -66,7 +68,10 @@ def annotation_lines(report: Report) -> tuple[str, ...]:
         command = COMMANDS.get(finding.status)
         if command is not None:
             by_command.setdefault(command, []).append(finding)
-    return tuple(line for command, found in by_command.items() for line in _lines(command, found))
+    # What fails before what is not decided, and both in the policy's order.
+    order = list(COMMANDS)
+    ranked = {command: sorted(found, key=lambda one: order.index(one.status)) for command, found in by_command.items()}
+    return tuple(line for command, found in ranked.items() for line in _lines(command, found))
 
 
 def _lines(command: str, found: list[Finding]) -> Iterator[str]:

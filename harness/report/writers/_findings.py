@@ -37,7 +37,7 @@ class Place:
 
     def __str__(self) -> str:
         """The place as part of a sentence, e.g. ``int8 on litert``; every text is clean."""
-        seen = clean(" + ".join(self.variants), limit=REASON_LIMIT) if self.variants else "the audit as a whole"
+        seen = " + ".join(map(clean, self.variants)) or "the audit as a whole"
         where = ", ".join(clean(name) for name in (self.runtime, self.device) if name)
         return f"{seen} on {where}" if where else seen
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.report._clean import REASON_LIMIT, clean
+from harness.report._clean import TEXT_LIMIT, clean
 
 __all__ = ["escape", "fitted", "table"]
 
@@ -20,12 +20,12 @@ WORD_JOINER = "\N{WORD JOINER}"
 CUT = "\n\n*This summary is cut here: report.json of the run holds the rest.*\n"
 
 
-def escape(value: object, *, limit: int = REASON_LIMIT) -> str:
+def escape(value: object, *, limit: int = TEXT_LIMIT) -> str:
     """The value as one line of plain text, in a paragraph or a table's cell.
 
     Args:
         value: any text; it is cleaned (:func:`harness.report._clean.clean`) first.
-        limit: most characters that are kept.
+        limit: most characters that are kept; a name has fewer than a sentence.
     """
     text = clean(value, limit=limit)
     # Addresses first, while they can be recognised: an invisible character after their beginning breaks the link.

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harness.report._attack_tables import rates_of
-from harness.report._clean import REASON_LIMIT, clean
+from harness.report._clean import clean
 from harness.report.model import Report
 from harness.report.pictures import Curve
 from harness.results import Measures, Result
@@ -49,26 +49,26 @@ def render(report: Report, _curves: Mapping[str, Curve]) -> str:
 def _row(result: Result, rates: list[str]) -> Iterator[tuple[str, Cell]]:
     view = result.view
     yield "adversary", view.adversary
-    yield "attack", view.attack
-    yield "variants", " + ".join(view.variants)
-    yield "runtime", view.runtime
-    yield "device", view.device
+    yield "attack", _name(view.attack)
+    yield "variants", " + ".join(map(clean, view.variants))
+    yield "runtime", _name(view.runtime)
+    yield "device", _name(view.device)
     yield "is_control", "yes" if result.is_control else "no"
-    yield "trained_on", result.trained_on
+    yield "trained_on", _name(result.trained_on)
     yield "n_members", result.n_members
     yield "n_nonmembers", result.n_nonmembers
     yield "references", result.references
     own, at_once = _figures(result, rates), _figures(result.simultaneous, rates)
     for name, estimate in own.items():
         yield from _columns(name, estimate, at_once[name])
-    yield "versus_attack", result.versus_attack or ""
+    yield "versus_attack", _name(result.versus_attack or "")
 
 
 def _figures(measures: Measures, rates: list[str]) -> dict[str, Estimate | None]:
     return {
         "auc": measures.auc,
         "balanced_accuracy": measures.balanced_accuracy,
-        **{f"tpr_at_fpr_{rate}": measures.tpr_at_fpr.get(rate) for rate in rates},
+        **{f"tpr_at_fpr_{_name(rate)}": measures.tpr_at_fpr.get(rate) for rate in rates},
         "epsilon_lower": measures.epsilon_lower,
         "auc_minus_original": measures.versus_original,
     }
@@ -81,7 +81,7 @@ def _columns(name: str, own: Estimate | None, at_once: Estimate | None) -> Itera
     yield f"{name}_high", _number(known.high if known else None)
     yield f"{name}_n", known.n if known else None
     yield f"{name}_level", _number(known.level if known else None)
-    yield f"{name}_method", known.method if known else ""
+    yield f"{name}_method", _name(known.method) if known else ""
     wider = at_once if at_once is not None and at_once.n else None
     yield f"{name}_low_at_once", _number(wider.low if wider else None)
     yield f"{name}_high_at_once", _number(wider.high if wider else None)
@@ -92,8 +92,11 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def _name(text: str) -> str:
+    """A text that is not ours as one clean line; empty where there is none."""
+    return clean(text) if text else ""
+
+
 def _inert(cell: Cell) -> Cell:
-    """The cell, a text as one clean line with an apostrophe before whatever a spreadsheet would compute."""
-    if not isinstance(cell, str) or not cell:
-        return cell
-    return _FORMULA.sub(r"\1\2'", clean(cell, limit=REASON_LIMIT))
+    """The cell, a text with an apostrophe before whatever a spreadsheet would compute."""
+    return _FORMULA.sub(r"\1\2'", cell) if isinstance(cell, str) else cell

@@ -99,11 +99,15 @@ def _facts(finding: Finding) -> Iterator[tuple[str, str]]:
         yield "limit", repr(rule.limit)
     yield from _figures(finding.estimate)
     place = finding.place
-    about = {"device": place.device, "runtime": place.runtime, "variants": " + ".join(place.variants)}
+    about = {"device": place.device, "runtime": place.runtime, "variants": " + ".join(map(clean, place.variants))}
     if worst is not None:
         view = worst.about
         if isinstance(view, View):
-            about |= {"adversary": view.adversary, "attack": view.attack, "variants": " + ".join(view.variants)}
+            about |= {
+                "adversary": view.adversary,
+                "attack": view.attack,
+                "variants": " + ".join(map(clean, view.variants)),
+            }
         about |= {"against": worst.against}
         yield "cases", str(finding.cases)
     yield from ((name, clean(text, limit=REASON_LIMIT)) for name, text in about.items() if text)

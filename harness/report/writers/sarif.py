@@ -24,6 +24,7 @@ LEVELS: Mapping[Status, str] = {"fails": "error", "undecided": "error", "warns":
 # Where a rule is written in no file: a result without a place is refused by code scanning.
 FALLBACK_FILE = "audit.toml"
 LONGEST_PATH = 1000
+IDENTIFIER_MAX = 100
 
 
 def render(report: Report, _curves: Mapping[str, Curve]) -> str:
@@ -144,9 +145,11 @@ def _suppression(waiver: Waiver) -> dict[str, object]:
 
 
 def _identifier(text: str) -> str:
-    """An identifier that is a path of nobody's: what is no letter, digit or one of ``._+-`` becomes a hyphen."""
-    plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", text[:LONGEST_PATH])
-    return plain or "unnamed"
+    """The text where it has letters, digits and ``._+-`` alone; else what is left of it, and its digest in short."""
+    plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", text[:IDENTIFIER_MAX])
+    if plain == text and plain:
+        return plain
+    return f"{plain}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def _text(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from harness.policy import RuleOutcome, Verdict, Waiver
 from harness.report import _format
-from harness.report._clean import NOT_AVAILABLE
+from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT
 from harness.report._words import made_by, null_twin_warning
 from harness.report.headline import headline
 from harness.report.model import ArtifactRow, Report
@@ -33,9 +33,9 @@ WORDS: Mapping[Status, str] = {
 def render(report: Report, _curves: Mapping[str, Curve]) -> str:
     """The Markdown, at most :data:`BYTES_MAX` bytes; every text of the report is escaped and is no markup."""
     found = findings(report)
-    lines = [f"## edgeleak: {escape(report.name)}", "", escape(headline(report).text), ""]
+    lines = [f"## edgeleak: {escape(report.name)}", "", _sentence(headline(report).text), ""]
     if warning := null_twin_warning(report):
-        lines += [f"**{escape(warning)}**", ""]
+        lines += [f"**{_sentence(warning)}**", ""]
     lines += [f"**{_verdict(report.verdict)}**", ""]
     if report.verdict is not None:
         lines += _rules(report.verdict)
@@ -45,7 +45,7 @@ def render(report: Report, _curves: Mapping[str, Curve]) -> str:
     lines += _files(report)
     if made := made_by(report):
         lines += [
-            f"Made by {escape(made)}. The run's report.html and report.json hold the rest.",
+            f"Made by {_sentence(made)}. The run's report.html and report.json hold the rest.",
             "",
         ]
     return fitted("\n".join(lines), BYTES_MAX)
@@ -54,8 +54,8 @@ def render(report: Report, _curves: Mapping[str, Curve]) -> str:
 def _verdict(verdict: Verdict | None) -> str:
     if verdict is None:
         return "No verdict: nothing was judged"
-    policy = f" under {escape(verdict.policy)}" if verdict.policy else ""
-    baseline = f"; changes against {escape(verdict.baseline)}" if verdict.baseline else ""
+    policy = f" under {_sentence(verdict.policy)}" if verdict.policy else ""
+    baseline = f"; changes against {_sentence(verdict.baseline)}" if verdict.baseline else ""
     return f"{verdict.outcome.capitalize()}{policy}{baseline}"
 
 
@@ -71,7 +71,7 @@ def _rule(rule: RuleOutcome) -> tuple[str, ...]:
     waived = f", {len(rule.waived)} waived" if rule.waived else ""
     limit = "" if rule.limit is None or not math.isfinite(rule.limit) else f"{rule.limit:g}"
     count = str(rule.estimate.n) if rule.estimate is not None and rule.estimate.n else ""
-    return escape(rule.name), outcome + waived, _figure(rule.estimate), limit, count, escape(rule.reason)
+    return escape(rule.name), outcome + waived, _figure(rule.estimate), limit, count, _sentence(rule.reason)
 
 
 def _open(found: tuple[Finding, ...]) -> list[str]:
@@ -79,7 +79,13 @@ def _open(found: tuple[Finding, ...]) -> list[str]:
     if not rows:
         return []
     cells = [
-        (escape(str(one.place)), escape(one.rule.name), WORDS[one.status], _figure(one.estimate), escape(one.reason))
+        (
+            _sentence(str(one.place)),
+            escape(one.rule.name),
+            WORDS[one.status],
+            _figure(one.estimate),
+            _sentence(one.reason),
+        )
         for one in sorted(rows, key=lambda one: list(WORDS).index(one.status))
     ]
     return ["### What does not hold", *table(("On", "Rule", "It", "Figure", "Why"), cells, right=(3,))]
@@ -95,11 +101,11 @@ def _waived(verdict: Verdict | None) -> list[str]:
                 groups[key] = groups.get(key, 0) + 1
     cells = [
         (
-            escape(place),
+            _sentence(place),
             escape(name),
             str(count),
             escape(waiver.owner),
-            escape(waiver.reason),
+            _sentence(waiver.reason),
             escape(waiver.expires) + (" (expired)" if waiver.is_expired else ""),
         )
         for (name, place, waiver), count in groups.items()
@@ -110,7 +116,7 @@ def _waived(verdict: Verdict | None) -> list[str]:
 
 def _lost(report: Report) -> list[str]:
     lost = report.devices.lost if report.devices else ()
-    cells = [(escape(one.name), escape(", ".join(one.missing)), escape(one.reason)) for one in lost]
+    cells = [(escape(one.name), _sentence(", ".join(one.missing)), _sentence(one.reason)) for one in lost]
     return ["### Devices that did not finish", *table(("Device", "Lacks", "Why"), cells)] if cells else []
 
 
@@ -148,3 +154,7 @@ def _gap(artifact: ArtifactResult) -> str:
 
 def _figure(estimate: Estimate | None) -> str:
     return "" if estimate is None else _format.interval(estimate)
+
+
+def _sentence(text: str) -> str:
+    return escape(text, limit=REASON_LIMIT)
