@@ -29,7 +29,7 @@ def world(
         seed: of everything.
     """
     rng = np.random.default_rng(seed)
-    names = tuple(["original", *(f"v{place}" for place in range(1, len(leaks)))])
+    names = ("original", *(f"v{place}" for place in range(1, len(leaks))))
 
     def answers(labels: IntArray, hard: np.ndarray, trained: np.ndarray) -> dict[str, np.ndarray]:
         """One model's logits, float32 ``[n, C]`` a variant."""
