@@ -174,9 +174,9 @@ def test_the_strongest_attack_on_a_copy_that_adds_nothing_is_stronger_in_5_perce
     values = np.array([one.difference.value for one in found])
     half = float(np.mean([one.difference.high - one.difference.low for one in found])) / 2.0
     print(
-        f"\n{case}, 200+200 records: the interval is above 0 in {shown(more, RELEASES)}, "
-        f"below in {shown(less, RELEASES)}; the gate fails {shown(called, RELEASES)}; half of an interval is {half:.3f}, {norm.ppf(0.975):.2f} standard "
-        f"deviations of the difference are {norm.ppf(0.975) * values.std(ddof=1):.3f}",
+        f"\n{case}, 200+200 records: the interval is above 0 in {shown(more, RELEASES)}, below in "
+        f"{shown(less, RELEASES)}; the gate fails {shown(called, RELEASES)}; half of an interval is {half:.3f}, "
+        f"{norm.ppf(0.975):.2f} standard deviations of the difference are {norm.ppf(0.975) * values.std(ddof=1):.3f}",
         end="",
     )
     assert more + less <= allowed(1.0 - LEVEL, RELEASES)
