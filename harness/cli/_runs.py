@@ -40,7 +40,8 @@ def list_command(folder: FolderArgument = DEFAULT_FOLDER, as_json: JsonOption = 
     if not found:
         out.print(Text(f"{folder}: no runs"))
         return
-    table = new_table(f"{counted(len(found), 'run')} in {folder}", ["Run", "Begun"], ["Strongest AUC", "Size"], ["Verdict"])
+    title = f"{counted(len(found), 'run')} in {folder}"
+    table = new_table(title, ["Run", "Begun"], ["Strongest AUC", "Size"], ["Verdict"])
     for run in found:
         verdict = run.outcome or ("in use" if run.in_use else "none")
         add_row(

@@ -143,7 +143,10 @@ def _records(before: Side, after: Side) -> tuple[Rows | None, str]:
     """The records of both in one order, and how they are compared, as a sentence."""
     if before.run is None or after.run is None:
         return None, "not paired: a report holds no scores; the two audits count as independent (MOVER)"
-    both = paired(after.run, before.run, common=True)
+    try:
+        both = paired(after.run, before.run, common=True)
+    except RunError as error:  # an older run may lack what tells its records apart
+        return None, f"not paired: {error.message}; the two audits count as independent (MOVER)"
     if both.rows is None:
         return None, both.why
     sides = int(both.rows.member.sum()), int((~both.rows.member).sum())
