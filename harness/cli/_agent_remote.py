@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from harness.cli._agent import agent
-from harness.cli._app import JsonOption, QuietOption, err, out
+from harness.cli._app import JsonOption, QuietOption, device_is_named, err, out
 
 MachineOption = Annotated[
     str,
     typer.Option(
         "--device",
         "-d",
+        envvar="EDGELEAK_DEVICE",
+        callback=device_is_named,
         help="adb (the only device, or ANDROID_SERIAL), adb:SERIAL, emulator:PORT, arm64-emulated, or "
         "ssh:[USER@]HOST[:PORT].",
         metavar="URL",

@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from harness import __version__
+from harness.cli._output import InertConsole
 from harness.cli._verbs import VerbGroup
 from harness.errors import EdgeleakError, UsageError
 
 if TYPE_CHECKING:
     from harness.config import AuditConfig, DeviceConfig
 
-# No emoji: a device may be called :phone:, and is not to be drawn.
-out = Console(highlight=False, emoji=False)
-err = Console(stderr=True, highlight=False, emoji=False)
+out = InertConsole()
+err = InertConsole(stderr=True)
 app = typer.Typer(
     name="edgeleak",
     cls=VerbGroup,
@@ -40,7 +39,7 @@ Answers = Literal["vector", "top-k", "label"]
 PoolMode = Literal["replicate", "split"]
 
 
-def _device_is_named(value: str | None) -> str | None:
+def device_is_named(value: str | None) -> str | None:
     if value is not None and not value.strip():
         raise UsageError(
             "--device: the name is empty, perhaps of a variable that is not set", hint=f"give {_DEVICE_FORMS}"
@@ -50,7 +49,7 @@ def _device_is_named(value: str | None) -> str | None:
 
 def _devices_are_named(values: list[str] | None) -> list[str] | None:
     for value in values or ():
-        _device_is_named(value)
+        device_is_named(value)
     return values
 
 
@@ -77,7 +76,7 @@ DeviceOption = Annotated[
         "-d",
         "-s",
         envvar="EDGELEAK_DEVICE",
-        callback=_device_is_named,
+        callback=device_is_named,
         help=f"{_DEVICE_FORMS}.",
         metavar="URL",
     ),
