@@ -115,11 +115,25 @@ def run_stage(name: str, config: AuditConfig, run: Run, context: Context) -> dic
     order = stages_of(config)
     if name not in order:
         raise UsageError(f"an audit of {_described(config)} has no stage {name!r}", hint=f"it has {', '.join(order)}")
+    if name in ALWAYS:
+        _judge_devices_alone(name, config, run, context)
+        return run_stage_alone(name, config, run, context)
     if config.device.replicates:
         from harness.audit.replicate import run_stage_of_devices
 
         return run_stage_of_devices(name, config, run, context)
     return run_stage_alone(name, config, run, context)
+
+
+def _judge_devices_alone(name: str, config: AuditConfig, run: Run, context: Context) -> None:
+    """Judge or report every device of a finished run by itself: its own report tells the verdict of this policy too."""
+    from harness.audit.replicas import is_replicated
+
+    if is_replicated(config, run):
+        from harness.audit.of_devices import runs_of_devices
+
+        for _, own in runs_of_devices(run):
+            run_stage_alone(name, own.config, own, context)
 
 
 def run_stage_alone(name: str, config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from typing import Any
 from harness import subject
 from harness.audit import joined, plan
 from harness.audit.context import Context
-from harness.audit.of_devices import runs_of_devices
 from harness.audit.replicas import FINDINGS, Replica, Replicas, findings_of
 from harness.audit.together import Stopped, together
 from harness.config import AuditConfig
@@ -63,7 +62,7 @@ def audit_devices(config: AuditConfig, run: Run, context: Context) -> dict[str, 
 
 
 def run_stage_of_devices(name: str, config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
-    """Do one stage on every device; see `harness.audit.plan.run_stage`.
+    """Do one stage that makes something on every device; see `harness.audit.plan.run_stage`.
 
     Returns:
         What the stage found, by the devices' names where each has its own.
@@ -71,10 +70,6 @@ def run_stage_of_devices(name: str, config: AuditConfig, run: Run, context: Cont
     Raises:
         DeviceError: a device was lost; what the others did is kept.
     """
-    if name in plan.ALWAYS:
-        for _, own in runs_of_devices(run):  # a device's own report tells the verdict of the same policy
-            plan.run_stage_alone(name, own.config, own, context)
-        return plan.run_stage_alone(name, config, run, context)
     with Replicas(config, run, context) as replicas:
         if name in plan.MADE_ONCE:
             _forget(replicas.all, plan.stages_of_a_device(config))

@@ -140,6 +140,9 @@ def test_a_rule_judges_the_device_that_it_names(
     # A finished run is judged anew without the devices being named again.
     again = edgeleak("gate", audit_toml, "--run", run)
     assert again.returncode == 0, again.stdout + again.stderr
+    places = (run, *(own(run, url) for url in urls))
+    stated = [json.loads((place / "report.json").read_text())["gate"]["outcome"] for place in places]
+    assert stated == ["pass"] * 3, "every report tells the verdict of this policy"
 
 
 def test_a_pool_that_splits_the_work_collects_the_same_bytes(
