@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.policy import Case, RuleOutcome, Verdict
 from harness.report import _format
 from harness.report._clean import REASON_LIMIT, clean
-from harness.report._files import files_of
+from harness.report._files import files_of, together_of
 from harness.report.headline import about_words, strongest_of
 from harness.report.model import Report
 from harness.types import TprEstimate
 
 __all__ = ["culprits_of", "next_steps"]
 
-# Cases that are named; the policy's section has all of them.
-SHOWN = 3
+# Names that are listed; the tables have all of them.
+SHOWN = 4
 # An interval that ends this close to the limit would need records beyond any audit.
 MOST_TIMES = 400.0
 
@@ -63,28 +63,31 @@ def _lost(report: Report) -> Iterator[str]:
 
 
 def _after_fail(report: Report, verdict: Verdict) -> Iterator[str]:
-    named = [(rule, case) for rule, case in culprits_of(verdict) if case.outcome == "fail"]
-    yield from _named(named, "Do not release")
-    if not named:
+    failing = [(rule, case) for rule, case in culprits_of(verdict) if case.outcome == "fail"]
+    rows = [row for row in (*files_of(report), *together_of(report)) if not row.is_control]
+    names = list(dict.fromkeys(row.name for row in rows if row.judged.outcome == "fail"))
+    if names:
+        yield f"Do not release {_listed(names, ', ')}."
+    yield from _named(failing)
+    if not failing:
         for rule in verdict.rules:
             if rule.severity == "fail" and rule.outcome == "fail":
                 yield f"Do not release: {clean(rule.reason, limit=REASON_LIMIT)}."
-    if expired := [case.waiver for _, case in named if case.waiver is not None and case.waiver.is_expired]:
+    if expired := [case.waiver for _, case in failing if case.waiver is not None and case.waiver.is_expired]:
         owner, day = clean(expired[0].owner), clean(expired[0].expires)
         yield f"A waiver of {owner} expired on {day}: renew it, or fix what it accepts."
-    passing = [row.name for row in files_of(report) if not row.is_control and row.judged.outcome == "pass"]
-    if named and passing:
-        more = f" and {len(passing) - SHOWN} more" if len(passing) > SHOWN else ""
-        yield f"Alone, these pass: {', '.join(dict.fromkeys(passing[:SHOWN]))}{more}."
+    passing = list(dict.fromkeys(row.name for row in rows if row.judged.outcome == "pass"))
+    if safe := [name for name in passing if name not in names]:
+        yield f"By themselves these pass: {_listed(safe, ', ')}."
     yield (
-        "To leak less, train for fewer epochs, with more records, stronger regularization or differential privacy, or "
-        "ship fewer variants; or accept a finding by a waiver with an owner, a reason and a date."
+        "To leak less, train for fewer epochs, with more records or with differential privacy, or ship fewer variants; "
+        "or accept a finding by a waiver with an owner, a reason and a date."
     )
 
 
 def _after_inconclusive(verdict: Verdict) -> Iterator[str]:
     open_cases = [(rule, case) for rule, case in culprits_of(verdict) if case.outcome == "inconclusive"]
-    yield from _named(open_cases, "Not decided:")
+    yield from _named(open_cases)
     if not open_cases:
         for rule in verdict.rules:
             if rule.severity == "fail" and rule.outcome == "inconclusive":
@@ -97,15 +100,18 @@ def _after_inconclusive(verdict: Verdict) -> Iterator[str]:
         yield "Audit more records of both roles: intervals shrink with the square root of their number."
 
 
-def _named(cases: list[tuple[RuleOutcome, Case]], what: str) -> Iterator[str]:
-    for rule, case in cases[:SHOWN]:
-        figure = (
-            f" with {_format.interval(case.estimate)}" if case.estimate is not None and case.estimate.is_known else ""
-        )
-        limit = "" if rule.limit is None else f", limit {rule.limit:g}"
-        yield f"{what} {about_words(case.about)}{figure}{limit}."
-    if len(cases) > SHOWN:
-        yield f"{len(cases) - SHOWN} more are in the policy's section below."
+def _named(cases: list[tuple[RuleOutcome, Case]]) -> Iterator[str]:
+    """The first case with its figure, and how many more there are."""
+    if not cases:
+        return
+    rule, case = cases[0]
+    estimate = case.estimate
+    known = estimate is not None and estimate.resolvable and math.isfinite(estimate.value)
+    figure = f" has {_format.ratio(estimate.value)}" if estimate is not None and known else ""
+    limit = "" if rule.limit is None else f" where the limit is {rule.limit:g}"
+    words = "It fails" if case.outcome == "fail" else "It is not decided"
+    more = f"; {len(cases) - 1} more are in the policy's section below" if len(cases) > 1 else ""
+    yield f"{words} because {about_words(case.about)}{figure}{limit}{more}."
 
 
 def _needed(rule: RuleOutcome, case: Case) -> tuple[int, str] | None:
@@ -145,7 +151,6 @@ def _waived(verdict: Verdict) -> Iterator[str]:
         yield f"{counted}; the first waiver, of {clean(first.owner)}, ends on {clean(first.expires)}."
 
 
-def _listed(names: Iterable[str]) -> str:
-    every = list(names)
-    more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
-    return "; ".join(every[:SHOWN]) + more
+def _listed(names: Sequence[str], between: str = "; ") -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return between.join(names[:SHOWN]) + more

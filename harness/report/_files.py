@@ -62,7 +62,7 @@ class FileRow:
     def name(self) -> str:
         """The variant, marked where it is a control; how many there are, where there are several."""
         if len(self.variants) != 1:
-            return f"{len(self.variants)} files together"
+            return f"{len(self.variants)} variants together"
         return f"{clean(self.variants[0])}{' (control)' if self.is_control else ''}"
 
     @property

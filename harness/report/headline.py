@@ -85,7 +85,7 @@ def _of_strongest(report: Report) -> str:
     estimate = strongest.headline
     figures = (
         f"the strongest attack ({clean(strongest.attack)} on {seen_words(strongest.view)}) reaches AUC "
-        f"{_interval(estimate)}{_rate(strongest)}"
+        f"{_interval(estimate)}{'' if report.null else _rate(strongest)}"
     )
     above = estimate.low > CHANCE_AUC
     if report.null and above:

@@ -303,7 +303,7 @@ def test_a_row_a_file_has_size_accuracy_leakage_change_latency_and_verdict(tmp_p
         "42.0 KiB", "96.2% (+0.0)", "63 µs",
     ]  # fmt: skip
     assert rows["prune-0.8", "litert"][0] == "fail 1 finding waived"
-    assert rows["5 files together", "litert"][1:3] == ["0.660 [0.600, 0.720] mr-gbt", "+0.110 [+0.060, +0.160]"]
+    assert rows["5 variants together", "litert"][1:3] == ["0.660 [0.600, 0.720] mr-gbt", "+0.110 [+0.060, +0.160]"]
 
 
 def test_of_many_files_those_to_look_at_first_are_shown_and_the_rest_opens(tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_attacks_alone_make_a_page_without_a_verdict_a_file_or_a_device(tmp_path
     assert "The figures come from answers alone" in page.text.replace("No device is known: the", "The")
     assert "400 members (the model was trained on them) and 400 non-members" in page.text
     rows = cells_of(table_of(html, "The files, with intervals"))
-    assert [row[0] for row in rows] == [*sample.VARIANTS[:5], "finetuned (control)", "5 files together"]
+    assert [row[0] for row in rows] == [*sample.VARIANTS[:5], "finetuned (control)", "5 variants together"]
     assert page.of("role").count("img") == 3, "scale, dot plot and curves"
     assert not {"Runtime", "Device", "Size"} & set(re.findall(r'<th scope="col">(.*?)</th>', html))
 
@@ -379,7 +379,7 @@ def test_the_verdict_is_stated_in_words_and_marked(tmp_path: Path, outcome: str 
     report["gate"]["outcome"] = outcome
     report["gate"]["rules"] = [report["gate"]["rules"][0] | {"outcome": outcome}]
     html, _ = page_of(report, tmp_path)
-    (marked,) = re.findall(r'<p class="verdict ([a-z]*)"><span aria-hidden="true">.</span> (\w+ ?\w*)', html)
+    (marked,) = re.findall(r'<p class="verdict ([a-z]*)">(?:<span aria-hidden="true">.</span> )?(\w+ ?\w*)', html)
     assert marked[1].startswith(word)
     assert marked[0] == (outcome if word != "No verdict" else "")
 

@@ -65,7 +65,7 @@ def render(report: Report, curves: Mapping[str, Curve]) -> str:
         claim=claim,
         figures=figures[:1].upper() + figures[1:],
         outcome=outcome,
-        sign=SIGNS.get(outcome, "–"),
+        sign=SIGNS.get(outcome, ""),
         null_twin=_words.null_twin_warning(report),
         scale=pictures.scale(tuple(_setting.strongest_of_each(report).values()), limit),
         who=who,
