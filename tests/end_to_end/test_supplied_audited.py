@@ -116,7 +116,7 @@ def test_the_verdict_fails_with_the_worst_result_and_a_page(report: dict[str, An
     page = (supplied_run / "report.html").read_text()
     assert page.count("<svg") >= 2
     assert "original.tflite" in page or "original" in page
-    assert "<script" not in page
+    assert page.count("<script") == 1, "the page's own"
 
 
 def test_the_run_is_private_and_holds_no_record(supplied_run: Path, supplied: Supplied) -> None:
@@ -295,10 +295,9 @@ def test_one_file_of_records_with_membership_is_the_same_audit(
 def test_records_that_changed_places_under_a_run_are_refused(
     from_options: tuple[Path, list[str]], supplied: Supplied, edgeleak: Cli, tmp_path: Path
 ) -> None:
-    """Members taken for non-members: both files are known to the run, and neither is where it was."""
+    """Members taken for non-members, under a run that is finished: its verdict is about other files."""
     whole, options = from_options
     run = Path(shutil.copytree(whole, tmp_path / "run"))
-    (run / "stages" / "collect.json").unlink()
     moved = {name: tmp_path / f"{name}.npz" for name in ("members", "nonmembers")}
     shutil.copy(supplied.folder / "nonmembers.npz", moved["members"])
     shutil.copy(supplied.folder / "members.npz", moved["nonmembers"])
