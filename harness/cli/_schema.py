@@ -13,7 +13,7 @@ from harness.cli._verbs import VERBS
 from harness.errors import UsageError
 
 # As `harness.schemas` has them; a test compares them.
-Name = Literal["audit", "policy", "report", "gate", "plan"]
+Name = Literal["audit", "policy", "report", "gate", "plan", "compare"]
 # What every published schema says of itself.
 MARK = b'"urn:edgeleak:schema:'
 
@@ -23,10 +23,10 @@ MARK = b'"urn:edgeleak:schema:'
     epilog="Examples: edgeleak schema audit --out audit.schema.json; edgeleak schema report > report.schema.json",
 )
 def schema(
-    name: Annotated[Name, typer.Argument(metavar="NAME", help="audit, policy, report, gate or plan.")],
+    name: Annotated[Name, typer.Argument(metavar="NAME", help="audit, policy, report, gate, plan or compare.")],
     to: Annotated[Path | None, typer.Option("--out", help="Write it into this file.", metavar="FILE")] = None,
 ) -> None:
-    """Print the JSON Schema (2020-12) of audit.toml, policy.toml, report.json, or of what gate or plan --json print.
+    """Print the JSON Schema (2020-12) of audit.toml, policy.toml, report.json, or of what a verb prints with --json.
 
     An editor with TOML support completes and checks a file that begins with `#:schema ./audit.schema.json`.
     """

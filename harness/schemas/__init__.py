@@ -23,6 +23,7 @@ _MAKERS: Mapping[str, str] = {
     "report": "_report",
     "gate": "_report",
     "plan": "_plan",
+    "compare": "_compare",
 }
 NAMES = tuple(_MAKERS)
 

@@ -85,6 +85,7 @@ def plan() -> Schema:
             "prefer": choice(get_args(Preference)),
             "outcome": _OUTCOME,
             "best": _PLACE,
+            "level": NUMBER,
             "limit": NUMBER,
             "left_out": by_name(TEXT),
             "planned": listed(ref("planned")),

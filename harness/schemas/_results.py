@@ -18,6 +18,7 @@ from harness.schemas._shapes import (
     choice,
     listed,
     nullable,
+    pair,
     record,
     ref,
 )
@@ -44,7 +45,7 @@ _TPR = record(
         "fpr": NUMBER,
         "false_positives": COUNT,
         "threshold": NUMBER,
-        "at_threshold": {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2},
+        "at_threshold": pair(NUMBER),
         "tied": NUMBER,
     },
     {"needed_n": COUNT},
@@ -172,7 +173,7 @@ _QUANTIZER = record(
     {
         "quantizer": TEXT,
         "r": NUMBER,
-        "ci": {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2},
+        "ci": pair(NUMBER),
         "level": NUMBER,
         "r_naive": NUMBER,
         "r_chernoff": NUMBER,

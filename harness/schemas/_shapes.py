@@ -18,6 +18,7 @@ __all__ = [
     "choice",
     "listed",
     "nullable",
+    "pair",
     "record",
     "ref",
 ]
@@ -73,6 +74,11 @@ def nullable(schema: Schema) -> Schema:
 def listed(schema: Schema) -> Schema:
     """A list of such."""
     return {"type": "array", "items": schema}
+
+
+def pair(schema: Schema) -> Schema:
+    """A list of two such."""
+    return {"type": "array", "items": schema, "minItems": 2, "maxItems": 2}
 
 
 def by_name(schema: Schema) -> Schema:
