@@ -17,7 +17,7 @@ from harness.audit.of_devices import attacks_of_devices, runs_of_devices
 from harness.audit.replicas import is_replicated
 from harness.audit.same_records import Paired, paired
 from harness.config import AuditConfig, BaselineConfig
-from harness.errors import InputError, RunError
+from harness.errors import ConfigError, InputError, RunError
 from harness.policy import Baseline
 from harness.results import AttackFindings, Increase, Result
 from harness.stats import auc_difference, covariance_of, placements_per_record, sample, strongest_differences
@@ -83,8 +83,16 @@ def compare(baseline: BaselineConfig, config: AuditConfig, run: Run, attacks: At
         The increases. A view that the baseline lacks has one that is unknown.
 
     Raises:
+        ConfigError: the baseline is this very run.
         RunError, InputError: the baseline cannot be read.
     """
+    place = Path(str(baseline.run or baseline.report)).resolve()
+    own = run.folder.resolve()
+    if own.is_relative_to(place) or place.is_relative_to(own):
+        raise ConfigError(
+            f"{place}: the baseline is the run that is judged, and nothing would have changed",
+            hint="keep the earlier run in another folder, and name that",
+        )
     theirs = _read(baseline)
     ours = _Audit(attacks.results, _runs(config, run), device_of(config, run))
     joint = {

@@ -12,7 +12,7 @@ import pytest
 
 from harness.audit.baseline import compare, independent_difference, require_baseline
 from harness.config import BaselineConfig, GateConfig, GateRule
-from harness.errors import EdgeleakError, RunError
+from harness.errors import ConfigError, EdgeleakError, RunError
 from harness.policy import Baseline, judge
 from harness.results import AttackFindings
 from harness.store import Run
@@ -142,6 +142,14 @@ def test_a_baseline_that_was_not_attacked_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(RunError, match="the stage 'attack' is missing"):
         require_baseline(BaselineConfig(run=str(tmp_path / "there")))
+
+
+@pytest.mark.parametrize("place", [{"run": "here"}, {"report": "here/report.json"}])
+def test_a_run_is_no_baseline_of_its_own(tmp_path: Path, place: dict[str, str]) -> None:
+    run = finished_run(tmp_path / "here", {RMIA: scores(0.9, MEMBERSHIP, seed=1)}, MEMBERSHIP)
+    baseline = BaselineConfig(**{key: str(tmp_path / name) for key, name in place.items()})
+    with pytest.raises(ConfigError, match="the baseline is the run that is judged"):
+        against(run, baseline)
 
 
 def test_a_rule_against_a_baseline_that_was_not_read_is_open(tmp_path: Path) -> None:

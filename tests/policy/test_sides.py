@@ -117,7 +117,7 @@ def test_a_rule_of_one_runtime_judges_what_ran_there() -> None:
 ORDER = {"fail": 0, "inconclusive": 1, "pass": 2}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     found=st.lists(results(ANY, control=False), min_size=1, max_size=4),
     limits=st.lists(st.sampled_from([0.5, 0.55, 0.6, 0.7, 0.9, 0.99]), min_size=2, max_size=2).map(sorted),
@@ -128,7 +128,7 @@ def test_a_higher_limit_never_makes_a_verdict_worse(found: list[Result], limits:
     assert ORDER[low] <= ORDER[high]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(found=st.lists(results(ANY, control=False), max_size=4))
 def test_the_strict_side_never_passes_more_and_never_fails_less(found: list[Result]) -> None:
     surely, possibly = (judged(*found, max=0.6, fails_when=side).outcome for side in ("surely_above", "possibly_above"))

@@ -129,7 +129,7 @@ def test_on_one_device_of_several_waivers_of_another_are_left_out() -> None:
     assert sum("about nothing" in note for note in verdict.notes) == 1, "the one of the board"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     found=st.lists(results(control=False), max_size=4),
     expires=st.sampled_from(["2020-01-01", "2026-06-14", "2026-06-15", "2030-01-01"]),
