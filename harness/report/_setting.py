@@ -95,7 +95,10 @@ def device_words(device: Mapping[str, object]) -> str:
     address = url.partition("://")[2]
     if url == "local" or (url.startswith("grpc://") and address.startswith(_LOOPBACK)):
         return "this computer, not a phone"
-    return f"the device at {clean(url)}" if url else "a device that says nothing of itself"
+    if url:
+        return f"the device at {clean(url)}"
+    machine = fields.text(device, "machine")
+    return f"a machine ({clean(machine)})" if machine else "a device that says nothing of itself"
 
 
 def device_sentences(report: Report) -> tuple[str, ...]:

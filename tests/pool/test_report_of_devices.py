@@ -51,19 +51,21 @@ def shown(report: Report) -> str:
 
 
 def test_the_report_comes_back_from_json_as_it_was(tmp_path: Path) -> None:
-    path, _ = write(several(), curves={}, folder=tmp_path)
+    (path,) = write(several(), curves={}, folder=tmp_path, formats=("json",))
     report = json.loads(path.read_text())
     assert Report.from_json(report).to_json() == report
     assert [one["status"] for one in report["devices"]["devices"]] == ["finished", "finished", "lost"]
 
 
 def test_the_page_has_each_device_and_marks_the_emulated_one(tmp_path: Path) -> None:
-    _, path = write(several(), curves={}, folder=tmp_path)
+    (path,) = write(several(), curves={}, folder=tmp_path, formats=("html",))
     page = path.read_text()
-    assert f"<h2>{PHONE} (emulated)</h2>" in page
-    assert f"<h2>{BOARD}</h2>" in page
-    assert f"<h2>{GONE}" not in page
+    assert f">{PHONE} (emulated)</th>" in page
+    assert f"{PHONE}: an emulated phone, whose latencies are not those of hardware." in page
+    assert f"1 of 3 devices did not finish ({GONE})." in page
+    assert f"Bring {GONE} back and run the same command again" in page
     assert 'href="devices/phone/report.html"' in page
+    assert 'href="devices/gone/report.html"' not in page
     assert "lost: lacks mis" in page
     assert "\x1b" not in page
     assert "lost <b>" not in page
@@ -72,6 +74,7 @@ def test_the_page_has_each_device_and_marks_the_emulated_one(tmp_path: Path) -> 
     assert "no file and no device is ranked by them" in page
     # A picture that ranks files by latency would mix the phone's with the board's.
     assert "Leakage against latency" not in page
+    assert "Latencies of several devices are not drawn" in page
 
 
 def test_a_terminal_has_each_device_and_the_largest_differences() -> None:

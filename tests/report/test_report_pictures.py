@@ -38,7 +38,7 @@ def dots_of(report: dict[str, Any], limit: float | None = None) -> Picture:
 
 
 def tradeoffs_of(report: dict[str, Any], *, emulated: bool = False) -> Tradeoffs:
-    drawn = tradeoffs(files(report), lambda _row: emulated)
+    drawn = tradeoffs(files(report), no_latency="emulated: its latencies compare nothing." if emulated else "")
     assert drawn is not None
     return drawn
 
@@ -169,7 +169,7 @@ def test_nothing_to_draw_is_no_picture() -> None:
     assert roc({}) is None
     assert dots((), (), 0.6) is None
     assert scale((), None) is None
-    assert tradeoffs((), lambda _row: False) is None
+    assert tradeoffs(()) is None
 
 
 def test_the_dot_plot_has_a_row_a_variant_the_limit_and_the_original_and_no_control() -> None:

@@ -59,19 +59,19 @@ class _Quantity:
     units: tuple[tuple[str, float], ...] = ()
 
 
-def draw(files: Sequence[FileRow], emulated: Callable[[FileRow], bool]) -> Tradeoffs | None:
+def draw(files: Sequence[FileRow], *, no_latency: str = "") -> Tradeoffs | None:
     """The pictures, or None where no quantity is known of two files.
 
     Args:
         files: a row each; controls are left out.
-        emulated: whether a file's device says that its latencies are not those of hardware: they compare nothing.
+        no_latency: why latencies compare nothing, as a sentence; empty where they may be drawn.
     """
     shipped = [row for row in files if not row.is_control]
     known = [row for row in shipped if _auc(row) is not None]
     variants = list(dict.fromkeys(row.variants[0] for row in known))
     places = list(dict.fromkeys(row.place for row in known))
     pictures, notes = [], []
-    for quantity in _quantities(emulated):
+    for quantity in _QUANTITIES[: 2 if no_latency else 3]:
         points = [row for row in known if quantity.value(row) is not None]
         if len(points) > 1:
             pictures.append(_picture(quantity, points, variants, places))
@@ -81,8 +81,8 @@ def draw(files: Sequence[FileRow], emulated: Callable[[FileRow], bool]) -> Trade
                 if left
                 else []
             )
-    if any(map(emulated, shipped)):
-        notes.append("The device was emulated, so its latencies compare nothing and are not drawn.")
+    if no_latency and pictures:
+        notes.append(no_latency)
     if not pictures:
         return None
     numbers = "Numbers: " + ", ".join(f"{i} {clean(name)}" for i, name in enumerate(variants, 1)) + "."
@@ -95,26 +95,29 @@ def draw(files: Sequence[FileRow], emulated: Callable[[FileRow], bool]) -> Trade
     )
 
 
-def _quantities(emulated: Callable[[FileRow], bool]) -> tuple[_Quantity, ...]:
-    def size(row: FileRow) -> float | None:
-        count = row.artifact.size_bytes if row.artifact else None
-        return float(count) if count is not None and 0 < count < LARGEST else None
+def _size(row: FileRow) -> float | None:
+    count = row.artifact.size_bytes if row.artifact else None
+    return float(count) if count is not None and 0 < count < LARGEST else None
 
-    def accuracy(row: FileRow) -> float | None:
-        found = _finite(row.artifact.accuracy_nonmembers if row.artifact else None)
-        return found if found is not None and 0.0 <= found <= 1.0 else None
 
-    def latency(row: FileRow) -> float | None:
-        timed = row.artifact.latency if row.artifact else None
-        value = _finite(timed.p50_ns) if timed and not emulated(row) else None
-        # Clocks count whole nanoseconds; a smaller number is no latency.
-        return value if value is not None and 1.0 <= value < LARGEST else None
+def _accuracy(row: FileRow) -> float | None:
+    found = _finite(row.artifact.accuracy_nonmembers if row.artifact else None)
+    return found if found is not None and 0.0 <= found <= 1.0 else None
 
-    return (
-        _Quantity("size", "Size of the file", size, bytes_text, (("MiB", 1024.0**2), ("KiB", 1024.0), ("bytes", 1.0))),
-        _Quantity("accuracy", "Accuracy on non-members", accuracy, "{:.1%}".format),
-        _Quantity("latency", "Median latency", latency, duration, (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))),
-    )
+
+def _latency(row: FileRow) -> float | None:
+    timed = row.artifact.latency if row.artifact else None
+    value = _finite(timed.p50_ns) if timed else None
+    # Clocks count whole nanoseconds; a smaller number is no latency.
+    return value if value is not None and 1.0 <= value < LARGEST else None
+
+
+# Latency is the last: some audits have none that may be compared.
+_QUANTITIES = (
+    _Quantity("size", "Size of the file", _size, bytes_text, (("MiB", 1024.0**2), ("KiB", 1024.0), ("bytes", 1.0))),
+    _Quantity("accuracy", "Accuracy on non-members", _accuracy, "{:.1%}".format),
+    _Quantity("latency", "Median latency", _latency, duration, (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))),
+)
 
 
 def _finite(estimate: Estimate | None) -> float | None:

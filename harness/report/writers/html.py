@@ -11,6 +11,7 @@ from importlib import resources
 from harness.report import _advice, _file_tables, _glossary, _setting, _words, pictures
 from harness.report._clean import clean
 from harness.report._files import FileRow, files_of, together_of
+from harness.report._latency_tables import is_emulated
 from harness.report._sections import sections_of
 from harness.report.headline import headline
 from harness.report.model import SCHEMA, Report
@@ -77,7 +78,7 @@ def render(report: Report, curves: Mapping[str, Curve]) -> str:
         named=_glossary.named_attacks(_named(report, files, together)),
         dots=pictures.dots(files, together, limit),
         roc=pictures.roc(curves),
-        tradeoffs=pictures.tradeoffs(files, lambda row: _is_emulated(report, row)),
+        tradeoffs=pictures.tradeoffs(files, no_latency=_no_latency(report)),
         sections=sections_of(report, all_files=all_files, config=config),
         schema=SCHEMA,
     )
@@ -107,8 +108,10 @@ def _named(report: Report, files: tuple[FileRow, ...], together: tuple[FileRow, 
     return list(dict.fromkeys(shown))
 
 
-def _is_emulated(report: Report, row: FileRow) -> bool:
-    """Whether the device of a file says that its latencies are not those of hardware."""
-    if report.devices is None:
-        return bool((report.device or {}).get("emulated") is True)
-    return any(one.is_emulated for one in report.devices.devices if one.name == row.place[1])
+def _no_latency(report: Report) -> str:
+    """Why latencies compare nothing; empty where they do."""
+    if report.devices is not None:
+        return "Latencies of several devices are not drawn: they would rank the devices and not the files."
+    if is_emulated(report):
+        return "The device was emulated, so its latencies compare nothing and are not drawn."
+    return ""
