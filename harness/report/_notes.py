@@ -39,9 +39,9 @@ def _interval_note(report: Report) -> str:
     methods = ", ".join(sorted({clean(auc.method) for auc in aucs if auc.method})) or "method not stated"
     return (
         f"An interval [low, high] holds the true value in {level} of audits repeated with other records from the same "
-        f"source ({methods}). An interval marked “at once” is wider, so that all of these hold together; the table of "
-        "the strongest attacks, the pictures, and the best attacks in the table of variants use it, because the "
-        "strongest of many attacks is partly strong by luck."
+        f"source ({methods}). An interval marked “at once” is wider, so that all of these hold together; the first "
+        "sentence, the tables of files and of attacks, and the pictures of AUCs use it, because the strongest of many "
+        "attacks is partly strong by luck. report.json has each interval by itself too."
     )
 
 

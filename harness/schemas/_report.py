@@ -102,7 +102,7 @@ def report() -> Schema:
             "gate": nullable(ref("verdict")),
             "timings": by_name(NUMBER),
         },
-        {"devices": ref("devices")},
+        {"devices": ref("devices"), "records": ref("records")},
         says="What one audit found, and what the gate decided about it.",
     )
     verdict = record(_VERDICT, says="What the gate decided.")

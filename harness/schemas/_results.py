@@ -278,6 +278,24 @@ _DEVICES = record(
     },
     says="What became of each of several devices, and how they differ.",
 )
+_RECORDS = record(
+    {
+        "views": listed(_VIEW),
+        "n_members": COUNT,
+        "n_nonmembers": COUNT,
+        "records": listed(
+            record(
+                {
+                    "id": INTEGER,
+                    "class": INTEGER,
+                    "is_member": FLAG,
+                    "readings": listed(record({"score": NUMBER, "fpr": ref("estimate")})),
+                }
+            )
+        ),
+    },
+    says="The most exposed records by id, where somebody asked for them.",
+)
 
 DEFINITIONS: Mapping[str, Schema] = {
     "estimate": _ESTIMATE,
@@ -300,4 +318,5 @@ DEFINITIONS: Mapping[str, Schema] = {
     "slices": _SLICES,
     "privacy": _PRIVACY,
     "devices": _DEVICES,
+    "records": _RECORDS,
 }
