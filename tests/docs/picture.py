@@ -9,7 +9,7 @@ __all__ = ["take"]
 
 PICTURE = Path(__file__).parents[2] / "docs/report.png"
 CHROMIUM = "/usr/bin/chromium"
-WIDTH, HEIGHT = 1280, 1000
+WIDTH, HEIGHT = 1280, 800
 
 
 def take(page: Path, picture: Path = PICTURE) -> None:
