@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 from harness import policy
 from harness.audit.context import Context
 from harness.audit.plan import MADE_ONCE
-from harness.config import AuditConfig, DeviceConfig
+from harness.config import AuditConfig, DeviceConfig, ReportConfig
 from harness.errors import EdgeleakError
 from harness.results import DevicesFindings
 from harness.store import Run
@@ -133,7 +133,9 @@ class Replicas:
 def of_device(config: AuditConfig, name: str) -> AuditConfig:
     """The audit on one of its devices: the rules are those that are about it."""
     device = DeviceConfig(url=name, timeouts=config.device.timeouts)
-    return config.with_changes(device=device, gate=policy.for_device(config.gate, name, alone=False))
+    gate = policy.for_device(config.gate, name, alone=False)
+    # The files that other programs read are those of the whole: a case of one device would be counted twice.
+    return config.with_changes(device=device, gate=gate, report=ReportConfig(formats=("html",)))
 
 
 def folder_name(name: str) -> str:

@@ -129,7 +129,9 @@ def test_a_job_that_fails_names_the_line_of_the_rule_and_still_has_its_outputs(w
     places = [one["locations"][0]["physicalLocation"] for one in log["runs"][0]["results"]]
     assert {(one["artifactLocation"]["uri"], one["region"]["startLine"]) for one in places} == {("policy.toml", 2)}
     cases = [
-        case for suite in junitparser.JUnitXml.fromfile(workflow.folder / workflow.outputs["junit"]) for case in suite
+        case
+        for suite in junitparser.JUnitXml.fromfile(str(workflow.folder / workflow.outputs["junit"]))
+        for case in suite
     ]
     assert any(case.is_failure for case in cases)
     assert workflow.summary.read_text().count("## edgeleak: answers") == 1
