@@ -15,7 +15,7 @@ from harness.attacks._memory import Fit
 from harness.attacks._registry import counterpart
 from harness.attacks._result import AttackResult
 from harness.results import Increase, Measures, Simultaneous, Skipped
-from harness.stats import auc, auc_difference, balanced_accuracy, epsilon_lower, rate_key, roc, tpr_at_fpr
+from harness.stats import Roc, auc, auc_difference, balanced_accuracy, epsilon_lower, rate_key, roc, tpr_at_fpr
 from harness.types import FloatArray, IntArray, View
 
 __all__ = ["Measured", "Scored", "Task", "measure"]
@@ -139,8 +139,9 @@ def measure(
     epsilon_level = 1.0 - EPSILON_SHARE * chance / len(scored)
     results = []
     for one, other in zip(scored, against, strict=True):
+        curve = roc(one.scores, membership)
         pointwise, simultaneous = (
-            _measures(one, other, membership, fprs, level=at, epsilon_level=epsilon_at)
+            _measures(one, other, curve, membership, fprs, level=at, epsilon_level=epsilon_at)
             for at, epsilon_at in ((level, level), (correction.pointwise, epsilon_level))
         )
         results.append(
@@ -179,6 +180,7 @@ def _compared(one: Scored, alone: dict[str, Scored]) -> Scored | None:
 def _measures(
     one: Scored,
     other: Scored | None,
+    curve: Roc,
     membership: IntArray,
     fprs: Sequence[float],
     *,
@@ -186,7 +188,7 @@ def _measures(
     epsilon_level: float,
 ) -> Measures:
     """Every figure of one attack, with intervals of one level."""
-    curve, effect = roc(one.scores, membership), one.design_effect
+    effect = one.design_effect
     difference = None
     if other is not None:
         pair_effect = max(effect, other.design_effect)

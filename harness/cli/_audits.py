@@ -106,8 +106,6 @@ def audit(
         max_auc=max_auc,
         max_increase=max_increase,
     )
-    if shadow and draft.answers is None:
-        raise UsageError("--shadow: is for answers in tables", hint="give the target's table too: ANSWERS.csv")
     if draft.is_empty:
         if attack or max_auc is not None or max_increase is not None or population or label:
             raise UsageError(

@@ -22,6 +22,7 @@ from harness.cli._app import (
     NonmembersOption,
     PopulationOption,
     RecordsOption,
+    ShadowOption,
     app,
     one_device,
     out,
@@ -53,8 +54,9 @@ def init(
     population: PopulationOption = None,
     label: LabelOption = None,
     answers: Annotated[
-        Path | None, typer.Option("--answers", help="Confidence arrays from anywhere.", metavar="ANSWERS.npz")
+        Path | None, typer.Option("--answers", help="Answers from anywhere: .npz, .csv or .parquet.", metavar="ANSWERS")
     ] = None,
+    shadow: ShadowOption = None,
     attack: AttackOption = None,
     max_auc: MaxAucOption = None,
     max_increase: MaxIncreaseOption = None,
@@ -82,6 +84,7 @@ def init(
         population=population,
         label=label,
         answers=answers,
+        shadows=shadow or (),
         attacks=attack or (),
         max_auc=max_auc,
         max_increase=max_increase,

@@ -15,6 +15,7 @@ from harness.stats._count_law import CountLaw
 from harness.stats._intervals import clopper_pearson, two_sided_z
 from harness.stats._roc import Roc, as_roc
 from harness.stats._tie import before_ties, behind_ties, crossing, largest_tie, tied_ends
+from harness.stats._tpr_parts import ROUNDING, expected_false_positives
 from harness.types import TprEstimate
 
 __all__ = ["tpr_at_fpr"]
@@ -25,8 +26,6 @@ IntArray = NDArray[np.int64]
 # Fewer expected false positives than this do not fix a threshold: at 10 its false-positive rate is known to a factor
 # of two or so, at 3 to a factor of five.
 MIN_FALSE_POSITIVES = 10
-# fpr * n is a whole number in most audits (0.001 * 10000); rounding must not turn it into 9.99.
-ROUNDING = 1e-9
 # False-positive counts of the population's threshold that are less probable than this are left out.
 NEGLIGIBLE = 1e-6
 # Counts to sum over; wider ranges (large n) are thinned evenly, which changes the interval by less than 0.1%.
@@ -99,7 +98,7 @@ def tpr_at_fpr(
     level, effect = as_level(level), as_design_effect(design_effect)
     if not 0.0 < fpr < 1.0:
         raise InputError(f"fpr: {fpr}, expected a fraction between 0 and 1, e.g. 0.01")
-    expected = fpr * curve.n_nonmembers + ROUNDING
+    expected = expected_false_positives(curve, fpr)
     enough = expected >= MIN_FALSE_POSITIVES
     law = CountLaw(curve.n_nonmembers, fpr, effect)
     cross = crossing(curve, math.floor(expected), effect=effect)

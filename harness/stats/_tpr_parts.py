@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 from harness.stats._roc import Roc
 from harness.types import FloatArray
 
-__all__ = ["tpr_parts"]
+__all__ = ["expected_false_positives", "tpr_parts"]
 
 # The slope of a ROC curve at a rate, between this fraction and this multiple of it.
 SLOPE_SPAN = 2.0
 # A rate times a count is a whole number in most audits; rounding must not take one off.
 ROUNDING = 1e-9
+
+
+def expected_false_positives(curve: Roc, fpr: float) -> float:
+    """How many false positives a rate allows; a whole number is not below itself."""
+    return fpr * curve.n_nonmembers + ROUNDING
 
 
 def tpr_parts(curve: Roc, scores: FloatArray, member: NDArray[np.bool_], fpr: float) -> FloatArray:
@@ -29,7 +34,7 @@ def tpr_parts(curve: Roc, scores: FloatArray, member: NDArray[np.bool_], fpr: fl
         member: whether each of them is a member, ``[k]``.
         fpr: the false-positive rate, a fraction in (0, 1).
     """
-    at = int(np.searchsorted(curve.fp, math.floor(fpr * curve.n_nonmembers + ROUNDING), side="right")) - 1
+    at = int(np.searchsorted(curve.fp, math.floor(expected_false_positives(curve, fpr)), side="right")) - 1
     ends = fpr / SLOPE_SPAN, min(1.0, fpr * SLOPE_SPAN)
     low, high = (int(np.searchsorted(curve.fpr, rate, side="right")) - 1 for rate in ends)
     run = float(curve.fpr[high] - curve.fpr[low])

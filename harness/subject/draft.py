@@ -54,7 +54,8 @@ class Draft:
     @property
     def is_empty(self) -> bool:
         """Whether the options describe no audit."""
-        return not (self.artifacts or self.answers or self.members or self.nonmembers or self.records)
+        described = (self.artifacts, self.answers, self.shadows, self.members, self.nonmembers, self.records)
+        return not any(described)
 
     def config(self) -> AuditConfig:
         """The configuration; paths are absolute.
@@ -102,6 +103,8 @@ class Draft:
             records["label"] = self.label
         if records:
             table["records"] = records
+        if self.shadows and self.answers is None:
+            raise ConfigError("--shadow: is for answers in tables", hint="give the target's table too")
         if self.answers is not None:
             table["answers"] = {"file": path(self.answers)}
             if self.shadows:

@@ -87,7 +87,6 @@ def query_of(need: str) -> type[Query]:
     Raises:
         RunError: no query of this version does; the run is another version's.
     """
-    for known, query in QUERIES.items():
-        if known == need:
-            return query
-    raise RunError(f"no query serves the need {need!r}", hint="collect again with this version: --fresh")
+    if need not in QUERIES:
+        raise RunError(f"no query serves the need {need!r}", hint="collect again with this version: --fresh")
+    return QUERIES[need]
