@@ -160,8 +160,8 @@ def test_what_happens_has_its_exit_code(
     (copy / "audit.toml").write_text(AUDIT + row.gate.replace("{auc}", repr(round(release.auc, 4))))
     (copy / "answers.npz.toml").write_bytes(b'name = "\xff"\n')
     done = run(copy, row)
-    said = done.stderr.strip() or done.stdout.strip()
-    table.append((row.what, done.returncode, said.splitlines()[-1] if said else ""))
+    said = [line.strip(" │") for line in (done.stdout + done.stderr).splitlines()]
+    table.append((row.what, done.returncode, next((line for line in said if row.said in line), "")))
     assert done.returncode == row.code, done.stdout + done.stderr
     assert row.said in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
