@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import junitparser
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.policy import Outcome, Severity
@@ -80,6 +80,16 @@ def test_an_expired_waiver_fails_and_says_so() -> None:
     assert "the waiver of ada: known since 1.2 expired on 2020-01-01" in failure.message
 
 
+def test_the_message_names_the_attack_and_the_records_that_decide() -> None:
+    view = judged.seen("original", "int8", attack="sr2-rf")
+    one = replace(judged.case(view, "fail", against="rmia", part="class 3"), reason="0.7 is above 0.6")
+    (found,) = cases(judged.report(judged.rule("auc", [one]))).values()
+    assert found.result[0].message == (
+        "gate-failed: SR sr2-rf on original + int8 (litert) against rmia, class 3: 0.7 is above 0.6"
+    )
+    assert properties(found)["part"] == "class 3"
+
+
 def test_a_lost_device_is_an_error() -> None:
     (error,) = only(cases(judged.example()), "device-2").result
     assert isinstance(error, junitparser.Error)
@@ -135,6 +145,7 @@ CASES = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.lists(CASES, max_size=4), st.sampled_from(get_args(Severity)), OUTCOMES), max_size=3))
 def test_a_file_without_failure_or_error_is_that_of_a_pass(drawn: list[tuple[list[Any], Severity, Outcome]]) -> None:
     rules = [

@@ -72,8 +72,8 @@ class Finding:
 
     @property
     def reason(self) -> str:
-        """Why, as one clean line: the case's own reason, else the rule's; with what is said about a waiver."""
-        own = (self.worst.reason if self.worst is not None else "") or self.rule.reason or "no reason is given"
+        """Why, as one clean line: which attack has which figure, else the rule's reason; and what was waived."""
+        own = _said(self.worst) or self.rule.reason or "no reason is given"
         more = f" (the worst of {self.cases} results here)" if self.cases > 1 else ""
         waiver = self.waiver
         said = "" if waiver is None or self.outcome == "pass" else f"; {waived(waiver)}"
@@ -88,6 +88,17 @@ class Finding:
     def estimate(self) -> Estimate | None:
         """The figure that decides."""
         return self.rule.estimate if self.worst is None else self.worst.estimate
+
+
+def _said(case: Case | None) -> str:
+    """A case's reason with its subject: a reason begins after it."""
+    if case is None or not case.reason:
+        return ""
+    # A file is named by the finding's place already.
+    subject = str(case.about) if isinstance(case.about, View) else ""
+    against = f" against {case.against}" if case.against else ""
+    said = ", ".join(filter(None, (subject + against, case.part)))
+    return f"{said}: {case.reason}" if said else case.reason
 
 
 def waived(waiver: Waiver) -> str:

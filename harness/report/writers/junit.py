@@ -108,7 +108,7 @@ def _facts(finding: Finding) -> Iterator[tuple[str, str]]:
                 "attack": view.attack,
                 "variants": " + ".join(map(clean, view.variants)),
             }
-        about |= {"against": worst.against}
+        about |= {"against": worst.against, "part": worst.part}
         yield "cases", str(finding.cases)
     yield from ((name, clean(text, limit=REASON_LIMIT)) for name, text in about.items() if text)
     if finding.waiver is not None:
