@@ -60,6 +60,7 @@ RULES = (
     (re.compile(r"\d+ to \d+ runs"), "N runs"),  # of a benchmark: as many as fit into its time
     (re.compile(r"\bpid \d+"), "pid PID"),
     (re.compile(r"\d+ bytes free|[\d.,]+ [kMG]i?B (free|available)"), "SPACE"),
+    (re.compile(r"\d+\.\d [KMG]iB\b"), "SIZE"),  # of a run's folder: its arrays are compressed
     (re.compile(r"[─━═-]{3,}"), "---"),  # as wide as the widest time
     (re.compile(r"[ \t]+"), " "),
 )
