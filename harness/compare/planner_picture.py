@@ -16,8 +16,8 @@ from harness.report.pictures._svg import MARKERS, Canvas
 __all__ = ["picture"]
 
 WIDTH, HEIGHT, FONT_POINTS = 640.0, 440.0, 12.0
-FRAME = Box(64.0, 34.0, 620.0, 340.0)
-LEGEND_TOP, LEGEND_STEP = 400.0, 20.0
+FRAME = Box(64.0, 76.0, 620.0, 396.0)
+LEGEND_TOP, LEGEND_STEP = 42.0, 18.0
 GUESSING = 0.5
 # The least span of AUC that the picture shows: noise must not be magnified into a landscape.
 LEAST_SPAN = (0.48, 0.58)
@@ -88,7 +88,7 @@ def _y_axis(sets: Sequence[FileSet], bars: Sequence[FileSet], limit: float | Non
 def _write_legend(canvas: Canvas, plan: Plan, drawn: Planned) -> None:
     """The signs that are in the picture, two rows of them."""
     counts = {outcome: sum(one.outcome == outcome for one in drawn.sets) for outcome in LOOKS}
-    x = FRAME.left
+    x = FRAME.left + 5.0
     for outcome, count in counts.items():
         if count:
             color, shape = LOOKS[outcome]
