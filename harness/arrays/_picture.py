@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from harness.errors import UnresolvedError
 from harness.report import Curve, pictures
-from harness.report.pictures._svg import SERIES
+from harness.report.pictures import SERIES
 
 __all__ = ["RocPicture"]
 

@@ -9,9 +9,7 @@ from harness.compare.planner_result import FileSet, Plan, Planned
 from harness.compare.standalone import standing_alone
 from harness.plain import plain
 from harness.policy import Outcome
-from harness.report.pictures._axes import Axes, Axis
-from harness.report.pictures._labels import Box
-from harness.report.pictures._svg import MARKERS, Canvas
+from harness.report.pictures import MARKERS, Axes, Axis, Box, Canvas
 
 __all__ = ["picture"]
 

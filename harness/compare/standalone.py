@@ -35,7 +35,7 @@ def standing_alone(svg: str) -> str:
     """The same picture with its namespace and its colours, as the text of a file.
 
     Args:
-        svg: an ``<svg>`` element of :class:`harness.report.pictures._svg.Canvas`, whose elements have classes for
+        svg: an ``<svg>`` element of :class:`harness.report.pictures.Canvas`, whose elements have classes for
             their colours.
     """
     style = _rules(LIGHT, PAPER["light"]) + f"@media(prefers-color-scheme:dark){{{_rules(DARK, PAPER['dark'])}}}"

@@ -12,9 +12,7 @@ from harness.compare.two_runs import Side, compare
 from harness.compare.two_runs_result import Strongest
 from harness.errors import EdgeleakError, RunError, UsageError
 from harness.plain import plain
-from harness.report.pictures._axes import Axes, Axis
-from harness.report.pictures._labels import Box
-from harness.report.pictures._svg import MARKERS, Canvas
+from harness.report.pictures import MARKERS, Axes, Axis, Box, Canvas
 from harness.types import Estimate
 
 __all__ = ["Release", "Trend", "picture", "sparkline", "trend"]
