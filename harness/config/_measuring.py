@@ -103,7 +103,7 @@ class DeviceConfig(Section):
     @model_validator(mode="after")
     def _names_each_device_once(self) -> Self:
         if not all(name.strip() for name in self.names):
-            raise ValueError("an empty name is no device: is the variable set that it comes from? Without one it is local")
+            raise ValueError("an empty name is no device: is the variable set that it comes from? Leave it out")
         if self.urls is None:
             if self.mode == "split":
                 raise ValueError("mode: 'split' is for several devices; give them as urls")
