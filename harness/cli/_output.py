@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
@@ -28,9 +29,12 @@ class InertConsole(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of a renderable, each without what steers a terminal."""
+        in_workflow = os.environ.get("GITHUB_ACTIONS") == "true"
         for segment in super().render(renderable, options):
-            is_plain = bool(segment.control) or segment.text.isprintable()
-            yield segment if is_plain else Segment(_inert(segment.text), segment.style)
+            text = segment.text if segment.control or segment.text.isprintable() else _inert(segment.text)
+            if in_workflow and not segment.control:
+                text = _no_command(text)
+            yield segment if text == segment.text else Segment(text, segment.style)
 
     def print_json(self, json: str | None = None, **_options: Any) -> None:
         """Print JSON as it is, indented; characters that steer a terminal are escaped, which means the same."""
@@ -39,6 +43,11 @@ class InertConsole(Console):
 
 def _inert(text: str) -> str:
     return "".join(REPLACEMENT if _steers(character) else character for character in text)
+
+
+def _no_command(text: str) -> str:
+    """Text in which a workflow of GitHub sees no command, wherever a line is broken."""
+    return text.replace("::", ": :").replace("##[", "## [")
 
 
 def _escaped(text: str) -> str:

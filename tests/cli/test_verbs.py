@@ -256,3 +256,17 @@ def test_the_help_of_every_verb_is_shown() -> None:
     for verb, (code, shown, _) in zip(VERBS, ended(*([verb, "--help"] for verb in VERBS)), strict=True):
         assert (verb, code) == (verb, 0)
         assert shown.startswith(f"Usage: edgeleak {verb}")
+
+
+@pytest.mark.parametrize("width", [30, 60, 200])
+def test_no_text_is_a_command_of_a_workflow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("COLUMNS", str(width))
+    hostile = "a device of a rather long name ::error::no ::set-output name=verdict::pass ##[group]x"
+    for shown in (hostile, Text(hostile)):
+        text = printed(shown, capsys, markup=False)
+        assert "error" in text
+        assert "::" not in text
+        assert "##[" not in text

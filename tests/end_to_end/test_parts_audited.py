@@ -47,7 +47,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory, edgeleak: Cli) -> Path:
     """A run of such answers; read it, do not change it."""
     folder = tmp_path_factory.mktemp("parts")
     write(folder / "answers.npz", table())
-    done = edgeleak("audit", folder / "answers.npz", *ATTACKS, "--run", folder / "run", "-q")
+    done = edgeleak("audit", folder / "answers.npz", *ATTACKS, "--run", folder / "run", "-q", "--verbose")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Leaks most of all parts: class 2" in " ".join(done.stdout.split())
     return folder / "run"
