@@ -172,7 +172,6 @@ def measure(
     rows = stats.sample(member, seed=seed)
     placed = np.empty((len(rows), len(looks)))
     parts = {fpr: np.empty((len(rows), len(looks))) for fpr in fprs}
-    curves = []
     for at, look in enumerate(looks):
         progress("attack", at, len(looks))
         scores, widened = look.scores(), math.sqrt(look.design_effect)
@@ -182,30 +181,36 @@ def measure(
         curve = stats.roc(scores, membership)
         for fpr in fprs:
             parts[fpr][:, at] = widened * stats.tpr_parts(curve, scores[rows], member[rows], fpr)
-        curves.append(curve)
     progress("attack", len(looks), len(looks))
     chance = 1.0 - level
     covariance = stats.covariance_of(placed, member[rows], counts=records)
     correction = stats.simultaneous(covariance, records=min(records), level=1.0 - AUC_SHARE * chance, seed=seed)
-    auc, tpr = [], {}
-    for at, (look, curve) in enumerate(zip(looks, curves, strict=True)):
+    at_level = 1.0 - TPR_SHARE * chance / max(1, len(fprs))
+    of_rates = {
+        fpr: stats.simultaneous(
+            stats.covariance_of(values, member[rows], counts=records),
+            records=min(records),
+            level=at_level,
+            seed=seed,
+        ).pointwise
+        for fpr, values in parts.items()
+    }
+    auc: list[Estimate] = []
+    tpr: dict[float, list[TprEstimate]] = {fpr: [] for fpr in fprs}
+    for at, look in enumerate(looks):
         progress("intervals", at, len(looks))
-        auc.append(stats.auc(curve, level=correction.pointwise, design_effect=look.design_effect))
-    for fpr in fprs:
-        of_rates = stats.covariance_of(parts[fpr], member[rows], counts=records)
-        at_level = 1.0 - TPR_SHARE * chance / len(fprs)
-        pointwise = stats.simultaneous(of_rates, records=min(records), level=at_level, seed=seed).pointwise
-        tpr[fpr] = tuple(
-            stats.tpr_at_fpr(curve, fpr, level=pointwise, design_effect=look.design_effect)
-            for look, curve in zip(looks, curves, strict=True)
-        )
+        # The curves of a thousand attacks take more memory than making each twice takes time.
+        curve, effect = stats.roc(look.scores(), membership), look.design_effect
+        auc.append(stats.auc(curve, level=correction.pointwise, design_effect=effect))
+        for fpr in fprs:
+            tpr[fpr].append(stats.tpr_at_fpr(curve, fpr, level=of_rates[fpr], design_effect=effect))
     progress("intervals", len(looks), len(looks))
     return Leakage(
         tuple(masks),
         tuple(looks),
         counts,
         tuple(auc),
-        tpr,
+        {fpr: tuple(rates) for fpr, rates in tpr.items()},
         correction,
         covariance,
         records,
