@@ -25,7 +25,8 @@ def mis(
 ) -> tuple[QuantizerMis, ...]:
     """Estimate the MIS indicator of quantizers: how fast their membership leakage falls with the training set.
 
-    "Membership Inference Attack against Quantized Models" (arXiv 2502.06567); see :func:`harness.mis.estimate`.
+    "Membership Inference Risks in Quantized Models" (arXiv 2502.06567, AISTATS 2026), by formulas that are derived
+    here; see :func:`harness.mis.estimate`.
 
     Args:
         losses: an .npz file with keys ``losses/<quantizer>``, or quantizer -> matrix: the losses of its candidates on

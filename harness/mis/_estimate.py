@@ -54,8 +54,8 @@ def estimate(
 ) -> tuple[QuantizerMis, ...]:
     """Estimate the MIS indicator of several quantizers on the same records, with paired intervals and ranks.
 
-    Derived here, consistent with "Membership Inference Attack against Quantized Models" (arXiv 2502.06567), whose
-    formulas are not quoted. Compare only at the same n, records, loss, candidate budget and seeds.
+    Derived here, consistent with the indicator of arXiv 2502.06567 (AISTATS 2026), whose formulas are not quoted.
+    Compare only at the same n, records, loss, candidate budget and seeds.
 
     Args:
         losses: quantizer -> ``[K, N]``: loss of each of its candidates on N records that were used neither for training

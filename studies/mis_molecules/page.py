@@ -23,7 +23,7 @@ def page(findings: Row, *, pictures: Sequence[str]) -> str:
         "# MIS of quantized heads on molecules",
         f"Written by `{findings['command']}`, seed {findings['seed']}; every number below comes from that run. Data: "
         "MoleculeNet (Wu et al. 2018). The indicator and its predictions are derived here, consistent with "
-        "[Membership Inference Attacks against Quantized Models](https://arxiv.org/abs/2502.06567), which predicts "
+        "[Membership Inference Risks in Quantized Models](https://arxiv.org/abs/2502.06567), which predicts "
         "molecular properties from frozen embeddings, too; its own data, embedders and formulas are not these.",
         "## In short",
         bullets(findings["answers"]),

@@ -29,7 +29,7 @@ def page(findings: Row, *, pictures: Sequence[str]) -> str:
         "# Does the MIS indicator order quantizers as the truth does?",
         "Written by `python -m studies.mis_synthetic`. Larger `r` says safer: the leakage `Delta_n = 1 - MIS_n` to the "
         "best possible membership attack falls like `exp(-n r)` with the training-set size n. The formulas are "
-        "derived here, consistent with [Membership Inference Attacks against Quantized "
+        "derived here, consistent with [Membership Inference Risks in Quantized "
         "Models](https://arxiv.org/abs/2502.06567); here they are compared with laws whose leakage is known.",
         "## In short",
         bullets(sentences(findings)),
