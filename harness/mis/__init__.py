@@ -4,8 +4,8 @@ Arrays only: callers make the candidates (the quantizer's outputs for several tr
 point; the rest are its parts.
 
 The indicator is that of "Membership Inference Risks in Quantized Models: A Theoretical and Empirical Study" (arXiv
-2502.06567), published as "An Indicator of Membership Inference Security in Post-Training Quantized Models" (AISTATS 2026,
-PMLR 300). The formulas are derived here, consistent with what is known of it, and tested against exact enumeration and
+2502.06567), published as "An Indicator of Membership Inference Security in Post-Training Quantized Models" (AISTATS
+2026, PMLR 300). The formulas are derived here, consistent with what is known of it, and tested against exact enumeration and
 closed forms.
 """
 
