@@ -13,12 +13,12 @@ from harness.cli._console import ProgressView
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.table import Table
 
     from harness.compare.planner import Asked
-    from harness.compare.planner_result import FileSet, Plan, Planned
+    from harness.compare.planner_result import File, FileSet, Plan, Planned
     from harness.config import GateRule
     from harness.store import Run
 
@@ -28,6 +28,7 @@ Prefer = Literal["variants", "accuracy", "size", "latency"]
 WIDE = 96
 # More rows than this do not fit beside the rest.
 MOST_ROWS = 11
+LONGEST_NAME = 44
 NANOSECONDS_PER_MILLISECOND = 1e6
 WORDS = {
     "variants": "the largest set that passes",
@@ -168,7 +169,7 @@ def _table(shown: Planned) -> Table:
     title = f"What leaks least, by number of files{f' ({shown.runtime})' if shown.runtime else ''}"
     table = new_table(title, ["Set"], ["AUC", *more], ["Verdict"])
     for label, one in _rows(shown):
-        cells = [f"{label}{_name(one, shown)}", compact(one.leakage)]
+        cells = [f"{label}{_cell(one, shown)}", compact(one.leakage)]
         if wide:
             from harness.report import _format
 
@@ -212,17 +213,23 @@ def _notes(made: Plan, shown: Planned) -> Iterator[str]:
 
 def _name(one: FileSet, shown: Planned) -> str:
     """The set's name; a large one by what it leaves out."""
-    if len(one.files) == len(shown.files) > 1:
-        return f"all {len(one.files)}"
-    if 2 * len(one.files) > len(shown.files) and len(one.files) > 2:
-        runtimes = {file.runtime for file in shown.files}
-        out_of_it = [
-            f"{file.variant}@{file.runtime}" if len(runtimes) > 1 else file.variant
-            for file in shown.files
-            if file not in one.files
-        ]
-        return "all but " + ", ".join(out_of_it)
-    return one.name
+    total = len(shown.files)
+    several = len({file.runtime for file in shown.files}) > 1
+
+    def joined(files: Iterable[File], by: str) -> str:
+        return by.join(f"{file.variant}@{file.runtime}" if several else file.variant for file in files)
+
+    if len(one.files) == total > 1:
+        return f"all {total}"
+    if 2 * len(one.files) > total and len(one.files) > 2:
+        return "all but " + joined((file for file in shown.files if file not in one.files), ", ")
+    return joined(one.files, " + ")
+
+
+def _cell(one: FileSet, shown: Planned) -> str:
+    """The set's name where it fits into a table, else how many files it has; the JSON names all."""
+    name = _name(one, shown)
+    return name if len(name) <= LONGEST_NAME else f"{len(one.files)} of {len(shown.files)} files"
 
 
 def _interval(estimate: object) -> str:
