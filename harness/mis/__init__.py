@@ -3,10 +3,10 @@
 Arrays only: callers make the candidates (the quantizer's outputs for several trainings). :func:`estimate` is the entry
 point; the rest are its parts.
 
-The indicator is that of "Membership Inference Risks in Quantized Models: A Theoretical and Empirical Study" (arXiv
-2502.06567), published as "An Indicator of Membership Inference Security in Post-Training Quantized Models" (AISTATS
-2026, PMLR 300). The formulas are derived here, consistent with what is known of it, and tested against exact enumeration and
-closed forms.
+The indicator is that of "Membership Inference Risks in Quantized Models: A Theoretical and Empirical Study"
+(arXiv 2502.06567), published as "An Indicator of Membership Inference Security in Post-Training Quantized Models"
+(AISTATS 2026, PMLR 300). The formulas are derived here, consistent with what is known of it, and tested against exact
+enumeration and closed forms.
 """
 
 from harness.mis._attack import lr_attack
