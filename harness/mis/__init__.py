@@ -15,6 +15,7 @@ from harness.mis._chernoff import Chernoff, chernoff
 from harness.mis._estimate import estimate
 from harness.mis._exact import exact_delta
 from harness.mis._indicator import Indicator, indicator
+from harness.mis._leakage import Leakage, leakage
 from harness.mis._local import local_log_delta
 from harness.mis._losses import loss_matrix, losses_from_confidences, losses_from_regression
 from harness.mis._matrix import dedupe
@@ -30,6 +31,7 @@ __all__ = [
     "Bootstrap",
     "Chernoff",
     "Indicator",
+    "Leakage",
     "LogDelta",
     "PairStats",
     "QuantizerMis",
@@ -41,6 +43,7 @@ __all__ = [
     "exact_delta",
     "gauss_log_delta",
     "indicator",
+    "leakage",
     "local_log_delta",
     "loss_matrix",
     "losses_from_confidences",
