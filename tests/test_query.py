@@ -43,7 +43,8 @@ def table(exported: Exported) -> dict[str, np.ndarray]:
 def ask(table: dict[str, np.ndarray], files: dict[str, Path], folder: Path, url: str) -> dict[str, np.ndarray]:
     """The answers to records, by key of the file that `attack` reads."""
     out = folder / "answers.npz"
-    query(store(folder / "records.npz", **table), [f"{k}={v}" for k, v in files.items()], out=out, device=url)
+    records = store(folder / "records.npz", **table)
+    query(records, [f"{k}={v}" for k, v in files.items()], out=out, device=url, overwrite=True)
     with np.load(out, allow_pickle=False) as answers:
         return dict(answers)
 
@@ -274,7 +275,7 @@ def test_the_command_starts_an_agent_of_its_own(
     done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "query: 200/200" in done.stderr
-    assert "original on litert: accuracy 100.0%" in done.stdout
+    assert "original on litert: accuracy on members 100.0%" in done.stdout
     with zipfile.ZipFile(tmp_path / "answers.npz") as archive:
         assert set(archive.namelist()) == {"target/labels.npy", "target/membership.npy", "target/logits/original.npy"}
 
