@@ -148,7 +148,7 @@ def test_a_seed_that_is_not_studied_is_refused_before_anything_begins(tmp_path: 
     path.write_text(TINY.replace("null = [1]", "null = [2]"))
     done = study(path, cwd=tmp_path)
     assert done.returncode == 4
-    assert "study: null: seed 2 is not among the seeds" in done.stderr
+    assert "[study]: null: seed 2 is not among the seeds" in done.stderr
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -162,7 +162,7 @@ def test_an_interrupted_collection_asks_only_for_what_is_missing(
     done = edgeleak("collect", supplied.toml, "--run", run)
     assert done.returncode == 0, done.stderr
     asked = [line for line in done.stderr.splitlines() if line.startswith("collect ")]
-    assert asked == ["collect shadow-1, audit records: 240/240"]
+    assert asked == ["collect 1 of 5, shadow-1, audit records: 240/240"]
     assert files(run) == files(supplied_run)
     untouched = {path for path in kept if "shadow-1" not in path.parts}
     assert {path: path.stat().st_mtime_ns for path in untouched} == {path: kept[path] for path in untouched}

@@ -44,7 +44,7 @@ def test_every_device_does_everything_and_they_are_compared(
     for url in urls:
         assert answers(own(run, url)) == answers(undisturbed_run)
         assert (own(run, url) / "report.html").exists()
-        assert f"{url}: collect target" in done.stderr
+        assert f"{url}: collect 1 of 5, target" in done.stderr
     assert {row["device"] for row in report["artifacts"]} == set(urls)
     assert {row["device"] for row in report["attacks"]["results"]} == set(urls)
     assert all(row["latency"] for row in report["artifacts"])
@@ -112,7 +112,7 @@ def test_a_device_that_answers_otherwise_is_found_and_named(
     one, other = agents(), agents()
     run = tmp_path / "run"
     with altered(other.url.removeprefix("grpc://"), by=0.125) as url:
-        done = edgeleak("audit", audit_toml, "--run", run, *named(one.url, url))
+        done = edgeleak("audit", audit_toml, "--run", run, "--verbose", *named(one.url, url))
     # Its numbers no longer sum to one: they are read as logits, and whatever is found is of that device.
     assert done.returncode in (0, 1, 2), done.stdout + done.stderr
     rows = report_of(run)["devices"]["answers"]
