@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from rich.table import Table
 from rich.text import Text
 
+from harness import __version__
 from harness.devices import Sandbox, machine, open_device
 from harness.errors import EdgeleakError
 from harness.plain import plain
@@ -170,7 +171,11 @@ def _agent(url: str, *, required: bool) -> list[Check]:
     checks: list[Check] = []
     try:
         if url.startswith(MACHINES):
-            checks.append(_machine(url, required=required))
+            found_there, runs = _machine(url, required=required)
+            checks.append(found_there)
+            if not runs:
+                advice = "the first audit there installs and starts it; before that: edgeleak agent install"
+                return [*checks, Check("agent", False, "does not run there", advice, required=False)]
         with open_device(url) as device:
             info = device.info()
     except EdgeleakError as error:
@@ -183,15 +188,16 @@ def _agent(url: str, *, required: bool) -> list[Check]:
     return [*checks, agent, _sandbox(info.sandbox)]
 
 
-def _machine(url: str, *, required: bool) -> Check:
-    """The phone or board itself, before anything is installed on it."""
+def _machine(url: str, *, required: bool) -> tuple[Check, bool]:
+    """The phone or board itself, and whether this release's agent runs there: to look installs nothing."""
     from harness.remote import install
 
     with machine(url) as shell:
         found = install.status(shell)
-    agent = f"agent {found.version}" if found.version else "no agent yet, which the next check installs"
+    agent = f"agent {found.version}" if found.version else "no agent yet"
     free = "" if found.free_bytes is None else f", {found.free_bytes / 1e6:.0f} MB free"
-    return Check("device", True, f"{url}: {found.machine}{free}, {agent}", required=required)
+    check = Check("device", True, f"{url}: {found.machine}{free}, {agent}", required=required)
+    return check, found.running and found.version == __version__
 
 
 def _sandbox(sandbox: Sandbox | None) -> Check:

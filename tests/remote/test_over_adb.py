@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import __version__
+from harness import __version__, doctor
 from harness.devices import Timeouts, check_url, machine
 from harness.devices.client import AgentClient
 from harness.devices.listing import listed
@@ -75,6 +75,15 @@ def opened(bundle: MadeUp, timeouts: Timeouts = TIMEOUTS) -> AgentClient:
     return AgentClient(
         "adb:PHONE1", open_serial(shell, timeouts=timeouts, bundle_of=lambda _: bundle), timeouts=timeouts
     )
+
+
+def test_doctor_looks_at_a_phone_and_installs_nothing_on_it(fake: Fake) -> None:
+    checks = {check.name: check for check in doctor.examine("adb:PHONE1")}
+    assert "no agent yet" in checks["device"].found
+    assert (checks["agent"].found, checks["agent"].breaks) == ("does not run there", False)
+    assert "edgeleak agent install" in checks["agent"].advice
+    assert not any(call.startswith(("push", "forward")) for call in fake.calls())
+    assert not (fake.folder / "edgeleak").exists()
 
 
 def test_opening_installs_starts_and_forwards_and_closing_leaves_the_agent(
