@@ -28,7 +28,7 @@ from harness.cli._app import (
 )
 from harness.cli._console import ProgressView
 from harness.cli._github import tell_github
-from harness.cli._report_files import FormatOption, PdfOption, ScoresOption, report_changes
+from harness.cli._report_files import FormatOption, PdfOption, RecordsByIdOption, ScoresOption, report_changes
 from harness.cli._verbs import VERBS
 from harness.errors import RunError
 
@@ -78,12 +78,13 @@ def report(
     everything: Annotated[bool, typer.Option("--all", help="Show every table, and not the short of it.")] = False,
     formats: FormatOption = None,
     scores: ScoresOption = False,
+    records: RecordsByIdOption = False,
     pdf: PdfOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Report a finished run again."""
-    changes = report_changes(formats, scores=scores, pdf=pdf)
+    changes = report_changes(formats, scores=scores, records=records, pdf=pdf)
     result, folder = do_judging("report", source, run, seed=seed, null=null, quiet=quiet, changes=changes)
     if pdf:
         from harness.report.pdf import PDF, print_page

@@ -19,11 +19,13 @@ class ReportConfig(Section):
     """The files of a report; none of them changes what was found.
 
     `formats` are written into the run's folder; `json` always is, for every other verb reads it. `scores` adds
-    scores.parquet, one row a record and view, which tells who is a member: it is off unless it is asked for.
+    scores.parquet, one row a record and view, which tells who is a member, and `records` shows the most exposed
+    records by their ids, in the page and in report.json: both are off unless they are asked for.
     """
 
     formats: Annotated[tuple[Format, ...], Field(min_length=1)] = REPORT_FORMATS
     scores: bool = False
+    records: bool = False
 
     @model_validator(mode="after")
     def _has_json(self) -> Self:

@@ -127,6 +127,25 @@ def test_the_scores_are_a_row_a_record_and_view(run: Path, configured: Path, edg
             assert set(rows["adversary"]) == {view.adversary}
 
 
+def test_records_stand_by_their_ids_in_a_report_that_is_asked_for_them(
+    run: Path, configured: Path, edgeleak: Cli
+) -> None:
+    def page() -> str:
+        return (run / "report.html").read_text()
+
+    assert edgeleak("report", configured, "--run", run).returncode == 0
+    assert "records" not in json.loads((run / "report.json").read_text())
+    assert "Most exposed records" not in page()
+    done = edgeleak("report", configured, "--run", run, "--records")
+    assert done.returncode == 0, done.stderr
+    records = json.loads((run / "report.json").read_text())["records"]["records"]
+    with Run.open(run, Run.config_of(run)) as opened:
+        assert {row["id"] for row in records} <= set(opened.arrays.read_ids("audit").tolist())
+    assert "Most exposed records" in page()
+    assert edgeleak("report", configured, "--run", run).returncode == 0
+    assert "Most exposed records" not in page()
+
+
 def test_scores_are_written_for_who_asks_and_go_when_the_attacks_are_done_anew(
     run: Path, configured: Path, edgeleak: Cli
 ) -> None:

@@ -14,11 +14,14 @@ from harness.audit.score_tables import FILE, MISSING, write_scores
 from harness.config import AuditConfig
 from harness.policy import Verdict
 from harness.report.pdf import PDF
-from harness.results import MisFindings
+from harness.results import MisFindings, RecordFindings
 from harness.store import Run
 from harness.subject._inputs import kept_inputs
 
 __all__ = ["assemble", "assemble_devices", "report"]
+
+# Records by id that a report shows where it is asked for them.
+RECORDS_SHOWN = 20
 
 
 def report(config: AuditConfig, run: Run, context: Context) -> dict[str, Any]:
@@ -65,7 +68,14 @@ def assemble(config: AuditConfig, run: Run) -> reports.Report:
         slices=slice_findings(run),
         privacy=privacy_findings(run),
         mis=MisFindings.from_json(run.read_json("results/mis.json")) if run.is_done("mis") else None,
+        records=_records(run) if config.report.records else None,
     )
+
+
+def _records(run: Run) -> RecordFindings:
+    from harness.audit.records import keep_exposed  # reads scores; other reports read none
+
+    return keep_exposed(run, (), top=RECORDS_SHOWN)
 
 
 def assemble_devices(config: AuditConfig, run: Run) -> reports.Report:
