@@ -99,7 +99,7 @@ def _sentences(made: Comparison) -> Iterator[str]:
 
 def _changes(made: Comparison) -> Table:
     from harness.report._format import percent, ratio, signed
-    from harness.report.writers._terminal_table import add_row, compact, new_table
+    from harness.report.writers.terminal_table import add_row, compact, new_table
 
     rates = list(made.changes[0].tpr)[:1] if out.width >= WIDE else []
     more = [f"TPR@{100 * float(rate):g}%, change" for rate in rates]
@@ -114,7 +114,7 @@ def _changes(made: Comparison) -> Table:
 
 def _artifacts(made: Comparison) -> Table:
     from harness.report._format import bytes_text, percent
-    from harness.report.writers._terminal_table import add_row, compact, new_table
+    from harness.report.writers.terminal_table import add_row, compact, new_table
 
     title = "Files" + (f", {MOST_ROWS} of {len(made.artifacts)}" if len(made.artifacts) > MOST_ROWS else "")
     table = new_table(title, ["File"], ["Size", "Accuracy, change", "p50, change"])

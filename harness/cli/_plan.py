@@ -161,7 +161,7 @@ def _why(made: Plan) -> str:
 
 
 def _table(shown: Planned) -> Table:
-    from harness.report.writers._terminal_table import add_row, compact, new_table
+    from harness.report.writers.terminal_table import add_row, compact, new_table
 
     wide = out.width >= WIDE
     rate = f"TPR@{100 * shown.fpr:g}%" if shown.fpr is not None else ""

@@ -31,7 +31,7 @@ def list_command(folder: FolderArgument = DEFAULT_FOLDER, as_json: JsonOption = 
 
     from harness.compare.run_list import listed
     from harness.report._format import bytes_text, counted
-    from harness.report.writers._terminal_table import add_row, compact, new_table
+    from harness.report.writers.terminal_table import add_row, compact, new_table
 
     found = listed(folder)
     if as_json:
@@ -109,7 +109,7 @@ def trend_command(
     from harness.compare.trend import picture, sparkline, trend
     from harness.files import write
     from harness.report._format import signed
-    from harness.report.writers._terminal_table import add_row, compact, new_table
+    from harness.report.writers.terminal_table import add_row, compact, new_table
 
     if svg is not None and svg.suffix != ".svg":
         raise UsageError(f"--svg {svg}: expected a name that ends in .svg", hint="e.g. --svg trend.svg")

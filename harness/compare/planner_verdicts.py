@@ -12,7 +12,7 @@ from harness.compare.planner_leakage import Leakage
 from harness.compare.planner_result import File, FileSet, Preference, RuleOnSet
 from harness.config import GateRule
 from harness.policy import Outcome
-from harness.policy.rules._scope import sees
+from harness.policy.rules import sees
 from harness.types import Estimate, View
 
 __all__ = ["best_of", "front_of", "judge_sets", "outcome_of", "unjudged"]

@@ -12,9 +12,9 @@ from harness.policy.rules._max_increase import MaxIncrease
 from harness.policy.rules._max_of_parts import MaxOfParts
 from harness.policy.rules._max_predicted import MaxPredicted
 from harness.policy.rules._rule import Accept, Rule
-from harness.policy.rules._scope import is_about, is_named, shows
+from harness.policy.rules._scope import is_about, is_named, sees, shows
 
-__all__ = ["RULES", "Accept", "Rule", "is_about", "is_named", "kind_of", "shows"]
+__all__ = ["RULES", "Accept", "Rule", "is_about", "is_named", "kind_of", "sees", "shows"]
 
 RULES: Mapping[RuleKind, Rule] = {
     "max": Max(),

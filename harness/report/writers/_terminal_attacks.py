@@ -13,7 +13,7 @@ from harness.report._attack_tables import rate_name, rates_of
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report._table import location
 from harness.report.model import SHOWN_PER_ADVERSARY, Report
-from harness.report.writers._terminal_table import add_row, compact, new_table
+from harness.report.writers.terminal_table import add_row, compact, new_table
 from harness.results import Increase, Result, Skipped
 from harness.types import View
 

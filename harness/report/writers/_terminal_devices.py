@@ -12,7 +12,7 @@ from harness.report import _device_tables, _format
 from harness.report._clean import clean
 from harness.report.model import Report
 from harness.report.writers._terminal_attacks import strongest_parts
-from harness.report.writers._terminal_table import add_row, compact, new_table
+from harness.report.writers.terminal_table import add_row, compact, new_table
 from harness.results import DevicesFindings
 
 __all__ = ["device_parts"]

@@ -11,7 +11,7 @@ from rich.text import Text
 from harness.report import _format, _latency_tables
 from harness.report._clean import NOT_AVAILABLE, clean
 from harness.report.model import ArtifactRow, Report
-from harness.report.writers._terminal_table import add_row, compact, new_table
+from harness.report.writers.terminal_table import add_row, compact, new_table
 from harness.results import Latency
 from harness.types import Estimate
 

@@ -21,7 +21,7 @@ from harness.report._table import location
 from harness.report.headline import headline
 from harness.report.model import ArtifactRow, Report
 from harness.report.writers._terminal_attacks import seen
-from harness.report.writers._terminal_table import STYLES, Name, compact
+from harness.report.writers.terminal_table import STYLES, Name, compact
 from harness.results import Result
 from harness.types import Adversary
 

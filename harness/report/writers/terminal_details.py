@@ -21,7 +21,7 @@ from harness.report.model import ArtifactRow, Report
 from harness.report.writers._terminal_attacks import attack_parts, skipped_parts
 from harness.report.writers._terminal_devices import device_parts
 from harness.report.writers._terminal_latency import latency_parts
-from harness.report.writers._terminal_table import STYLES, add_row, compact, new_table
+from harness.report.writers.terminal_table import STYLES, add_row, compact, new_table
 from harness.results import AttackFindings, MisFindings
 from harness.types import Estimate
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from harness.policy import Case, RuleOutcome, Verdict
 from harness.report import _format
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
-from harness.report.writers._terminal_table import STYLES
+from harness.report.writers.terminal_table import STYLES
 
 __all__ = ["verdict"]
 
