@@ -95,8 +95,25 @@ def _of_strongest(report: Report) -> str:
     seen = _seen_of_answers(report)
     if above:
         return f"{_capital(f'{seen}members can be told from non-members')}: {figures}."
+    certain = _most_certain_bound(report)
+    if certain is not None:
+        # An AUC looks at all records alike; a few that give themselves away hardly move it.
+        bound = f"{clean(certain.attack)} on {seen_words(certain.view)} proves ε ≥ {_epsilon(certain):.2f}"
+        some = f"{seen}some records give away whether they were members"
+        return f"{_capital(some)}: {bound}. Over all records, {figures}."
     unknown = f"{seen}these {estimate.n} records do not show that members can be told from non-members"
     return f"{_capital(unknown)}: {figures}."
+
+
+def _most_certain_bound(report: Report) -> Result | None:
+    """The attack with the largest bound of epsilon, of those whose bound is above 0 for all attacks at once."""
+    bounded = [one for one in report.attacks.results if not one.is_control and _epsilon(one) > 0.0]
+    return max(bounded, key=_epsilon, default=None)
+
+
+def _epsilon(result: Result) -> float:
+    bound = result.simultaneous.epsilon_lower
+    return bound.value if _is_figure(bound) else 0.0
 
 
 def _without_figures(report: Report) -> str:

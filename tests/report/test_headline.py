@@ -19,13 +19,14 @@ from harness.types import Estimate, TprEstimate
 from tests.report import judged, sample
 
 
-def with_aucs(*aucs: tuple[float, float, float], control: bool = False, **more: Any) -> Report:
-    """A report of attacks on the original with these AUCs and their intervals."""
+def with_aucs(*aucs: tuple[float, float, float], control: bool = False, epsilon: float = 0.0, **more: Any) -> Report:
+    """A report of attacks on the original with these AUCs and their intervals, and this bound of epsilon."""
     first = Report.from_json(sample.report()).attacks.results[0]
     results = []
     for number, (value, low, high) in enumerate(aucs):
         auc = Estimate(value, low, high, 800, "delong")
-        simultaneous = replace(first.simultaneous, auc=auc)
+        bound = Estimate(epsilon, epsilon, math.nan, 800, "conditional-binomial")
+        simultaneous = replace(first.simultaneous, auc=auc, epsilon_lower=bound)
         view = replace(first.view, attack=f"attack-{number}")
         results.append(replace(first, view=view, auc=auc, simultaneous=simultaneous, is_control=control))
     return Report(attacks=AttackFindings(tuple(results)), **more)
@@ -45,6 +46,16 @@ def test_the_figure_it_gives_is_one_that_shows_what_it_says() -> None:
     assert found.startswith("Members can be told from non-members: the strongest attack (attack-1")
     unsure = headline(with_aucs((0.7, 0.4, 0.9))).found
     assert unsure.startswith("These 800 records do not show that members can be told from non-members: the strongest")
+
+
+def test_a_bound_of_epsilon_shows_leakage_that_no_auc_shows() -> None:
+    found = headline(with_aucs((0.55, 0.49, 0.61), epsilon=1.06)).found
+    assert found.startswith(
+        "Some records give away whether they were members: attack-0 on original alone, litert proves ε ≥ 1.06. Over "
+        "all records, the strongest attack (attack-0 on original alone, litert) reaches AUC 0.55 [0.49, 0.61]"
+    )
+    assert "do not show" in headline(with_aucs((0.55, 0.49, 0.61), control=False, epsilon=math.nan)).found
+    assert "proves" not in headline(with_aucs((0.55, 0.49, 0.61), control=True, epsilon=2.0)).found
 
 
 @pytest.mark.parametrize(
