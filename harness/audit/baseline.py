@@ -164,14 +164,10 @@ def _paired(ours: _Audit, theirs: _Audit, device: str, other: str) -> Paired:
         return Paired(f"not paired: {error.message}; the two audits count as independent (MOVER)")
 
 
-def _place(view: View) -> View:
-    return replace(view, attack="")
-
-
 def _by_place(results: Iterable[Result]) -> dict[View, list[Result]]:
     places: dict[View, list[Result]] = {}
     for result in results:
-        places.setdefault(_place(result.view), []).append(result)
+        places.setdefault(result.view.of_any_attack, []).append(result)
     return places
 
 
@@ -297,4 +293,4 @@ def _each(ours: _Audit, theirs: _Audit, joint: Mapping[str, Paired | None], *, l
 
 
 def _value(result: Result) -> float:
-    return result.auc.value if math.isfinite(result.auc.value) else -math.inf
+    return result.auc.value_or_lowest

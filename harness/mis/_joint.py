@@ -9,13 +9,12 @@ import numpy as np
 from scipy.special import log_ndtr, logsumexp
 
 from harness.mis._chernoff import chernoff
+from harness.mis._local import gaussian
 from harness.mis._saddle import saddle_log_delta
 from harness.types import FloatArray
 
 __all__ = ["JointLaw", "joint_law"]
 
-# Directions of the joint law that carry less than this share of its variance are rounding, not information.
-RANK_TOL = 1e-12
 # Rivals that have a component of the sampling law; the others win beside these or not at all.
 MAX_COMPONENTS = 32
 # Share of the draws that are made around no rival: they see who wins where nothing is close.
@@ -154,13 +153,11 @@ def joint_law(matrix: FloatArray) -> JointLaw:
     centred = matrix - np.asarray(matrix[best], dtype=np.float64)
     gaps = means - means[best]
     centred -= centred.mean(axis=1)[:, None]
-    values, vectors = np.linalg.eigh(centred @ centred.T / max(1, centred.shape[1] - 1))
-    kept = values > RANK_TOL * max(float(values.max()), 0.0)
-    spread = np.sqrt(values[kept])
-    root = vectors[:, kept] * spread
+    law = gaussian(gaps, centred @ centred.T / max(1, centred.shape[1] - 1))
+    root = law.root
     root[best] = 0.0
     step = max(1, centred.shape[1] // MAX_RECORDS)
-    records = (vectors[:, kept] / spread).T @ centred[:, ::step]
+    records = law.pull.T @ centred[:, ::step]
     spreads = np.linalg.norm(root, axis=1)
     ratios = np.where(spreads > 0.0, gaps / np.where(spreads > 0.0, spreads, 1.0), np.inf)
     ratios[best] = np.inf

@@ -11,7 +11,7 @@ from harness.errors import InputError
 from harness.mis._matrix import checked
 from harness.types import Array, FloatArray
 
-__all__ = ["local_log_delta"]
+__all__ = ["Gaussian", "gaussian", "local_log_delta"]
 
 # Directions of the joint law that carry less than this share of its variance are rounding, not information.
 RANK_TOL = 1e-12
@@ -20,7 +20,7 @@ CHUNK = 4096
 
 
 @dataclass(frozen=True)
-class _Gaussian:
+class Gaussian:
     """``N(h, root root^T)``, with ``pull = (root^+)^T`` so that ``Sigma^+ G = pull e`` for ``G = root e``."""
 
     h: FloatArray
@@ -58,7 +58,7 @@ def local_log_delta(losses: Array, *, n: int, draws: int = 65536, seed: int = 0)
     centred = matrix - np.asarray(matrix[best], dtype=np.float64)
     means = centred.mean(axis=1)
     centred -= means[:, None]
-    law = _gaussian(math.sqrt(n) * means, centred @ centred.T / centred.shape[1])
+    law = gaussian(math.sqrt(n) * means, centred @ centred.T / centred.shape[1])
     if law.root.shape[1] == 0:
         return -math.inf
     gradient = _gradient(law, draws, np.random.default_rng(seed))
@@ -68,14 +68,15 @@ def local_log_delta(losses: Array, *, n: int, draws: int = 65536, seed: int = 0)
     return math.log(delta) if delta > 0 else -math.inf
 
 
-def _gaussian(h: FloatArray, covariance: FloatArray) -> _Gaussian:
+def gaussian(h: FloatArray, covariance: FloatArray) -> Gaussian:
+    """The normal law with this mean and covariance, in the directions that carry information."""
     values, vectors = np.linalg.eigh(covariance)
     significant = values > RANK_TOL * max(float(values.max()), 0.0)
     spread = np.sqrt(values[significant])
-    return _Gaussian(h, vectors[:, significant] * spread, vectors[:, significant] / spread)
+    return Gaussian(h, vectors[:, significant] * spread, vectors[:, significant] / spread)
 
 
-def _gradient(law: _Gaussian, draws: int, rng: np.random.Generator) -> FloatArray:
+def _gradient(law: Gaussian, draws: int, rng: np.random.Generator) -> FloatArray:
     """``Sigma^+ E[G 1{argmin(h + G) = k}]`` for every k, ``[K, K]``."""
     k, rank = law.root.shape
     sums = np.zeros((k, rank))

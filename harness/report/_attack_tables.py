@@ -165,17 +165,12 @@ def increase_table(report: Report) -> Table | None:
         Column("Strongest attack", lambda one: text_cell(f"{one.view.attack}{' (control)' if one.is_control else ''}")),
         Column("Strongest on the original", lambda one: text_cell(one.against)),
     )
-    increases = sorted(by_difference(report.attacks.increases), key=lambda one: -_or_lowest(one))
+    increases = sorted(by_difference(report.attacks.increases), key=lambda one: -one.simultaneous.value_or_lowest)
     if not increases:
         return None
     caption = "The strongest attack of each view against the strongest on the original alone"
     table = make_table(caption, columns, increases, is_control=lambda one: one.is_control)
     return table.with_filters("Adversary", "Sees", "Runtime", "Device", "Leaks")
-
-
-def _or_lowest(increase: Increase) -> float:
-    value = increase.simultaneous.value
-    return value if value == value else float("-inf")
 
 
 def skipped_table(report: Report) -> Table | None:

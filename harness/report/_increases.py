@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, get_args
 
 from harness.report import _format
 from harness.results import Increase
-from harness.types import Adversary, Estimate
+from harness.types import Adversary
 
 __all__ = ["QUESTION", "Answer", "answer", "by_difference", "increase_sentence"]
 
@@ -31,7 +30,7 @@ def answer(increase: Increase) -> Answer:
 def by_difference(increases: Iterable[Increase]) -> list[Increase]:
     """The adversary that sees least first, and of each the largest difference first."""
     order = get_args(Adversary)
-    return sorted(increases, key=lambda one: (order.index(one.view.adversary), -_value_or_lowest(one.difference)))
+    return sorted(increases, key=lambda one: (order.index(one.view.adversary), -one.difference.value_or_lowest))
 
 
 def increase_sentence(increases: Iterable[Increase]) -> str:
@@ -49,7 +48,3 @@ def increase_sentence(increases: Iterable[Increase]) -> str:
 
 def _leak(count: int) -> str:
     return f"{count} {'leaks' if count == 1 else 'leak'}"
-
-
-def _value_or_lowest(estimate: Estimate) -> float:
-    return estimate.value if math.isfinite(estimate.value) else -math.inf

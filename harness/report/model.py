@@ -236,13 +236,7 @@ def _alone(row: _OfView) -> _OfView:
 
 def by_auc(results: Iterable[Result]) -> list[Result]:
     """Strongest first; those whose AUC is not known or cannot be resolved come last."""
-    return sorted(results, key=_auc_or_lowest, reverse=True)
-
-
-def _auc_or_lowest(result: Result) -> float:
-    # NaN is not equal to itself, and sorts nowhere.
-    value = result.headline.value
-    return value if value == value else float("-inf")
+    return sorted(results, key=lambda one: one.headline.value_or_lowest, reverse=True)
 
 
 def _strongest_views(results: Iterable[Result]) -> dict[tuple[str, str, Adversary, str, bool], Result]:

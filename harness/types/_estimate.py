@@ -81,6 +81,11 @@ class Estimate:
         """Whether there is a value, or the statement that n cannot give one."""
         return math.isfinite(self.value) or not self.resolvable
 
+    @property
+    def value_or_lowest(self) -> float:
+        """The value to sort by: minus infinity where none is known, since NaN sorts nowhere."""
+        return self.value if math.isfinite(self.value) else -math.inf
+
     def holds(self, value: float) -> bool:
         """Whether the interval contains ``value``."""
         return self.low <= value <= self.high

@@ -24,24 +24,10 @@ from harness.cli._verbs import VERBS
 from harness.devices.listing import Listed
 from harness.query import sentences
 from harness.results import RecordFindings
+from tests.one_process import ONE_AFTER_THE_OTHER
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b2J \u202egnp [bold]b[/] :phone: " + "x" * 10_000
 STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-# Runs many command lines in one process: their words in, one JSON line each out.
-ONE_AFTER_THE_OTHER = """
-import contextlib, io, json, sys
-from harness.cli import main
-
-for line in sys.stdin:
-    sys.argv = ["edgeleak", *json.loads(line)]
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code
-    print(json.dumps([code, out.getvalue(), err.getvalue()]))
-"""
 
 
 def ended(*commands: list[str], folder: Path | None = None, **variables: str) -> list[tuple[int, str, str]]:

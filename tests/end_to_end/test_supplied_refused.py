@@ -17,6 +17,7 @@ from tests.end_to_end import supplied as parts
 from tests.end_to_end.conftest import Cli
 from tests.end_to_end.hand_made import litert_float, litert_uint8, onnx_graph, onnx_picture, onnx_two_inputs
 from tests.end_to_end.supplied import Supplied, images_of, linear_of
+from tests.one_process import ONE_AFTER_THE_OTHER
 
 pytestmark = pytest.mark.slow
 
@@ -58,22 +59,6 @@ class Case:
         return [*words, *sides, "--attack", "confidence", *self.more]
 
 
-# Runs many command lines in one process, for the seconds that each start takes: arguments in, a JSON line each; exit
-# code, standard output and standard error out.
-ONE_AFTER_THE_OTHER = """
-import contextlib, io, json, sys
-from harness.cli import main
-
-for line in sys.stdin:
-    sys.argv = ["edgeleak", *json.loads(line)]
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code
-    print(json.dumps([code, out.getvalue(), err.getvalue()]))
-"""
 Ended = tuple[int, str, str]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from harness.config import GateRule
 from harness.policy._answerable import ORIGINAL, Answerable
@@ -10,7 +11,7 @@ from harness.policy._found import Found
 from harness.policy.rules._judged import Judged
 from harness.policy.rules._limit import LimitRule
 from harness.policy.rules._scope import sees
-from harness.results import Measures
+from harness.results import Increase, Measures
 from harness.types import Estimate, View
 
 __all__ = ["MaxIncrease"]
@@ -41,29 +42,21 @@ class MaxIncrease(LimitRule):
                 for result in found.attacks.results
                 if not result.is_control and self.judges(result.view, rule)
             ]
-        return [
-            Judged(
-                increase.view,
-                increase.difference,
-                increase.simultaneous,
-                increase.against,
-                counts=found.counts(increase.view),
-            )
-            for increase in found.attacks.increases
-            if not increase.is_control and self.judges(increase.view, rule)
-        ]
+        return self._of(found.attacks.increases, rule, found)
 
     def _over_the_baseline(self, rule: GateRule, found: Found) -> list[Judged]:
         if found.baseline is None:
             return []
         increases = found.baseline.each if rule.attacks is not None else found.baseline.strongest
+        return [replace(one, base=found.baseline.name) for one in self._of(increases, rule, found)]
+
+    def _of(self, increases: Iterable[Increase], rule: GateRule, found: Found) -> list[Judged]:
         return [
             Judged(
                 increase.view,
                 increase.difference,
                 increase.simultaneous,
                 increase.against,
-                base=found.baseline.name,
                 counts=found.counts(increase.view),
             )
             for increase in increases

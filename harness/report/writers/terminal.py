@@ -211,8 +211,7 @@ def _table(titles: Sequence[str], lines: Sequence[Sequence[str]], width: int) ->
 
 
 def _leakage(row: ArtifactRow) -> float:
-    value = row.nr.headline.value if row.nr else math.nan
-    return value if math.isfinite(value) else -math.inf
+    return row.nr.headline.value_or_lowest if row.nr else -math.inf
 
 
 def _line(text: str, style: str = "") -> Text:
