@@ -11,11 +11,12 @@ enumeration and closed forms.
 
 from harness.mis._attack import lr_attack
 from harness.mis._bootstrap import Bootstrap, bootstrap_ci
+from harness.mis._cells import Cells, coordinate_delta, retained
 from harness.mis._chernoff import Chernoff, chernoff
 from harness.mis._estimate import estimate
 from harness.mis._exact import exact_delta
 from harness.mis._indicator import Indicator, indicator
-from harness.mis._leakage import Leakage, leakage
+from harness.mis._leakage import leakage
 from harness.mis._local import local_log_delta
 from harness.mis._losses import loss_matrix, losses_from_confidences, losses_from_regression
 from harness.mis._matrix import dedupe
@@ -25,19 +26,21 @@ from harness.mis._predict import predict_log_delta
 from harness.mis._product import product_log_delta
 from harness.mis._rank import RankRow, rank, ranked
 from harness.mis._saddle import gauss_log_delta, saddle_log_delta
-from harness.results import LogDelta, QuantizerMis
+from harness.results import Comparison, Leakage, QuantizerMis
 
 __all__ = [
     "Bootstrap",
+    "Cells",
     "Chernoff",
+    "Comparison",
     "Indicator",
     "Leakage",
-    "LogDelta",
     "PairStats",
     "QuantizerMis",
     "RankRow",
     "bootstrap_ci",
     "chernoff",
+    "coordinate_delta",
     "dedupe",
     "estimate",
     "exact_delta",
@@ -55,5 +58,6 @@ __all__ = [
     "product_log_delta",
     "rank",
     "ranked",
+    "retained",
     "saddle_log_delta",
 ]

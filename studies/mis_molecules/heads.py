@@ -10,9 +10,9 @@ import numpy as np
 from harness.compression._kmeans import kmeans_line
 from harness.compression.grids import Grid, fit, is_grid
 from harness.errors import ConfigError
+from harness.mis import Cells
 from harness.types import FloatArray
 from studies._shared import GRIDS
-from studies.mis_molecules.coordinates import Cells
 
 __all__ = ["FINITE", "FLOAT", "QUANTIZERS", "HeadQuantizer", "quantizers"]
 

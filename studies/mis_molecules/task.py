@@ -16,7 +16,6 @@ from harness.stats import Estimate
 from harness.types import FloatArray, IntArray
 from studies._shared import linear
 from studies.mis_molecules.attacker import Attacked, attack, halves
-from studies.mis_molecules.coordinates import coordinate_delta
 from studies.mis_molecules.heads import FINITE, FLOAT, HeadQuantizer, quantizers
 from studies.mis_molecules.representation import Raw, Represented, represent
 from studies.mis_molecules.tasks import Task
@@ -129,7 +128,7 @@ def study(task: Task, raw: Raw, labels: FloatArray, *, settings: Settings, seed:
     attacked = _attacked(data, through, settings, retrain, attack_seed)
     n, level = len(pool), settings.level
     law = {
-        q: coordinate_delta(h.cells(refits), refits[1:], n=n // 2, trained_on=n, level=level, seed=attack_seed)
+        q: mis.coordinate_delta(h.cells(refits), refits[1:], n=n // 2, trained_on=n, level=level, seed=attack_seed)
         for q, h in through.items()
     }
     use = utilities(
@@ -254,7 +253,7 @@ def _attack_row(attacked: Attacked, name: str, half: mis.QuantizerMis, law: Esti
     """The attacker's advantage beside both predictions at its training-set size."""
     advantage = _interval(attacked.advantage[name], attacked.drawn[name], attacked.retrainings, level)
     probed = half.status != "single_candidate"
-    predicted = math.exp(half.best_log_delta) if probed else None
+    predicted = half.leakage.delta.value if probed else None
     exceeds = predicted is not None and advantage.low > predicted
     return {
         "advantage": advantage.to_json(),

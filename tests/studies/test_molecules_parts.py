@@ -12,8 +12,8 @@ from scipy.special import ndtr
 
 from harness.compression.grids import fit
 from harness.errors import InputError
+from harness.mis import Cells, coordinate_delta, retained
 from studies.mis_molecules.attacker import attack, halves
-from studies.mis_molecules.coordinates import Cells, coordinate_delta, retained
 from studies.mis_molecules.heads import FINITE, FLOAT, quantizers
 from studies.mis_molecules.utility import utilities
 

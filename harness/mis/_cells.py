@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from harness.stats import Estimate
-from harness.types import FloatArray
+from harness.types import Estimate, FloatArray
 
 __all__ = ["Cells", "coordinate_delta", "retained"]
 
