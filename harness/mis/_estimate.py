@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,10 @@ from harness.errors import InputError
 from harness.mis._bootstrap import Bootstrap, bootstrap_of, checked_all, streams
 from harness.mis._crossfit import measured
 from harness.mis._indicator import DEFAULT_SPLITS, Probe, check_splits, finite_or_inf, floor_of, probe_of
-from harness.mis._predict import local_of, pair_log_deltas, saddle_of
+from harness.mis._leakage import leakage
 from harness.mis._statistic import fold_value
 from harness.mis._units import Units, split_masks
-from harness.results import LogDelta, QuantizerMis, best_log_delta, regime_of
+from harness.results import Leakage, QuantizerMis, regime_of
 from harness.types import Array, FloatArray
 
 __all__ = ["estimate"]
@@ -35,7 +35,7 @@ class _Draft:
 
     probe: Probe
     r_chernoff: float
-    log_delta: LogDelta
+    leakage: Leakage
     flags: tuple[str, ...]
 
 
@@ -84,7 +84,9 @@ def estimate(
     split_rng, draw_rng, local_seed = streams(seed)
     masks = split_masks(units, check_splits(splits), split_rng)
     drafts = {
-        name: _draft(matrix, masks, n=n, method=method, units=units, seed=local_seed, deployed=shipped.get(name))
+        name: _draft(
+            matrix, masks, n=n, method=method, units=units, level=level, seed=local_seed, deployed=shipped.get(name)
+        )
         for name, matrix in matrices.items()
     }
     probes = {name: draft.probe for name, draft in drafts.items()}
@@ -113,18 +115,15 @@ def _draft(
     n: int,
     method: str,
     units: Units,
+    level: float,
     seed: int,
     deployed: int | None,
 ) -> _Draft:
     probe = probe_of(matrix, masks, method=method, units=units)
-    fit, stats = probe.fit, probe.stats
-    if fit is None or stats is None:
-        return _Draft(probe, math.inf, LogDelta(-math.inf, -math.inf), ())
-    # Distinct rows again, in the numbering of the pair statistics; a view where there were no duplicates.
-    distinct = matrix if probe.indicator.k_eff == len(matrix) else matrix[probe.firsts]
-    log_delta = saddle_of(pair_log_deltas(distinct, stats, n=n)[0])
-    if regime_of(n * max(probe.indicator.r, 0.0)) != "tail":
-        log_delta = replace(log_delta, local=local_of(distinct, stats, n=n, seed=seed))
+    predicted = leakage(matrix, n=n, level=level, seed=seed)
+    fit = probe.fit
+    if fit is None:
+        return _Draft(probe, math.inf, predicted, ())
     exact = fit
     if method != "chernoff":
         exact = measured(probe.rows, masks, fit.ref, fit.rival, method="chernoff", units=units)
@@ -134,7 +133,7 @@ def _draft(
     squares = (probe.closest - probe.closest.mean()) ** 2
     if len(squares) >= HEAVY_MIN_N and squares.max() > HEAVY_SHARE * squares.sum():
         flags.append("heavy_tails")
-    return _Draft(probe.trimmed(), finite_or_inf(max(exact.r, 0.0)), log_delta, tuple(flags))
+    return _Draft(probe.trimmed(), finite_or_inf(max(exact.r, 0.0)), predicted, tuple(flags))
 
 
 def _worse(shipped: FloatArray, probe: Probe, masks: NDArray[np.bool_], units: Units) -> bool:
@@ -183,8 +182,7 @@ def _result(
         r_naive=point.r_naive,
         r_chernoff=draft.r_chernoff,
         r_floor=point.r_floor,
-        log_delta=draft.log_delta,
-        mis_predicted=-math.expm1(best_log_delta(draft.log_delta, regime)),
+        leakage=draft.leakage,
         k=point.k,
         k_eff=point.k_eff,
         n_eval=n_eval,

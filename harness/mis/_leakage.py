@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp
@@ -12,9 +11,10 @@ from scipy.special import logsumexp
 from harness.errors import InputError
 from harness.mis._joint import JointLaw, joint_law
 from harness.mis._matrix import MIN_POINTS, checked, dedupe
+from harness.results import Leakage
 from harness.types import Array, Estimate, FloatArray
 
-__all__ = ["Leakage", "leakage"]
+__all__ = ["leakage"]
 
 # Beyond this many standard deviations of the summed loss a rival wins once in 1e15 trainings.
 REACH = 8.0
@@ -24,30 +24,15 @@ NORMALS, DATA_SETS = 16384, 400
 # Gaps that are tried, as multiples of those that were seen.
 MULTIPLES = np.concatenate([[0.0], np.geomspace(0.02, 8.0, 48)])
 METHOD = "joint limit, gaps inverted"
+LAW = "candidates"
+# Half of 1.96 squared: to tell n r = 2 from a tie takes this many records over two for each of the training set's.
+TIE_CHI2 = 1.92
 # An interval that spans more than this factor says that the records cannot tell.
 RESOLVED_FACTOR = 3.0
 
 
 # The true gaps that are tried, by a multiple of what was seen.
 Family = Callable[[float], FloatArray]
-
-
-@dataclass(frozen=True)
-class Leakage:
-    """``Delta_n`` of one quantizer: by how much the best attack beats guessing, with its interval.
-
-    Args:
-        delta: median-unbiased estimate with its interval; not resolvable where nothing was probed.
-        log_ends: natural logarithms of value, low and high: far below 1e-300 a leakage is still a number here.
-        plug_in: what the seen gaps would give as if they were exact, as a logarithm.
-        status: ``ok``; ``single_candidate`` (no rival was generated: nothing is said); ``unresolved`` (the interval
-            spans more than a factor of three).
-    """
-
-    delta: Estimate
-    log_ends: tuple[float, float, float]
-    plug_in: float
-    status: str
 
 
 def leakage(losses: Array, *, n: int, level: float = 0.95, seed: int = 0) -> Leakage:
@@ -76,7 +61,7 @@ def leakage(losses: Array, *, n: int, level: float = 0.95, seed: int = 0) -> Lea
     matrix, _ = dedupe(checked(losses, min_points=MIN_POINTS))
     points = matrix.shape[1]
     if len(matrix) == 1:
-        return _unprobed(points, level)
+        return Leakage.unknown(n=points, law=LAW, status="single_candidate", level=level)
     law = joint_law(_reachable(np.asarray(matrix, dtype=np.float64), n))
     rng = np.random.default_rng(seed)
     normals = rng.standard_normal((NORMALS, law.root.shape[1]))
@@ -92,12 +77,9 @@ def leakage(losses: Array, *, n: int, level: float = 0.95, seed: int = 0) -> Lea
     value = min(max(value, low), high)
     estimate = Estimate(math.exp(value), math.exp(low), math.exp(high), points, METHOD, level)
     is_wide = high - low > math.log(RESOLVED_FACTOR)
-    return Leakage(estimate, (value, low, high), plug_in, "unresolved" if is_wide else "ok")
-
-
-def _unprobed(points: int, level: float) -> Leakage:
-    nothing = Estimate(math.nan, 0.0, 1.0, points, METHOD, level, resolvable=False)
-    return Leakage(nothing, (math.nan, -math.inf, 0.0), math.nan, "single_candidate")
+    needed = math.ceil(TIE_CHI2 * n / 2.0)
+    status = "unresolved" if is_wide else "ok"
+    return Leakage(estimate, (value, low, high), LAW, status, needed if needed > points else None, plug_in)
 
 
 def _reachable(matrix: FloatArray, n: int) -> FloatArray:

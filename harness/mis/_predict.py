@@ -15,10 +15,9 @@ from harness.mis._monte_carlo import mc_delta
 from harness.mis._pairs import PairStats, pair_stats
 from harness.mis._product import product_log_delta
 from harness.mis._saddle import gauss_log_delta, saddle_log_delta
-from harness.results import LogDelta
 from harness.types import Array, FloatArray
 
-__all__ = ["HOW", "local_of", "pair_log_deltas", "predict_log_delta", "saddle_of"]
+__all__ = ["HOW", "predict_log_delta"]
 
 HOW = ("saddle_max", "saddle_sum", "local", "product", "bootstrap")
 # Rivals whose leakage is computed from their losses' law; the others' share is taken from the Gaussian formula.
@@ -63,10 +62,10 @@ def predict_log_delta(
         return -math.inf, {"rivals": 0.0, "computed": 0.0}
     stats = pair_stats(matrix)
     if how in ("saddle_max", "saddle_sum"):
-        logs, computed = pair_log_deltas(matrix, stats, n=n)
-        log_delta = saddle_of(logs)
-        value = log_delta.saddle_max if how == "saddle_max" else log_delta.saddle_sum
-        return value, {"rivals": float(rivals), "computed": float(computed)}
+        logs, computed = _pair_log_deltas(matrix, stats, n=n)
+        value = float(logs.max()) if how == "saddle_max" else _added(logs)
+        # No K candidates leak more than 1 - 1/K (derived, exact).
+        return min(value, math.log1p(-1.0 / len(matrix))), {"rivals": float(rivals), "computed": float(computed)}
     if how == "product":
         value = product_log_delta(matrix, n=n, base=stats.ref, seed=seed)
         return value, {"rivals": float(rivals), "computed": float(rivals)}
@@ -78,7 +77,7 @@ def predict_log_delta(
     return (math.log(lower) if lower > 0 else -math.inf), diagnostics | {"lower": lower, "upper": upper}
 
 
-def pair_log_deltas(matrix: FloatArray, stats: PairStats, *, n: int) -> tuple[FloatArray, int]:
+def _pair_log_deltas(matrix: FloatArray, stats: PairStats, *, n: int) -> tuple[FloatArray, int]:
     """``log Delta_n`` of every pair, and the number of pairs computed by saddle point; the others are Gaussian."""
     logs = gauss_log_delta(np.maximum(stats.snr, 0.0), n=n)
     order = np.argsort(stats.snr, kind="stable")
@@ -91,17 +90,8 @@ def pair_log_deltas(matrix: FloatArray, stats: PairStats, *, n: int) -> tuple[Fl
     return logs, len(near)
 
 
-def saddle_of(logs: FloatArray) -> LogDelta:
-    """Maximum and sum over rivals; no K candidates leak more than ``1 - 1/K`` (derived, exact)."""
-    cap = math.log1p(-1.0 / (len(logs) + 1))
-    largest = float(logs.max())
-    total = float(logsumexp(logs)) if largest > -math.inf else -math.inf
-    return LogDelta(saddle_max=min(largest, cap), saddle_sum=min(total, cap))
-
-
-def local_of(matrix: FloatArray, stats: PairStats, *, n: int, seed: int) -> float:
-    """``log Delta_n`` of the joint limit over the rivals that can win at this n."""
-    return local_log_delta(_near_rows(matrix, stats, n), n=n, seed=seed)
+def _added(logs: FloatArray) -> float:
+    return float(logsumexp(logs)) if float(logs.max()) > -math.inf else -math.inf
 
 
 def _near_rows(matrix: FloatArray, stats: PairStats, n: int) -> FloatArray:

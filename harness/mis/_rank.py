@@ -1,4 +1,4 @@
-"""Quantizers ordered by safety, by the figure that can order them at this training-set size."""
+"""Quantizers ordered by their predicted leakage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.mis._estimate import estimate
-from harness.results import QuantizerMis
+from harness.results import Leakage, QuantizerMis
 from harness.stats import Estimate
 from harness.types import Array
 
@@ -22,8 +22,7 @@ class RankRow:
         name: the quantizer.
         r: the indicator with its interval.
         n_r: ``n * r``.
-        log_delta: predicted ``log Delta_n``, of the regime's own approximation.
-        mis_predicted: ``1 - Delta_n``.
+        leakage: predicted ``Delta_n``.
         k_eff: distinct candidates.
         utility: the caller's measure of usefulness, e.g. accuracy; None where not given.
         status: see :class:`QuantizerMis`.
@@ -33,8 +32,7 @@ class RankRow:
     name: str
     r: Estimate
     n_r: float
-    log_delta: float
-    mis_predicted: float
+    leakage: Leakage
     k_eff: int
     utility: float | None
     status: str
@@ -42,7 +40,7 @@ class RankRow:
 
 
 def ranked(results: Sequence[QuantizerMis], *, utility: Mapping[str, float] | None = None) -> tuple[RankRow, ...]:
-    """Rank safest first: by ``r`` where it orders, then (``local`` regime) by predicted leakage; unprobed ones last.
+    """Order by predicted leakage, the smallest first, then by ``r``; unprobed ones last.
 
     A single candidate has ``r = inf`` because it has no rival, not because it is safe; it is therefore ranked last.
     """
@@ -51,8 +49,7 @@ def ranked(results: Sequence[QuantizerMis], *, utility: Mapping[str, float] | No
             name=q.quantizer,
             r=q.r,
             n_r=q.n_r,
-            log_delta=q.best_log_delta,
-            mis_predicted=q.mis_predicted,
+            leakage=q.leakage,
             k_eff=q.k_eff,
             utility=(utility or {}).get(q.quantizer),
             status=q.status,
@@ -71,8 +68,4 @@ def rank(
 
 
 def _key(row: RankRow) -> tuple[int, float, float]:
-    if row.status == "single_candidate":
-        return 2, 0.0, 0.0
-    if row.regime == "local":
-        return 1, row.log_delta, -row.r.value
-    return 0, -row.r.value, row.log_delta
+    return (0, row.leakage.logs[0], -row.r.value) if row.leakage.is_probed else (1, 0.0, 0.0)

@@ -65,7 +65,7 @@ def test_the_interval_of_tied_candidates_covers_however_far_n_outgrows_the_recor
     truth = of_law(correlated(rng, count, correlation, 0.0, 20000), np.zeros(count + 1), n)
     results = [leakage(correlated(rng, count, correlation, 0.0, POINTS), n=n, seed=i) for i in range(reps)]
     # The records' own spreads move a tie's leakage by a percent or two.
-    held = sum(one.log_ends[1] - 0.03 <= truth <= one.log_ends[2] + 0.03 for one in results)
+    held = sum(one.logs[1] - 0.03 <= truth <= one.logs[2] + 0.03 for one in results)
     print(f"{count} rivals, n/N {ratio}: {held} of {reps} intervals hold {math.exp(truth):.3g}")
     assert held >= 25  # fewer have a chance below 1% at 95%
 

@@ -140,7 +140,7 @@ def test_quantised_regression_puts_sparse_ternary_first_and_is_not_monotone_in_b
         estimates = [estimate({name: table[name]}, n=n, draws=100, splits=5)[0] for name in REGRESSION]
         taus.append(kendalltau([q.r.value for q in estimates], -middle).statistic)
         four_over_two += int(estimates[4].r.value > estimates[5].r.value)
-        deltas.append(kendalltau([-q.best_log_delta for q in estimates], -middle).statistic)
+        deltas.append(kendalltau([-q.leakage.logs[0] for q in estimates], -middle).statistic)
     for label, values in (("r", taus), ("predicted leakage", deltas)):
         low, mid, high = np.quantile(values, [0.025, 0.5, 0.975])
         print(
