@@ -232,7 +232,7 @@ def _mis(report: Report) -> Section | None:
     if table is None or report.mis is None:
         return None
     top = table.top(TOP, "Quantizers, safest first").only(
-        "Rank", "Quantizer", "r, nats per record", "MIS predicted", "Status"
+        "Rank", "Quantizer", "Predicted Δ", "r, nats per record", "Status"
     )
     says = ("MIS orders quantizers by how fast their membership leakage falls with more training records.",)
     return Section(

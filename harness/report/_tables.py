@@ -6,9 +6,19 @@ from harness.report import _format
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report._table import Cell, Column, Row, Table, estimate_cell, make_table, number_cell, text_cell
 from harness.report.model import Report
-from harness.results import QuantizerMis, RecordResult
+from harness.results import MisFindings, QuantizerMis, RecordResult
 
-__all__ = ["mis_distinct", "mis_n_r", "mis_rate", "mis_status", "mis_table", "record_table", "timing_table"]
+__all__ = [
+    "mis_delta",
+    "mis_distinct",
+    "mis_n_r",
+    "mis_rank",
+    "mis_rate",
+    "mis_status",
+    "mis_table",
+    "record_table",
+    "timing_table",
+]
 
 
 def mis_table(report: Report) -> Table | None:
@@ -17,9 +27,22 @@ def mis_table(report: Report) -> Table | None:
         return None
     ranked = report.mis.ranked()
     table = make_table("Quantizers, safest first", _QUANTIZER_COLUMNS, ranked)
-    ranks = (number_cell(str(rank) if row.r.resolvable else "–") for rank, row in enumerate(ranked, 1))
+    ranks = (number_cell(mis_rank(report.mis, row)) for row in ranked)
     rows = tuple(Row((rank, *row.cells)) for rank, row in zip(ranks, table.rows, strict=True))
     return Table(table.caption, ("Rank", *table.columns), rows)
+
+
+def mis_rank(found: MisFindings, row: QuantizerMis) -> str:
+    """The ranks that the comparisons leave to a quantizer, ``1`` or ``2–4``; a dash where nothing was probed."""
+    ranks = found.ranks(row.quantizer)
+    if ranks is None:
+        return "–"
+    return str(ranks[0]) if ranks[0] == ranks[1] else f"{ranks[0]}–{ranks[1]}"
+
+
+def mis_delta(row: QuantizerMis) -> str:
+    """The predicted leakage with its interval; ``not probed`` where there is none."""
+    return _format.interval(row.leakage.delta, _format.short) if row.leakage.is_probed else "not probed"
 
 
 def mis_distinct(row: QuantizerMis) -> str:
@@ -29,7 +52,7 @@ def mis_distinct(row: QuantizerMis) -> str:
 
 def mis_status(row: QuantizerMis) -> str:
     """How far to trust a quantizer's figures: the status, then the flags."""
-    return ", ".join(map(clean, (row.status, *row.flags)))
+    return ", ".join(map(clean, (row.leakage.status, *row.flags)))
 
 
 def mis_rate(row: QuantizerMis) -> str:
@@ -44,10 +67,9 @@ def mis_n_r(row: QuantizerMis) -> str:
 
 _QUANTIZER_COLUMNS: tuple[Column[QuantizerMis], ...] = (
     Column("Quantizer", lambda row: text_cell(row.quantizer)),
+    Column("Predicted Δ", lambda row: number_cell(mis_delta(row))),
     Column("r, nats per record", lambda row: number_cell(mis_rate(row))),
     Column("n · r", lambda row: number_cell(mis_n_r(row))),
-    Column("log Δ", lambda row: number_cell(_format.short(row.best_log_delta))),
-    Column("MIS predicted", lambda row: number_cell(_format.short(row.mis_predicted))),
     Column("Candidates that differ", lambda row: number_cell(mis_distinct(row))),
     Column("Regime", lambda row: text_cell(row.regime)),
     Column("Status", lambda row: Cell(mis_status(row))),

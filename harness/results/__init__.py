@@ -9,7 +9,8 @@ from harness.results._attack import AttackFindings, Measures, Result, Skipped
 from harness.results._devices import AnswerDifference, AttackDifference, DeviceResult, DevicesFindings
 from harness.results._increase import Increase
 from harness.results._latency import Latency
-from harness.results._mis import LogDelta, MisFindings, QuantizerMis, best_log_delta, regime_of
+from harness.results._leakage import Comparison, Leakage, Witness
+from harness.results._mis import MisFindings, QuantizerMis, regime_of
 from harness.results._null import NullSummary, PooledNull
 from harness.results._privacy import CanaryBound, CanaryFindings, PrivacyBound, PrivacyFindings
 from harness.results._records import RecordFindings, RecordReading, RecordResult
@@ -23,11 +24,12 @@ __all__ = [
     "AttackFindings",
     "CanaryBound",
     "CanaryFindings",
+    "Comparison",
     "DeviceResult",
     "DevicesFindings",
     "Increase",
     "Latency",
-    "LogDelta",
+    "Leakage",
     "Measures",
     "MisFindings",
     "NullSummary",
@@ -46,6 +48,6 @@ __all__ = [
     "SliceFindings",
     "SliceResult",
     "SlicedView",
-    "best_log_delta",
+    "Witness",
     "regime_of",
 ]

@@ -1,4 +1,4 @@
-"""The result of quantizers: the indicator with its interval, the predicted leakage, and their reliability."""
+"""The result of quantizers: the predicted leakage and the indicator, with intervals, and their reliability."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from harness import fields
+from harness.results._leakage import Comparison, Leakage, Witness
 from harness.types import Estimate
 
-__all__ = ["LogDelta", "MisFindings", "QuantizerMis", "best_log_delta", "regime_of"]
+__all__ = ["MisFindings", "QuantizerMis", "regime_of"]
 
 # Above 10 leakage falls like exp(-n r) and r orders quantizers. Below 2 prefactors dominate and r does not order them.
 TAIL = 10.0
@@ -18,38 +19,8 @@ LOCAL = 2.0
 
 
 @dataclass(frozen=True)
-class LogDelta:
-    """Predicted ``log Delta_n``, plug-in from all records, hence pessimistic where many rivals are close.
-
-    Args:
-        saddle_max: of the worst single rival.
-        saddle_sum: of all rivals added, at most ``log(1 - 1/K)``. With ``saddle_max`` a heuristic bracket, no bound.
-        local: all rivals jointly, in the limit of near-ties; None where ``n r`` is too large for it.
-    """
-
-    saddle_max: float
-    saddle_sum: float
-    local: float | None = None
-
-    def to_json(self) -> dict[str, float | None]:
-        """A JSON object; minus infinity (no leakage that the candidates could show) becomes null."""
-        values = {"saddle_max": self.saddle_max, "saddle_sum": self.saddle_sum, "local": self.local}
-        return {key: v if v is not None and math.isfinite(v) else None for key, v in values.items()}
-
-    @classmethod
-    def from_json(cls, node: fields.Node) -> Self:
-        """What :meth:`to_json` wrote; a missing sum or maximum is minus infinity."""
-        maximum, total = fields.number(node, "saddle_max"), fields.number(node, "saddle_sum")
-        return cls(
-            saddle_max=-math.inf if maximum is None else maximum,
-            saddle_sum=-math.inf if total is None else total,
-            local=fields.number(node, "local"),
-        )
-
-
-@dataclass(frozen=True)
 class QuantizerMis:
-    """The MIS indicator of one quantizer, against a training set of ``n`` records. Larger ``r`` is safer.
+    """The predicted leakage and the MIS indicator of one quantizer, against a training set of ``n`` records.
 
     It compares quantizers; it is no bound for one record and no differential privacy, and it does not cover
     candidates that were never generated.
@@ -63,8 +34,7 @@ class QuantizerMis:
         r_naive: plug-in minimum on all records (biased down by the choice of the closest rival).
         r_chernoff: exact exponent of the same selected pairs, cross-fitted; below ``r`` where losses are skewed.
         r_floor: ``1.92 / N``; below it the records cannot distinguish r from a tie.
-        log_delta: predicted ``log Delta_n``.
-        mis_predicted: ``1 - Delta_n``, from the joint limit in the ``local`` regime, else from ``saddle_sum``.
+        leakage: predicted ``Delta_n``; it leads, ``r`` says how fast it falls with n. Smaller is safer.
         k: candidates given.
         k_eff: distinct candidates.
         n_eval: evaluation records N.
@@ -72,13 +42,16 @@ class QuantizerMis:
         status: ``ok``; ``single_candidate`` (not probed, never a privacy claim); ``tie`` (equal mean losses, r = 0);
             ``ref_not_minimiser`` (the choice of the best candidate does not hold up on fresh records: r = 0);
             ``unresolved`` (below ``r_floor``); ``never_beaten`` (no record prefers the rival; r is conservative);
-            ``extrapolated`` (fewer than 30 effective records carry the exact exponent).
+            ``extrapolated`` (fewer than 30 effective records carry the exact exponent). Of r; ``leakage`` has its own.
         flags: ``not_erm`` (the deployed candidate is significantly worse than the best: r is a proxy, no bound),
             ``gauss_optimistic`` (exact exponent below 80% of r), ``heavy_tails`` (one record carries over a tenth of
             the spread), ``regime_uncertain`` (the interval reaches into another regime), ``few_points`` (N too small
-            to certify n r >= 2), ``unequal_candidates`` (K differs between quantizers).
+            to certify n r >= 2), ``unequal_candidates`` (K differs between quantizers), ``contradicted_by_attack`` (an
+            attack on the same variant shows more leakage than the whole interval of ``leakage`` said).
         rank_probabilities: chance of being the safest, second, ... of the probed quantizers; empty if unprobed.
         differences: other quantizer -> ``r - r_other``, paired interval.
+        comparisons: other quantizer -> whether this one leaks more.
+        witness: the attack that shows most; None where none was made on this quantizer's variant.
     """
 
     quantizer: str
@@ -88,8 +61,7 @@ class QuantizerMis:
     r_naive: float
     r_chernoff: float
     r_floor: float
-    log_delta: LogDelta
-    mis_predicted: float
+    leakage: Leakage
     k: int
     k_eff: int
     n_eval: int
@@ -98,21 +70,33 @@ class QuantizerMis:
     flags: tuple[str, ...] = ()
     rank_probabilities: tuple[float, ...] = ()
     differences: Mapping[str, Estimate] = field(default_factory=dict)
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    witness: Witness | None = None
 
     @property
     def n_r(self) -> float:
         """``n * r``, nats: leakage falls like ``exp(-n r)``."""
         return self.n * self.r.value
 
-    @property
-    def best_log_delta(self) -> float:
-        """The logarithm behind ``mis_predicted``."""
-        return best_log_delta(self.log_delta, self.regime)
+    def beside(self, witness: Witness) -> QuantizerMis:
+        """The same beside an attack on the same variant, below whose advantage no leakage can lie.
+
+        A prediction that the attack refutes is flagged, and compares with no other quantizer.
+        """
+        leakage = self.leakage.floored(witness.advantage.low)
+        if leakage.status != "contradicted":
+            return replace(self, leakage=leakage, witness=witness)
+        flags = (*self.flags, "contradicted_by_attack")
+        return replace(self, leakage=leakage, witness=witness, flags=flags, comparisons={})
 
     def to_json(self) -> dict[str, object]:
         """A JSON object; numbers that are not finite become null."""
         return {
             "quantizer": self.quantizer,
+            "leakage": self.leakage.to_json(),
+            "mis_predicted": self.leakage.mis,
+            "witness": None if self.witness is None else self.witness.to_json(),
+            "comparisons": {other: one.to_json() for other, one in self.comparisons.items()},
             "r": fields.finite(self.r.value),
             "ci": [fields.finite(self.r.low), fields.finite(self.r.high)],
             "level": self.r.level,
@@ -120,8 +104,6 @@ class QuantizerMis:
             "r_chernoff": fields.finite(self.r_chernoff),
             "r_floor": fields.finite(self.r_floor),
             "n_r": fields.finite(self.n_r),
-            "log_delta": self.log_delta.to_json(),
-            "mis_predicted": fields.finite(self.mis_predicted),
             "k": self.k,
             "k_eff": self.k_eff,
             "n": self.n,
@@ -137,7 +119,7 @@ class QuantizerMis:
     @classmethod
     def from_json(cls, node: fields.Node) -> Self:
         """What :meth:`to_json` wrote; a missing figure is NaN, a missing r that of a quantizer that was not probed."""
-        differences = fields.mapping(node, "differences")
+        differences, comparisons = fields.mapping(node, "differences"), fields.mapping(node, "comparisons")
         n_eval = fields.integer(node, "n_eval") or 0
         return cls(
             quantizer=fields.text(node, "quantizer"),
@@ -147,8 +129,7 @@ class QuantizerMis:
             r_naive=fields.figure(node, "r_naive"),
             r_chernoff=fields.figure(node, "r_chernoff"),
             r_floor=fields.figure(node, "r_floor"),
-            log_delta=LogDelta.from_json(fields.mapping(node, "log_delta")),
-            mis_predicted=fields.figure(node, "mis_predicted"),
+            leakage=Leakage.from_json(fields.mapping(node, "leakage")),
             k=fields.integer(node, "k") or 0,
             k_eff=fields.integer(node, "k_eff") or 0,
             n_eval=n_eval,
@@ -161,19 +142,18 @@ class QuantizerMis:
                 for other in differences
                 if (estimate := Estimate.from_json(differences[other])) is not None
             },
+            comparisons={
+                other: one
+                for other in comparisons
+                if (one := Comparison.from_json(fields.mapping(comparisons, other))) is not None
+            },
+            witness=Witness.from_json(fields.mapping(node, "witness")),
         )
 
 
 def regime_of(n_r: float) -> str:
     """Which approximation holds at this ``n r``."""
     return "tail" if n_r > TAIL else "moderate" if n_r >= LOCAL else "local"
-
-
-def best_log_delta(log_delta: LogDelta, regime: str) -> float:
-    """The joint limit where candidates nearly tie, else the sum over rivals."""
-    if regime == "local" and log_delta.local is not None:
-        return log_delta.local
-    return log_delta.saddle_sum
 
 
 def _r_from_json(node: fields.Node, n_eval: int) -> Estimate:
@@ -220,11 +200,16 @@ class MisFindings:
     runtime: str = ""
 
     def ranked(self) -> Sequence[QuantizerMis]:
-        """The quantizers, safest first: by r, and in the local regime, where r orders nothing, by predicted leakage.
+        """The quantizers by predicted leakage, the smallest first; unprobed ones last: that is no claim of privacy."""
+        return sorted(self.quantizers, key=_leakage)
 
-        Quantizers without an r were not probed and come last: that is no claim of privacy.
-        """
-        return sorted(self.quantizers, key=_safety)
+    def ranks(self, quantizer: str) -> tuple[int, int] | None:
+        """Best and worst rank, from 1, that the comparisons leave to a quantizer; None where it has no prediction."""
+        probed = {row.quantizer: row for row in self.quantizers if row.leakage.is_probed}
+        if quantizer not in probed:
+            return None
+        verdicts = [one.verdict for other, one in probed[quantizer].comparisons.items() if other in probed]
+        return 1 + verdicts.count("leaks more"), len(probed) - verdicts.count("safer")
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -248,9 +233,5 @@ class MisFindings:
         )
 
 
-def _safety(row: QuantizerMis) -> tuple[int, float]:
-    if not row.r.resolvable:
-        return 2, 0.0
-    if row.regime == "local" and math.isfinite(row.best_log_delta):
-        return 1, row.best_log_delta
-    return 0, -row.r.value
+def _leakage(row: QuantizerMis) -> tuple[int, float]:
+    return (0, row.leakage.logs[0]) if row.leakage.is_probed else (1, 0.0)

@@ -169,6 +169,25 @@ _ARTIFACT = record(
     {"device": TEXT},
     says="One variant on one runtime: what its file holds, how well it answers, how fast, how like its reference.",
 )
+_LEAKAGE = record(
+    {
+        "delta": ref("estimate"),
+        "logs": listed(NUMBER),
+        "law": TEXT,
+        "status": TEXT,
+        "needed_records": nullable(COUNT),
+        "plug_in": NUMBER,
+    },
+    says="How much the best membership attack on one quantizer gains over guessing, predicted.",
+)
+_WITNESS = record(
+    {"attack": TEXT, "variant": TEXT, "runtime": TEXT, "advantage": ref("estimate")},
+    says="The attack on the same variant that shows most.",
+)
+_COMPARISON = record(
+    {"log_ratio": ref("estimate"), "verdict": TEXT},
+    says="Whether one quantizer leaks more than another.",
+)
 _QUANTIZER = record(
     {
         "quantizer": TEXT,
@@ -179,8 +198,10 @@ _QUANTIZER = record(
         "r_chernoff": NUMBER,
         "r_floor": NUMBER,
         "n_r": NUMBER,
-        "log_delta": record({"saddle_max": NUMBER, "saddle_sum": NUMBER, "local": NUMBER}),
+        "leakage": ref("leakage"),
         "mis_predicted": NUMBER,
+        "witness": nullable(ref("witness")),
+        "comparisons": by_name(ref("comparison")),
         "k": COUNT,
         "k_eff": COUNT,
         "n": COUNT,
@@ -193,7 +214,7 @@ _QUANTIZER = record(
         "differences": by_name(ref("estimate")),
         "generator": TEXT,
     },
-    says="The MIS indicator of one quantizer.",
+    says="The predicted leakage and the MIS indicator of one quantizer.",
 )
 _MIS = record(
     {
@@ -312,6 +333,9 @@ DEFINITIONS: Mapping[str, Schema] = {
     "artifact": _ARTIFACT,
     "quantizer": _QUANTIZER,
     "mis": _MIS,
+    "leakage": _LEAKAGE,
+    "witness": _WITNESS,
+    "comparison": _COMPARISON,
     "slice": _SLICE,
     "slice_result": _SLICE_RESULT,
     "sliced_view": _SLICED_VIEW,

@@ -13,11 +13,17 @@ from hypothesis import strategies as st
 from harness.config import GateConfig, GateRule
 from harness.errors import ConfigError
 from harness.policy import ArtifactName, Verdict, check, judge
-from harness.results import LogDelta, MisFindings, QuantizerMis
+from harness.results import Leakage, MisFindings, QuantizerMis, Witness
 from harness.types import Estimate
 from tests.policy.sample import AUDIT, findings
 
 PROBED = replace(AUDIT, quantizers=("fp32", "int8"))
+
+
+def leakage(log: float, half: float, status: str = "ok") -> Leakage:
+    logs = (log, log - half, min(0.0, log + half))
+    value, low, high = map(math.exp, logs)
+    return Leakage(Estimate(value, low, high, 600, "joint limit"), logs, "candidates", status)
 
 
 def quantizer(name: str = "int8", n_r: float = 12.0, half: float = 4.0, **more: Any) -> QuantizerMis:
@@ -31,8 +37,7 @@ def quantizer(name: str = "int8", n_r: float = 12.0, half: float = 4.0, **more: 
         "r_naive": n_r / n,
         "r_chernoff": n_r / n,
         "r_floor": 1.92 / 600,
-        "log_delta": LogDelta(-n_r, -n_r, None),
-        "mis_predicted": 1.0 - math.exp(-n_r),
+        "leakage": leakage(-n_r, half),
         "k": 12,
         "k_eff": 12,
         "n_eval": 600,
@@ -63,27 +68,82 @@ def test_a_case_is_about_the_quantizer() -> None:
     assert case.estimate.low < case.estimate.value < case.estimate.high
 
 
-@pytest.mark.parametrize("status", ["tie", "ref_not_minimiser", "unresolved", "never_beaten", "extrapolated", ""])
-def test_any_status_but_ok_is_no_pass(status: str) -> None:
-    verdict = judged(quantizer(status=status))
+STATUSES = ["unresolved", "single_candidate", "too_few_records", "contradicted", ""]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_any_status_of_the_prediction_but_ok_is_no_pass(status: str) -> None:
+    verdict = judged(quantizer(leakage=leakage(-12.0, 4.0, status)))
     assert verdict.outcome == "inconclusive"
-    assert "status" in verdict.rules[0].reason
+    assert "status of the prediction" in verdict.rules[0].reason
+    leaky = quantizer(leakage=leakage(-2.5, 0.3, status))
+    assert judged(leaky).outcome == "fail"
 
 
-@pytest.mark.parametrize("flag", ["not_erm", "gauss_optimistic", "heavy_tails", "few_points"])
+@pytest.mark.parametrize("status", ["tie", "unresolved", "never_beaten"])
+def test_the_status_of_r_is_no_doubt_about_the_leakage(status: str) -> None:
+    assert judged(quantizer(status=status)).outcome == "pass"
+
+
+def test_a_status_that_more_records_would_mend_says_how_many() -> None:
+    short = replace(leakage(-12.0, 4.0, "unresolved"), needed_records=48_000)
+    reason = judged(quantizer(leakage=short)).rules[0].reason
+    assert "about 48,000 evaluation records are needed, there are 600" in reason
+
+
+@pytest.mark.parametrize(
+    "flag", ["not_erm", "gauss_optimistic", "heavy_tails", "contradicted_by_attack", "float_format"]
+)
 def test_a_doubt_is_no_pass(flag: str) -> None:
     assert judged(quantizer(flags=(flag,))).outcome == "inconclusive"
     assert judged(quantizer(n_r=2.5, half=0.3, flags=(flag,))).outcome == "fail"
 
 
-def test_where_the_indicator_orders_nothing_nothing_passes() -> None:
-    verdict = judged(quantizer(n_r=6.0, half=5.0), limit=0.9)
-    assert verdict.outcome == "inconclusive"
-    assert "n r may lie below 2" in verdict.rules[0].reason
+def test_few_points_are_no_doubt_since_the_interval_says_so() -> None:
+    assert judged(quantizer(flags=("few_points",))).outcome == "pass"
+
+
+def test_a_pass_needs_the_upper_end_that_holds_for_all_quantizers() -> None:
+    """Alone the upper end is within the limit; one of ten is judged by Bonferroni's arms."""
+    near = quantizer(n_r=5.2, half=0.55)
+    assert judged(near, limit=0.01).outcome == "pass"
+    others = [quantizer(f"q{number}") for number in range(9)]
+    assert judged(near, *others, limit=0.01).outcome == "inconclusive"
+
+
+def witness(low: float, value: float = 0.35) -> Witness:
+    return Witness("band", "int8", "litert", Estimate(value, low, value + 0.1, 800, "melded-beta"))
+
+
+def test_what_an_attack_shows_fails_a_limit_that_the_prediction_keeps() -> None:
+    kept = quantizer()
+    assert judged(kept, limit=0.1).outcome == "pass"
+    refuted = kept.beside(witness(0.21))
+    assert refuted.leakage.status == "contradicted"
+    assert judged(refuted, limit=0.1).outcome == "fail"
+
+
+def test_a_contradicted_prediction_is_never_a_pass() -> None:
+    refuted = quantizer().beside(witness(0.05))
+    for limit in (0.05, 0.1, 0.5, 0.99):
+        assert judged(refuted, limit=limit).outcome != "pass"
+    assert judged(refuted, limit=0.04).outcome == "fail"
+
+
+def test_a_floor_within_the_interval_holds_however_many_quantizers_there_are() -> None:
+    """The attacks' intervals hold at once already: the widening for quantizers does not lower the floor."""
+    wide = quantizer(n_r=3.0, half=2.0).beside(witness(0.21))
+    assert wide.leakage.status == "ok"
+    others = [quantizer(f"q{number}") for number in range(9)]
+    assert judged(wide, *others, limit=0.2).outcome == "fail"
+
+
+def test_an_attack_that_shows_nothing_changes_nothing() -> None:
+    assert judged(quantizer().beside(witness(-0.05)), limit=0.01).outcome == "pass"
 
 
 def test_a_quantizer_that_was_not_probed_has_no_figure() -> None:
-    alone = quantizer(status="single_candidate", r=Estimate(math.inf, math.nan, math.inf, 600, "", resolvable=False))
+    alone = quantizer(leakage=Leakage.unknown(n=600, law="candidates", status="single_candidate"))
     assert judged(alone, limit=0.9).outcome == "inconclusive"
     assert judged(limit=0.9).rules[0].reason == "no quantizer was probed"
 
@@ -100,7 +160,7 @@ def test_a_rule_names_quantizers() -> None:
 def test_the_interval_of_a_prediction_holds_it(n_r: float, half: float) -> None:
     for case in judged(quantizer(n_r=n_r, half=half), limit=0.5).rules[0].cases:
         assert case.estimate is not None
-        assert 0.0 <= case.estimate.low <= case.estimate.value <= case.estimate.high <= 1.0 - 1.0 / 12
+        assert 0.0 <= case.estimate.low <= case.estimate.value <= case.estimate.high <= 1.0
 
 
 def test_a_rule_is_refused_where_no_quantizer_is_probed() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from harness.report import Curve
+from harness.results import Comparison
+from harness.types import Estimate
 
 __all__ = ["HOSTILE", "answers", "curves", "estimate", "hostile", "null_twin", "report", "supplied", "unresolved"]
 
@@ -255,22 +259,74 @@ def _skipped() -> list[dict[str, object]]:
 
 
 def _mis() -> dict[str, object]:
-    def row(quantizer: str, r: float | None, regime: str, status: str, log_delta: float | None) -> dict[str, object]:
-        differences = {} if r is None else {"sign": estimate(r, r / 2)}
-        return {
-            "quantizer": quantizer, "r": r, "ci": [r and r / 2, r and 2 * r], "level": 0.95, "r_naive": r,
-            "r_chernoff": r, "r_floor": 0.0032, "n_r": r and 400 * r,
-            "log_delta": {"saddle_max": log_delta, "saddle_sum": log_delta, "local": log_delta}, "mis_predicted": 0.98,
-            "k": 12, "k_eff": 11, "n": 400, "n_eval": 600, "method": "gauss", "regime": regime, "status": status,
-            "flags": ["not_erm"], "rank_probabilities": [0.7, 0.3], "differences": differences, "generator": "flips",
-        }  # fmt: skip
-
+    """Five quantizers: one safer than two that cannot be told apart, one refuted by an attack, one not probed."""
+    tied, wide = estimate(-0.5, 0.8), estimate(-17.0, 2.0)
+    farther = wide | {"value": 17.0, "low": 15.0, "high": 19.0}
     return {
         "n": 400, "n_eval": 600, "generator": "flips", "runtime": "litert",
         "quantizers": [
-            row("int8", 0.001, "local", "ok", -3.0), row("int4", 0.002, "local", "ok", -2.5),
-            row("sign", None, "tail", "single_candidate", None), row("ternary", 0.05, "tail", "ok", -20.0),
+            _quantizer("int8", 0.001, _leakage(0.05), "local", comparisons={"int4": tied, "ternary": farther}),
+            _quantizer(
+                "int4", 0.002, _leakage(0.08, status="unresolved", needed_records=48_000), "local",
+                comparisons={"int8": tied | {"value": 0.5, "low": -0.3, "high": 1.3}, "ternary": farther},
+            ),
+            _quantizer("sign", None, _leakage(None, status="single_candidate"), "tail", status="single_candidate"),
+            _quantizer("ternary", 0.05, _leakage(2e-9), "tail", comparisons={"int8": wide, "int4": wide}),
+            _quantizer(
+                "fp32", 0.03, _leakage(0.21, high=1.0, status="contradicted"), "tail",
+                flags=["not_erm", "contradicted_by_attack"], witness=_witness(0.35, 0.21),
+            ),
         ],
+    }  # fmt: skip
+
+
+def _quantizer(
+    name: str,
+    r: float | None,
+    leakage: dict[str, object],
+    regime: str,
+    *,
+    status: str = "ok",
+    flags: Sequence[str] = ("not_erm",),
+    comparisons: Mapping[str, dict[str, object]] | None = None,
+    witness: dict[str, object] | None = None,
+) -> dict[str, object]:
+    delta = leakage["delta"]
+    assert isinstance(delta, dict)
+    return {
+        "quantizer": name, "r": r, "ci": [r and r / 2, r and 2 * r], "level": 0.95, "r_naive": r,
+        "r_chernoff": r, "r_floor": 0.0032, "n_r": r and 400 * r,
+        "leakage": leakage, "mis_predicted": 1.0 - delta["value"] if leakage["status"] == "ok" else None,
+        "comparisons": {
+            other: {"log_ratio": ratio, "verdict": Comparison(Estimate.from_json(ratio) or Estimate.unknown()).verdict}
+            for other, ratio in (comparisons or {}).items()
+        },
+        "witness": witness, "k": 12, "k_eff": 1 if r is None else 11, "n": 400, "n_eval": 600, "method": "gauss",
+        "regime": regime, "status": status, "flags": list(flags), "rank_probabilities": [0.7, 0.3],
+        "differences": {} if r is None else {"sign": estimate(r, r / 2)}, "generator": "flips",
+    }  # fmt: skip
+
+
+def _leakage(
+    value: float | None, high: float | None = None, *, status: str = "ok", needed_records: int | None = None
+) -> dict[str, object]:
+    if value is None:
+        nothing = {"value": None, "low": 0.0, "high": 1.0, "resolvable": False}
+        delta, logs = estimate(0.0) | nothing, [None, None, 0.0]
+    else:
+        ends = (value, value if high else value / 2, high or 1.5 * value)
+        delta = estimate(0.0) | dict(zip(("value", "low", "high"), ends, strict=True))
+        logs = [math.log(end) for end in ends]
+    return {
+        "delta": delta, "logs": logs, "law": "candidates", "status": status, "needed_records": needed_records,
+        "plug_in": None,
+    }  # fmt: skip
+
+
+def _witness(value: float, low: float) -> dict[str, object]:
+    return {
+        "attack": "rmia", "variant": "original", "runtime": "litert",
+        "advantage": estimate(value) | {"low": low, "high": 2 * value - low},
     }  # fmt: skip
 
 

@@ -16,9 +16,10 @@ from harness.errors import InputError
 from harness.results import (
     ArtifactResult,
     AttackFindings,
+    Comparison,
     Increase,
     Latency,
-    LogDelta,
+    Leakage,
     Measures,
     MisFindings,
     NullSummary,
@@ -27,6 +28,7 @@ from harness.results import (
     Result,
     Simultaneous,
     Skipped,
+    Witness,
 )
 from harness.types import Adversary, Estimate, TprEstimate, View, rate_key
 
@@ -190,7 +192,17 @@ ARTIFACTS = st.builds(
     latency=st.none() | LATENCIES,
     telemetry=st.dictionaries(NAMES, NODES, max_size=2),
 )
-LOG_DELTAS = st.builds(LogDelta, FINITE | st.just(-math.inf), FINITE | st.just(-math.inf), st.none() | FINITE)
+LEAKAGES = st.builds(
+    Leakage,
+    estimates(),
+    st.tuples(FIGURES, FINITE | st.just(-math.inf), FINITE),
+    TEXTS,
+    TEXTS,
+    st.none() | COUNTS,
+    FIGURES,
+)
+COMPARISONS = st.builds(Comparison, estimates())
+WITNESSES = st.builds(Witness, TEXTS, TEXTS, TEXTS, estimates())
 
 
 @st.composite
@@ -209,8 +221,7 @@ def quantizers(draw: st.DrawFn) -> QuantizerMis:
         r_naive=draw(FIGURES),
         r_chernoff=draw(FIGURES),
         r_floor=draw(FIGURES),
-        log_delta=draw(LOG_DELTAS),
-        mis_predicted=draw(FIGURES),
+        leakage=draw(LEAKAGES),
         k=draw(COUNTS),
         k_eff=draw(COUNTS),
         n_eval=n_eval,
@@ -219,6 +230,8 @@ def quantizers(draw: st.DrawFn) -> QuantizerMis:
         flags=draw(st.lists(TEXTS, max_size=2).map(tuple)),
         rank_probabilities=draw(st.lists(RATES, max_size=3).map(tuple)),
         differences=draw(st.dictionaries(NAMES, estimates(), max_size=2)),
+        comparisons=draw(st.dictionaries(NAMES, COMPARISONS, max_size=2)),
+        witness=draw(st.none() | WITNESSES),
     )
 
 
@@ -243,7 +256,9 @@ EVERY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "Parity": PARITIES,
     "Latency": LATENCIES,
     "ArtifactResult": ARTIFACTS,
-    "LogDelta": LOG_DELTAS,
+    "Leakage": LEAKAGES,
+    "Comparison": COMPARISONS,
+    "Witness": WITNESSES,
     "QuantizerMis": quantizers(),
     "MisFindings": st.builds(
         MisFindings, st.lists(quantizers(), max_size=2).map(tuple), COUNTS, COUNTS, TEXTS, st.sampled_from(["", "onnx"])
@@ -295,7 +310,7 @@ def test_infinity_is_written_as_unknown_and_never_as_a_number() -> None:
 def test_whatever_a_file_holds_can_be_read_and_written_again(node: object) -> None:
     holder = node if isinstance(node, Mapping) else {"results": node, "artifacts": node, "r": node, "p50_ns": node}
     for value in (
-        Measures.from_json(holder), ArtifactResult.from_json(holder), LogDelta.from_json(holder),
+        Measures.from_json(holder), ArtifactResult.from_json(holder), Leakage.from_json(holder),
         QuantizerMis.from_json(holder), MisFindings.from_json(holder), AttackFindings.from_json(holder),
     ):  # fmt: skip
         json.dumps(value.to_json(), allow_nan=False)

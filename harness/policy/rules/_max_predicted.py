@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import NormalDist
 
 from harness.config import GateRule
@@ -13,26 +14,27 @@ from harness.policy._outcome import ArtifactName
 from harness.policy.rules._judged import Judged
 from harness.policy.rules._limit import LimitRule
 from harness.policy.rules._scope import is_about, is_on, near, unknown_devices
-from harness.results import Measures, QuantizerMis, regime_of
+from harness.results import Measures, QuantizerMis
 from harness.types import Estimate
 
 __all__ = ["MaxPredicted"]
 
 # What says that the prediction may be too low, in words; a figure with one of them shows no limit to be kept.
 DOUBTS = {
+    "contradicted_by_attack": "an attack on the same variant shows more leakage than was predicted",
+    "float_format": "a float format has no finite set of codes, and its candidates say little about it",
     "not_erm": "the deployed candidate is worse than the best of its rivals",
     "gauss_optimistic": "the exact exponent lies below 80% of r",
     "heavy_tails": "one record carries over a tenth of the spread",
-    "few_points": "there are too few records to say that n r reaches 2",
 }
 
 
 class MaxPredicted(LimitRule):
     """No quantizer's predicted leakage is above the limit.
 
-    The prediction is no bound: it covers the candidates that were generated, and no attack. So it can fail a release,
-    and it passes one only where the estimate is in order (status ``ok``, no doubt flagged) and its lower end is in the
-    regime in which r orders quantizers. The interval is that of r, carried over by the normal tail.
+    The prediction is no bound: it covers what was generated. So it can fail a release, by its lower end or by what an
+    attack on the same variant shows, and it passes one only where the upper end is within the limit for all quantizers
+    at once and the estimate is in order: status ``ok``, no doubt flagged.
     """
 
     def estimate(self, measures: Measures, rule: GateRule) -> Estimate | None:  # noqa: ARG002 - no attack is judged
@@ -51,9 +53,11 @@ class MaxPredicted(LimitRule):
             for row in findings.quantizers
         ]
         widened = _widened(len(rows))
+        # Both ends are those that hold for all quantizers at once: a pass is a claim about every one of them.
+        predicted = ((name, row, _predicted(row, widened)) for name, row in rows)
         return [
-            Judged(name, _predicted(row, 1.0), _predicted(row, widened), counts=(row.n_eval,), doubt=_doubt(row))
-            for name, row in rows
+            Judged(name, estimate, estimate, counts=(row.n_eval,), doubt=_doubt(row))
+            for name, row, estimate in predicted
             if name.variant in (rule.quantizers or (name.variant,))
             and is_about(name.device, rule)
             and is_on(name.runtime, rule)
@@ -95,39 +99,28 @@ def _widened(figures: int) -> float:
 
 
 def _predicted(row: QuantizerMis, widened: float) -> Estimate | None:
-    """The predicted leakage with the interval of r, whose arms are widened; None where r was not estimated."""
-    r, log_delta = row.r, row.best_log_delta
-    if not (r.resolvable and math.isfinite(r.value) and math.isfinite(log_delta)):
-        return None
-    ends = (r.value - widened * (r.value - r.low), r.value + widened * (r.high - r.value))
-    high, low = (_moved(log_delta, row, end) for end in ends)
-    return Estimate(_moved(log_delta, row, r.value), low, high, row.n_eval, f"mis-{row.method}", r.level)
+    """The predicted leakage, the arms of its interval widened on the scale of logarithms; None where there is none.
 
-
-def _moved(log_delta: float, row: QuantizerMis, r: float) -> float:
-    """The leakage where the indicator is ``r``: two candidates are mistaken with the chance Phi(-sqrt(2 n r)).
-
-    Of K candidates none leaks more than 1 - 1/K.
+    What an attack shows at least needs no widening: its interval holds for all attacks at once already.
     """
-    if not math.isfinite(r):
-        return math.nan
-    moved = log_delta + _log_tail(row.n * max(0.0, r)) - _log_tail(row.n * max(0.0, row.r.value))
-    return min(1.0 - 1.0 / max(2, row.k_eff), math.exp(min(0.0, moved)))
+    if not row.leakage.is_probed:
+        return None
+    value, low, high = row.leakage.logs
+    shown = 0.0 if row.witness is None else row.witness.advantage.low
+    lower = max(_widened_end(value, low, widened), shown if shown > 0.0 else 0.0)
+    return replace(row.leakage.delta, low=min(lower, row.leakage.delta.value), high=_widened_end(value, high, widened))
 
 
-def _log_tail(n_r: float) -> float:
-    """The logarithm of Phi(-sqrt(2 n r))."""
-    tail = 0.5 * math.erfc(math.sqrt(n_r))
-    return math.log(tail) if tail > 0.0 else -n_r - 0.5 * math.log(4.0 * math.pi * n_r)
+def _widened_end(value: float, end: float, widened: float) -> float:
+    """One end of the interval, moved away from the value; both are logarithms, either may be minus infinity."""
+    return math.exp(min(0.0, value + widened * (end - value))) if math.isfinite(value) else math.exp(min(0.0, end))
 
 
 def _doubt(row: QuantizerMis) -> str:
     """Why the prediction may be too low; empty where nothing says so."""
-    if row.status != "ok":
-        return f"the indicator's status is {row.status or 'not known'}"
     flagged = next((words for flag, words in DOUBTS.items() if flag in row.flags), "")
-    if flagged:
+    if flagged or row.leakage.status == "ok":
         return flagged
-    if not math.isfinite(row.r.low) or regime_of(row.n * row.r.low) == "local":
-        return "n r may lie below 2, where the indicator orders no quantizers"
-    return ""
+    needed = row.leakage.needed_records
+    more = f"; about {needed:,} evaluation records are needed, there are {row.n_eval:,}" if needed else ""
+    return f"the status of the prediction is {row.leakage.status or 'not known'}{more}"

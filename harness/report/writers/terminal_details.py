@@ -122,13 +122,14 @@ def _mis(mis: MisFindings) -> Table:
     table = new_table(
         f"MIS, safest first (not a privacy guarantee{origin})",
         ("Quantizer",),
-        ("r", "n·r", "Differ"),
+        ("Δ", "r", "n·r", "Differ"),
         ("Regime", "Status"),
     )
     for row in mis.ranked():
         add_row(
             table,
             clean(row.quantizer),
+            _tables.mis_delta(row),
             _tables.mis_rate(row),
             _tables.mis_n_r(row),
             _tables.mis_distinct(row),
