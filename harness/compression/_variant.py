@@ -12,6 +12,7 @@ __all__ = ["FORMS", "MAX_CLUSTERS", "NUMERICS", "QUANTIZERS", "Variant", "parse"
 
 # Number formats of export; a variant is a torch model plus one of these.
 NUMERICS = ("fp32", "fp16", "int8", "int8-dynamic", "int4", "int8-weights", "int16x8")
+FLOATS = ("fp32", "fp16")
 _LEVELLED = (
     "prune-<share of zeros, e.g. 0.8>",
     "prune-global-<share of zeros>",
@@ -50,6 +51,11 @@ class Variant:
     def weights(self) -> str:
         """The variant whose float weights it uses; export gives them its number format."""
         return "original" if self.family == "quantize" else self.name.partition("+")[0]
+
+    @property
+    def is_float(self) -> bool:
+        """Whether its weights stay floats, of which there is no finite set of codes."""
+        return self.numerics in FLOATS and self.family not in ("grid", "cluster")
 
     @property
     def finetunes(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -16,6 +16,9 @@ __all__ = ["MisFindings", "QuantizerMis", "regime_of"]
 # Above 10 leakage falls like exp(-n r) and r orders quantizers. Below 2 prefactors dominate and r does not order them.
 TAIL = 10.0
 LOCAL = 2.0
+CANDIDATES = "candidates"
+CONTRADICTED = "contradicted_by_attack"
+FLOAT_FORMAT = "float_format"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class QuantizerMis:
             ``gauss_optimistic`` (exact exponent below 80% of r), ``heavy_tails`` (one record carries over a tenth of
             the spread), ``regime_uncertain`` (the interval reaches into another regime), ``few_points`` (N too small
             to certify n r >= 2), ``unequal_candidates`` (K differs between quantizers), ``contradicted_by_attack`` (an
-            attack on the same variant shows more leakage than the whole interval of ``leakage`` said).
+            attack on the same variant shows more leakage than the whole interval of ``leakage`` said),
+            ``float_format`` (it has no finite set of codes, so its candidates rank it beside no quantizer).
         rank_probabilities: chance of being the safest, second, ... of the probed quantizers; empty if unprobed.
         differences: other quantizer -> ``r - r_other``, paired interval.
         comparisons: other quantizer -> whether this one leaks more.
@@ -86,15 +90,34 @@ class QuantizerMis:
         leakage = self.leakage.floored(witness.advantage.low)
         if leakage.status != "contradicted":
             return replace(self, leakage=leakage, witness=witness)
-        flags = (*self.flags, "contradicted_by_attack")
+        flags = (*self.flags, CONTRADICTED)
         return replace(self, leakage=leakage, witness=witness, flags=flags, comparisons={})
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether it can be put in an order with others: it was probed, and it has codes to be told apart by."""
+        return self.leakage.is_probed and FLOAT_FORMAT not in self.flags
+
+    @property
+    def mis_predicted(self) -> float | None:
+        """``1 - Delta_n``; None unless the prediction is in order and of a quantizer with a finite set of codes."""
+        return self.leakage.mis if self.is_ranked else None
+
+    def as_float_format(self) -> QuantizerMis:
+        """The same, said to be a float format: it is listed, and ranked beside no quantizer.
+
+        The law ``coordinates`` counts what information a code retains, and a float retains all: there it has its rank.
+        """
+        if self.leakage.law != CANDIDATES or FLOAT_FORMAT in self.flags:
+            return self
+        return replace(self, flags=(*self.flags, FLOAT_FORMAT), comparisons={})
 
     def to_json(self) -> dict[str, object]:
         """A JSON object; numbers that are not finite become null."""
         return {
             "quantizer": self.quantizer,
             "leakage": self.leakage.to_json(),
-            "mis_predicted": self.leakage.mis,
+            "mis_predicted": self.mis_predicted,
             "witness": None if self.witness is None else self.witness.to_json(),
             "comparisons": {other: one.to_json() for other, one in self.comparisons.items()},
             "r": fields.finite(self.r.value),
@@ -200,16 +223,35 @@ class MisFindings:
     runtime: str = ""
 
     def ranked(self) -> Sequence[QuantizerMis]:
-        """The quantizers by predicted leakage, the smallest first; unprobed ones last: that is no claim of privacy."""
+        """The quantizers by predicted leakage, the smallest first.
+
+        Float formats that have no rank come behind them, unprobed quantizers last: that is no claim of privacy.
+        """
         return sorted(self.quantizers, key=_leakage)
 
     def ranks(self, quantizer: str) -> tuple[int, int] | None:
-        """Best and worst rank, from 1, that the comparisons leave to a quantizer; None where it has no prediction."""
-        probed = {row.quantizer: row for row in self.quantizers if row.leakage.is_probed}
-        if quantizer not in probed:
+        """Best and worst rank, from 1, that the comparisons leave to a quantizer; None where it is not ranked."""
+        ranked = {row.quantizer: row for row in self.quantizers if row.is_ranked}
+        if quantizer not in ranked:
             return None
-        verdicts = [one.verdict for other, one in probed[quantizer].comparisons.items() if other in probed]
-        return 1 + verdicts.count("leaks more"), len(probed) - verdicts.count("safer")
+        verdicts = [one.verdict for other, one in ranked[quantizer].comparisons.items() if other in ranked]
+        return 1 + verdicts.count("leaks more"), len(ranked) - verdicts.count("safer")
+
+    def beside(self, witnesses: Mapping[str, Witness]) -> MisFindings:
+        """The same beside attacks: a leakage is at least what its attack shows.
+
+        Of the comparisons those go that a refuted prediction takes part in, and those that oppose the raised leakages.
+
+        Args:
+            witnesses: quantizer -> the attack on the same variant that shows most.
+        """
+        rows = [row.beside(witnesses[row.quantizer]) if row.quantizer in witnesses else row for row in self.quantizers]
+        return replace(self, quantizers=_agreeing({row.quantizer: row for row in rows}))
+
+    def with_float_formats(self, names: Collection[str]) -> MisFindings:
+        """The same where those of these quantizers that have no finite set of codes are ranked beside none that has."""
+        rows = [row.as_float_format() if row.quantizer in names else row for row in self.quantizers]
+        return replace(self, quantizers=_agreeing({row.quantizer: row for row in rows}))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -234,4 +276,28 @@ class MisFindings:
 
 
 def _leakage(row: QuantizerMis) -> tuple[int, float]:
-    return (0, row.leakage.logs[0]) if row.leakage.is_probed else (1, 0.0)
+    return (0 if row.is_ranked else 1, row.leakage.logs[0]) if row.leakage.is_probed else (2, 0.0)
+
+
+def _agreeing(rows: Mapping[str, QuantizerMis]) -> tuple[QuantizerMis, ...]:
+    """The rows with those comparisons alone that both sides stand by and that the leakages do not oppose."""
+    comparable = {name: row for name, row in rows.items() if row.is_ranked and CONTRADICTED not in row.flags}
+    return tuple(
+        replace(
+            row,
+            comparisons={
+                other: one
+                for other, one in row.comparisons.items()
+                if row.quantizer in comparable and other in comparable and _agrees(one, row, comparable[other])
+            },
+        )
+        for row in rows.values()
+    )
+
+
+def _agrees(comparison: Comparison, row: QuantizerMis, other: QuantizerMis) -> bool:
+    """Whether the verdict does not oppose the two leakages, one of which an attack may have raised."""
+    ours, theirs = row.leakage.logs[0], other.leakage.logs[0]
+    return not (
+        (comparison.verdict == "safer" and ours > theirs) or (comparison.verdict == "leaks more" and ours < theirs)
+    )
