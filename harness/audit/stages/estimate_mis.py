@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
-from harness import mis
+from harness import compression, mis
+from harness.audit import witnesses
 from harness.audit.context import Context
 from harness.audit.stages.collect import gather
 from harness.config import AuditConfig
@@ -31,7 +32,8 @@ def estimate_mis(config: AuditConfig, run: Run, context: Context) -> dict[str, A
     candidate: they are asked once.
 
     Returns:
-        One row per quantizer with r, its interval, the predicted MIS and the ranking's probabilities.
+        One row per quantizer with its predicted leakage, r, how it compares with the others, and the attack that shows
+        most on the same variant.
     """
     if not config.mis.enabled:
         return MisFindings().to_json()
@@ -57,9 +59,11 @@ def estimate_mis(config: AuditConfig, run: Run, context: Context) -> dict[str, A
         strata=records.labels,
         deployed=dict.fromkeys(config.mis.quantizers, candidates.deployed(config)),
     )
-    return MisFindings(
+    findings = MisFindings(
         tuple(estimates), len(subject.split.training), len(records), config.mis.generator, config.mis.runtime
-    ).to_json()
+    )
+    floats = {name for name in config.mis.quantizers if compression.parse_quantizer(name).is_float}
+    return witnesses.beside_attacks(run, findings.with_float_formats(floats)).to_json()
 
 
 def _losses(run: Run, artifact: Artifact, labels: IntArray) -> FloatArray:
