@@ -9,19 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import InputError
-from harness.mis._indicator import DEFAULT_SPLITS, Probe, check_splits, finite_or_inf, probe_of
+from harness.mis._differences import difference, drawn, rank_shares
+from harness.mis._indicator import DEFAULT_SPLITS, Indicator, check_splits, finite_or_inf, probe_of
 from harness.mis._matrix import checked
-from harness.mis._statistic import resampled_roots
+from harness.mis._rivals import Rivals, Smallest, rivals_of
 from harness.mis._units import Units, resamples, split_masks, units_of
 from harness.stats import Estimate
 from harness.types import Array, FloatArray
 
-__all__ = ["Bootstrap", "bootstrap_ci", "bootstrap_of", "rank_shares", "streams"]
+__all__ = ["Bootstrap", "Judged", "bootstrap_ci", "bootstrap_of", "checked_all", "drawn_counts", "streams"]
 
 # Fewer resamples leave the 2.5% point of an interval to a handful of them.
 MIN_DRAWS = 100
-# Resampled roots that agree to this are one value: equal pairs of candidates in two quantizers tie exactly.
-TIE_TOL = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +53,13 @@ def bootstrap_ci(
     matrices, units = checked_all(losses, strata=strata, clusters=clusters)
     split_rng, draw_rng, _ = streams(seed)
     masks = split_masks(units, check_splits(splits), split_rng)
-    probes = {name: probe_of(m, masks, method=method, units=units) for name, m in matrices.items()}
-    return bootstrap_of(probes, masks, method=method, draws=draws, level=level, units=units, rng=draw_rng)
+    counts = drawn_counts(units, draws, level, draw_rng)
+    judged: dict[str, Judged] = {}
+    for name, matrix in matrices.items():
+        probe = probe_of(matrix, masks, method=method, units=units)
+        rivals = None if probe.fit is None else rivals_of(probe.rows, counts, method=method, units=units)
+        judged[name] = Judged(probe.indicator, rivals)
+    return bootstrap_of(judged, method=method, level=level, units=units)
 
 
 def checked_all(
@@ -85,101 +89,54 @@ def streams(seed: int) -> tuple[np.random.Generator, np.random.Generator, int]:
     return np.random.default_rng(split), np.random.default_rng(draw), int(local.generate_state(1)[0])
 
 
-def bootstrap_of(
-    probes: Mapping[str, Probe],
-    masks: NDArray[np.bool_],
-    *,
-    method: str,
-    draws: int,
-    level: float,
-    units: Units,
-    rng: np.random.Generator,
-) -> Bootstrap:
-    """Intervals, differences and ranks from cross-fitted probes and one set of resamples."""
+def drawn_counts(units: Units, draws: int, level: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The resamples that all quantizers share, ``[draws, units]``; InputError where draws or level make no interval."""
     if draws < MIN_DRAWS:
         raise InputError(f"draws={draws}: an interval needs at least {MIN_DRAWS}")
     if not 0 < level < 1:
         raise InputError(f"level={level} is outside (0, 1)")
-    probed = {name: p for name, p in probes.items() if p.fit is not None}
-    roots = _roots(probed, masks, method=method, counts=resamples(units, draws, rng)) if probed else {}
-    label = f"{method}-crossfit-bootstrap"
+    return resamples(units, draws, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A quantizer's point estimate and its rivals; None for a single candidate."""
+
+    indicator: Indicator
+    rivals: Rivals | None
+
+
+def bootstrap_of(judged: Mapping[str, Judged], *, method: str, level: float, units: Units) -> Bootstrap:
+    """Intervals, differences and ranks from rivals that saw the same resamples."""
+    label = f"{method}, all rivals at once"
+    probed = {
+        name: (one.indicator, one.rivals.smallest(level), one.rivals)
+        for name, one in judged.items()
+        if one.rivals is not None
+    }
     intervals = {
-        name: _interval(p.indicator.r, roots[name], units.count, level, label)
-        if name in roots
+        name: _interval(*probed[name], level, label)
+        if name in probed
         # A quantizer that was not probed must pass no gate: its interval holds every value.
         else Estimate(np.inf, 0.0, np.inf, units.count, label, level=level, resolvable=False)
-        for name, p in probes.items()
+        for name in judged
     }
+    sides = {name: (intervals[name].value, smallest, rivals) for name, (_, smallest, rivals) in probed.items()}
     differences = {
-        (a, b): _difference(intervals[a].value, intervals[b].value, roots[a], roots[b], units.count, level, label)
-        for a in roots
-        for b in roots
-        if a != b
+        (a, b): difference(sides[a], sides[b], level=level, label=label) for a in sides for b in sides if a != b
     }
-    ranks: dict[str, tuple[float, ...]] = dict.fromkeys(probes, ())
-    if roots:
-        shares = rank_shares(np.stack(list(roots.values())))
-        ranks |= {name: tuple(map(float, row)) for name, row in zip(roots, shares, strict=True)}
+    ranks: dict[str, tuple[float, ...]] = dict.fromkeys(judged, ())
+    if probed:
+        roots: FloatArray = np.stack([drawn(smallest, rivals, level) for _, smallest, rivals in sides.values()])
+        shares = rank_shares(roots)
+        ranks |= {name: tuple(map(float, row)) for name, row in zip(sides, shares, strict=True)}
     return Bootstrap(intervals, differences, ranks)
 
 
-def _roots(
-    probes: Mapping[str, Probe], masks: NDArray[np.bool_], *, method: str, counts: NDArray[np.uint8]
-) -> dict[str, FloatArray]:
-    """Signed root of every resample, mean of the two folds of one split; resample b uses split ``b mod splits``.
-
-    So the spread of the roots includes both the records' noise and that of the rival's selection.
-    """
-    draws, splits = len(counts), len(masks)
-    out = {name: np.zeros(draws) for name in probes}
-    for j in range(min(splits, draws)):
-        split_counts = counts[j::splits]
-        for fold, measured in enumerate((~masks[j], masks[j])):
-            columns = np.flatnonzero(measured)
-            weights = split_counts[:, columns].astype(np.float64)
-            for name, probe in probes.items():
-                fit = probe.fit
-                if fit is None:
-                    continue
-                x = probe.rows[fit.rival[j, fold], columns] - probe.rows[fit.ref[j, fold], columns]
-                out[name][j::splits] += 0.5 * resampled_roots(x, weights, method=method)
-    return out
-
-
-def _interval(r: float, roots: FloatArray, n: int, level: float, label: str) -> Estimate:
-    """Percentiles of the signed roots, then squared: symmetric about the truth where squares are not."""
-    tail = 0.5 * (1.0 - level)
-    low, high = (finite_or_inf(0.5 * max(float(q), 0.0) ** 2) for q in np.quantile(roots, (tail, 1.0 - tail)))
-    value = max(r, 0.0)
-    return Estimate(value, min(low, value), max(high, value), n, label, level=level)
-
-
-def _difference(r_a: float, r_b: float, a: FloatArray, b: FloatArray, n: int, level: float, label: str) -> Estimate:
-    value = 0.0 if r_a == r_b else r_a - r_b  # the difference of two infinities is zero, not NaN
-    resampled = 0.5 * np.maximum(a, 0.0) ** 2 - 0.5 * np.maximum(b, 0.0) ** 2
-    tail = 0.5 * (1.0 - level)
-    low, high = (_signed_inf(float(q)) for q in np.quantile(resampled, (tail, 1.0 - tail)))
-    return Estimate(value, min(low, value), max(high, value), n, label, level=level)
-
-
-def _signed_inf(x: float) -> float:
-    return finite_or_inf(x) if x >= 0 else -finite_or_inf(-x)
-
-
-def rank_shares(roots: FloatArray) -> FloatArray:
-    """``roots [Q, draws]`` to ``[Q, Q]``: how often each quantizer holds each rank, the largest root first.
-
-    Quantizers that tie in a resample share the ranks they hold together.
-    """
-    q, draws = roots.shape
-    # Rounding differs with the order of a sum, so values that agree up to TIE_TOL count as tied.
-    scale = np.maximum(np.abs(roots), 1.0)
-    shares = np.zeros((q, q))
-    for i in range(q):
-        gap = (roots - roots[i]) / np.maximum(scale, scale[i])
-        above = (gap > TIE_TOL).sum(axis=0)
-        equal = (np.abs(gap) <= TIE_TOL).sum(axis=0)
-        for rank in range(q):
-            holds_rank = (above <= rank) & (rank < above + equal)
-            shares[i, rank] = (holds_rank / equal).sum() / draws
-    return shares
+def _interval(point: Indicator, smallest: Smallest, rivals: Rivals, level: float, label: str) -> Estimate:
+    """The roots' interval, squared: symmetric about the truth where squares are not."""
+    low, high = (finite_or_inf(0.5 * max(root, 0.0) ** 2) for root in (smallest.low, smallest.high))
+    # A best candidate that is not the best on fresh records leaves a tie.
+    is_tie = point.status in ("tie", "ref_not_minimiser")
+    value = 0.0 if is_tie else finite_or_inf(0.5 * max(smallest.middle, 0.0) ** 2 - rivals.bias)
+    return Estimate(min(max(value, low), high), low, high, rivals.units, label, level=level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,14 +73,6 @@ class Probe:
     stats: PairStats | None
     fit: CrossFit | None
     closest: FloatArray
-
-    def trimmed(self) -> Probe:
-        """The same with only the rows that some split selected: the resamples need no others."""
-        if self.fit is None:
-            return self
-        used, where = np.unique([self.fit.ref, self.fit.rival], return_inverse=True)
-        ref, rival = where.reshape(2, *self.fit.ref.shape)
-        return replace(self, rows=self.rows[used], fit=replace(self.fit, ref=ref, rival=rival))
 
 
 def indicator(

@@ -1,4 +1,4 @@
-"""The signed root of a rival's exponent on one fold, and on all resamples of it by matrix products."""
+"""The signed root of a rival's exponent: on a fold of the records, and on all of them with each record's share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.mis._chernoff import chernoff, ties
 from harness.mis._pairs import SNR_LIMIT, signal_to_noise
 from harness.types import FloatArray
 
-__all__ = ["METHODS", "FoldValue", "fold_value", "resampled_roots"]
+__all__ = ["METHODS", "FoldValue", "PairRoot", "fold_value", "pair_root"]
 
 METHODS = ("gauss", "chernoff")
-# Grid of tilts for the resamples, in standard errors of the tilt; wide enough for a thousand resamples.
-GRID = np.linspace(-5.0, 5.0, 21)
+# Where the root of the exact exponent is smaller, the shares are those of the Gaussian formula up to rounding.
+NEAR_TIE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,22 @@ class FoldValue:
         return 0.5 * self.root * self.root - self.bias if self.root > 0 else 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class PairRoot:
+    """The exponent of one pair on all records, and what every record adds to it.
+
+    Args:
+        root: signed root, see :class:`FoldValue`.
+        bias: upward bias of the plug-in ``r`` times the number of independent records.
+        shares: influence of each record on the root, of mean zero, ``[N]``: a resample in which record i occurs c_i
+            times moves the root by ``sum c_i shares_i / N``, to first order. Zero where no record prefers the rival.
+    """
+
+    root: float
+    bias: float
+    shares: FloatArray
+
+
 def fold_value(x: FloatArray, *, method: str, units: int) -> FoldValue:
     """The exponent of loss differences ``x`` (rival minus reference) on a fold of ``units`` independent units."""
     if method == "gauss":
@@ -46,52 +62,37 @@ def fold_value(x: FloatArray, *, method: str, units: int) -> FoldValue:
     return FoldValue(root, exact.bias / units)
 
 
-def resampled_roots(x: FloatArray, counts: FloatArray, *, method: str) -> FloatArray:
-    """Signed roots of one fold under resamples: ``x [N]``, ``counts [draws, N]`` to ``[draws]``.
+def pair_root(x: FloatArray, *, method: str) -> PairRoot:
+    """The signed root of loss differences ``x [N]`` with its influence function. Derived.
 
-    The pair is the one that the other fold selected: selecting again in each resample would double the selection bias.
+    For the Gaussian formula ``s = delta / sigma`` a record of standardised difference z has ``z - s (z^2 - 1) / 2``;
+    for the exact exponent ``I = -log E exp(-tau X)`` it has ``(1 - exp(-tau x) / E exp(-tau X)) / sqrt(2 I)``.
     """
-    total = counts.sum(axis=1)
-    resolved = total > 1.0  # a resample with fewer than two records of the fold has no spread: root 0
-    roots = (_gauss_roots if method == "gauss" else _chernoff_roots)(x, counts, np.maximum(total, 2.0))
-    return np.asarray(np.where(resolved, roots, 0.0))
+    centred = x - x.mean()
+    variance = (centred @ centred) / (len(x) - 1)
+    spread = math.sqrt(variance)
+    gauss = float(signal_to_noise(x.mean(), np.sqrt(variance)))
+    if method == "gauss":
+        return PairRoot(gauss, 0.5, _gauss_shares(centred, spread, gauss))
+    sign = -1.0 if gauss < 0 else 1.0
+    exact = chernoff(sign * x)
+    root = min(math.sqrt(2.0 * exact.exponent), SNR_LIMIT)
+    if root < NEAR_TIE:
+        return PairRoot(sign * root, exact.bias, _gauss_shares(centred, spread, 0.0))
+    if root == SNR_LIMIT:
+        return PairRoot(sign * root, exact.bias, np.zeros(len(x)))
+    if math.isinf(exact.tau):
+        weight = ties(x).astype(np.float64)
+    else:
+        powers = -exact.tau * sign * x
+        weight = np.exp(powers - powers.max())
+    return PairRoot(sign * root, exact.bias, sign * (1.0 - weight / weight.mean()) / root)
 
 
-def _gauss_roots(x: FloatArray, counts: FloatArray, total: FloatArray) -> FloatArray:
-    centre = x.mean()
-    centred = x - centre
-    # About the fold's mean, so that a small spread is not lost in a large gap.
-    shift, square = (counts @ np.stack([centred, centred * centred], axis=1) / total[:, None]).T
-    variance = np.maximum(square - shift * shift, 0.0) * total / (total - 1.0)
-    return signal_to_noise(centre + shift, np.sqrt(variance))
-
-
-def _chernoff_roots(x: FloatArray, counts: FloatArray, total: FloatArray) -> FloatArray:
-    sign = -1.0 if x.mean() < 0 else 1.0
-    values = sign * x
-    exact = chernoff(values)
-    if exact.status == "never_beaten" or exact.sd_tilt == 0:
-        tied = np.minimum(counts @ ties(values).astype(np.float64) / total, 1.0)
-        with np.errstate(divide="ignore"):
-            root = np.sqrt(-2.0 * np.log(tied))
-        return np.asarray(sign * np.minimum(root, SNR_LIMIT))
-    # log E exp(-tX) of all resamples at a grid of tilts is one matrix product; its minimum lies between grid points.
-    t = exact.tau + GRID * exact.se_tau / math.sqrt(len(x))
-    powers = -values[:, None] * t
-    shift = powers.max(axis=0)
-    mass = counts @ np.exp(powers - shift) / total[:, None]
-    log_mgf = shift + np.log(np.maximum(mass, np.finfo(np.float64).tiny))
-    value, at = _grid_minimum(log_mgf, t)
-    root = np.sqrt(2.0 * np.maximum(-value, 0.0)) * np.sign(at)
-    return np.asarray(sign * np.clip(root, -SNR_LIMIT, SNR_LIMIT))
-
-
-def _grid_minimum(y: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Minimum of each row by the parabola through its lowest grid point and that one's neighbours."""
-    i = np.clip(np.argmin(y, axis=1), 1, len(t) - 2)
-    rows = np.arange(len(y))
-    left, mid, right = y[rows, i - 1], y[rows, i], y[rows, i + 1]
-    curvature = np.maximum(left - 2.0 * mid + right, np.finfo(np.float64).tiny)
-    offset = np.clip(0.5 * (left - right) / curvature, -1.0, 1.0)
-    step = t[1] - t[0]
-    return mid - 0.25 * (left - right) * offset, t[i] + offset * step
+def _gauss_shares(centred: FloatArray, spread: float, root: float) -> FloatArray:
+    if spread == 0.0 or abs(root) == SNR_LIMIT:
+        return np.zeros(len(centred))
+    z = centred / spread
+    square = z * z
+    square -= square.mean()
+    return np.asarray(z - 0.5 * root * square)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.errors import InputError
 from harness.mis._matrix import MIN_POINTS
-from harness.types import Array, IntArray
+from harness.types import Array, FloatArray, IntArray
 
 __all__ = ["Units", "resamples", "split_masks", "units_of"]
 
@@ -32,6 +32,12 @@ class Units:
     strata: tuple[IntArray, ...]
     count: int
     single: bool
+
+    def sums(self, values: FloatArray) -> FloatArray:
+        """Sums of ``values [N]`` over each unit's records, ``[count]``."""
+        if self.single:
+            return values
+        return np.asarray(np.bincount(self.of_record, weights=values, minlength=self.count), dtype=np.float64)
 
 
 def units_of(n: int, *, strata: Array | None = None, clusters: Array | None = None) -> Units:
@@ -81,7 +87,7 @@ def split_masks(units: Units, splits: int, rng: np.random.Generator) -> NDArray[
 
 
 def resamples(units: Units, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """How often each record occurs in each bootstrap resample, ``[draws, N]``.
+    """How often each unit occurs in each bootstrap resample, ``[draws, units]``.
 
     Drawn once and shared by all quantizers, which is what makes their differences paired.
     """
@@ -95,4 +101,4 @@ def resamples(units: Units, draws: int, rng: np.random.Generator) -> NDArray[np.
             block = np.bincount(indices.ravel(), minlength=rows * size).reshape(rows, size)
             # uint8 is enough: a count above 255 (Poisson of mean 1) has a probability below 1e-500.
             counts[begin : begin + rows, members] = block
-    return counts if units.single else counts[:, units.of_record]
+    return counts

@@ -140,7 +140,7 @@ def test_json_has_the_keys_that_reports_read_and_no_nan() -> None:
         row = json.loads(json.dumps(one(losses).to_json(), allow_nan=False))
         assert set(row) >= JSON_KEYS
         assert len(row["ci"]) == 2
-        assert set(row["leakage"]) == {"delta", "logs", "law", "status", "needed_records", "plug_in"}
+        assert set(row["leakage"]) >= {"delta", "logs", "law", "status", "needed_records", "plug_in"}
 
 
 def test_float32_losses_give_the_estimate_of_float64_losses() -> None:

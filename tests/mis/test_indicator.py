@@ -12,7 +12,7 @@ from harness.errors import InputError
 from harness.mis import dedupe, indicator, pair_stats, predict_log_delta
 from harness.mis._crossfit import cross_fit
 from harness.mis._indicator import Indicator
-from harness.mis._statistic import fold_value, resampled_roots
+from harness.mis._statistic import fold_value, pair_root
 from harness.mis._units import split_masks, units_of
 from tests.mis.simulated import rivals
 
@@ -147,12 +147,23 @@ def test_the_moments_select_what_every_half_selects_on_its_own(seed: int) -> Non
 
 @pytest.mark.parametrize("method", ["gauss", "chernoff"])
 @pytest.mark.parametrize("shift", [0.4, 0.0, -0.4])
-def test_a_resample_that_takes_each_record_once_gives_the_estimate(method: str, shift: float) -> None:
-    x = np.random.default_rng(2).standard_normal(60) + shift
-    once, twice = resampled_roots(x, np.array([[1.0], [2.0]]) * np.ones(60), method=method)
-    assert once == pytest.approx(fold_value(x, method=method, units=60).root, abs=1e-6)
-    doubled = fold_value(np.tile(x, 2), method=method, units=60).root
-    assert twice == pytest.approx(doubled, abs=1e-6)
+def test_a_record_that_occurs_twice_moves_the_root_by_its_share(method: str, shift: float) -> None:
+    x = np.random.default_rng(2).standard_normal(2000) + shift
+    pair = pair_root(x, method=method)
+    assert pair.root == pytest.approx(fold_value(x, method=method, units=2000).root)
+    assert abs(pair.shares.mean()) < 1e-9
+    extreme = np.argsort(x)[[0, 1, 500, 1000, 1500, -2, -1]]
+    moved = [fold_value(np.append(x, x[i]), method=method, units=2001).root - pair.root for i in extreme]
+    assert moved == pytest.approx(list(pair.shares[extreme] / 2000), abs=5e-5)
+
+
+@pytest.mark.parametrize("method", ["gauss", "chernoff"])
+def test_a_rival_that_no_record_prefers_has_shares_of_its_ties_alone(method: str) -> None:
+    apart = pair_root(np.full(50, 0.5), method=method)
+    assert (apart.root, apart.shares.tolist()) == (1e6, [0.0] * 50)
+    tied = pair_root(np.repeat([0.0, 1.0], 25), method="chernoff")
+    assert tied.root == pytest.approx(math.sqrt(2.0 * math.log(2.0)))
+    assert tied.shares.tolist() == pytest.approx(np.repeat([-1.0, 1.0], 25) / tied.root)
 
 
 def test_duplicates_by_value_or_by_key_merge_onto_the_lowest_row() -> None:
