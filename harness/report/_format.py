@@ -14,6 +14,7 @@ __all__ = [
     "chosen",
     "counted",
     "duration",
+    "grouped",
     "interval",
     "percent",
     "ratio",
@@ -77,6 +78,11 @@ def bytes_text(value: float | None) -> str:
 def whole(value: float | None) -> str:
     """A count."""
     return NOT_AVAILABLE if value is None else f"{value:.0f}"
+
+
+def grouped(count: int) -> str:
+    """A count whose thousands are set apart, ``48,000``."""
+    return f"{count:,}"
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

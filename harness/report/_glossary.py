@@ -34,7 +34,11 @@ TERMS: tuple[Term, ...] = (
     ("Null twin", "the same audit with records of which none was trained on: what it finds is a false alarm"),
     ("Null calibration", "how often intervals miss 0.5 beside how often they do with memberships shuffled"),
     ("Parity", "whether the file answers as the model did that it was made from"),
-    ("MIS", "an indicator of a quantizer: how fast its membership leakage falls with the size of the training set"),
+    (
+        "Predicted Δ",
+        "by how much the best membership attack on a quantizer's codes beats guessing: 0 guessing, 1 certain",
+    ),
+    ("MIS", "membership inference security, 1 - Δ; r, in nats per record, says how fast Δ falls with the training set"),
     ("Waiver", "a finding that somebody accepted, by name and until a date"),
 )
 _LIRA = "likelihood-ratio attack (LiRA, Carlini et al., 2022): the answer against a Gaussian of reference models"

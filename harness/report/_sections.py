@@ -12,6 +12,7 @@ from harness.report import (
     _format,
     _increases,
     _latency_tables,
+    _mis_words,
     _notes,
     _policy_tables,
     _privacy_tables,
@@ -231,17 +232,16 @@ def _mis(report: Report) -> Section | None:
     table = _tables.mis_table(report)
     if table is None or report.mis is None:
         return None
-    top = table.top(TOP, "Quantizers, safest first").only(
-        "Rank", "Quantizer", "Predicted Δ", "r, nats per record", "Status"
+    top = table.top(TOP, "Quantizers, the smallest predicted leakage first").only(
+        "Rank", "Quantizer", "Predicted Δ", "r, nats per record", "n · r", "Status"
     )
-    says = ("MIS orders quantizers by how fast their membership leakage falls with more training records.",)
     return Section(
         "mis",
-        "MIS indicator of quantizers",
-        says,
+        "Predicted leakage of quantizers (MIS)",
+        _mis_words.mis_sentences(report.mis),
         top,
         f"All {_format.counted(len(table.rows), 'quantizer')} and what the figures claim",
-        (_words.mis_disclaimer(report.mis),),
+        (*_mis_words.mis_flags(report.mis), *_mis_words.mis_disclaimer(report.mis)),
         (table,),
     )
 

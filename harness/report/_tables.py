@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.report import _format
+from harness.report import _format, _mis_words
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report._table import Cell, Column, Row, Table, estimate_cell, make_table, number_cell, text_cell
 from harness.report.model import Report
@@ -14,7 +14,7 @@ __all__ = [
     "mis_n_r",
     "mis_rank",
     "mis_rate",
-    "mis_status",
+    "mis_shown",
     "mis_table",
     "record_table",
     "timing_table",
@@ -41,18 +41,26 @@ def mis_rank(found: MisFindings, row: QuantizerMis) -> str:
 
 
 def mis_delta(row: QuantizerMis) -> str:
-    """The predicted leakage with its interval; ``not probed`` where there is none."""
-    return _format.interval(row.leakage.delta, _format.short) if row.leakage.is_probed else "not probed"
+    """The predicted leakage with its interval, or what an attack shows at least; ``not probed`` where there is none."""
+    if not row.leakage.is_probed:
+        return "not probed"
+    if row.leakage.replaced is not None:
+        return f"≥ {_format.short(row.leakage.delta.low)}"
+    return _format.interval(row.leakage.delta, _format.short)
+
+
+def mis_shown(row: QuantizerMis) -> str:
+    """What an attack on the same variant gains at least; a dash where none was held against the prediction."""
+    return (
+        "–"
+        if row.witness is None
+        else f"{_format.short(max(0.0, row.witness.advantage.low))} ({clean(row.witness.attack)})"
+    )
 
 
 def mis_distinct(row: QuantizerMis) -> str:
     """How many of a quantizer's candidates differ, ``11 of 12``."""
     return f"{row.k_eff} of {row.k}" if row.k else NOT_AVAILABLE
-
-
-def mis_status(row: QuantizerMis) -> str:
-    """How far to trust a quantizer's figures: the status, then the flags."""
-    return ", ".join(map(clean, (row.leakage.status, *row.flags)))
 
 
 def mis_rate(row: QuantizerMis) -> str:
@@ -70,9 +78,9 @@ _QUANTIZER_COLUMNS: tuple[Column[QuantizerMis], ...] = (
     Column("Predicted Δ", lambda row: number_cell(mis_delta(row))),
     Column("r, nats per record", lambda row: number_cell(mis_rate(row))),
     Column("n · r", lambda row: number_cell(mis_n_r(row))),
+    Column("An attack shows at least", lambda row: Cell(mis_shown(row))),
     Column("Candidates that differ", lambda row: number_cell(mis_distinct(row))),
-    Column("Regime", lambda row: text_cell(row.regime)),
-    Column("Status", lambda row: Cell(mis_status(row))),
+    Column("Status", lambda row: Cell(_mis_words.mis_status(row))),
 )
 
 

@@ -9,7 +9,7 @@ from harness import fields
 from harness.report import _format
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report.model import ANSWERS, SUPPLIED, TRAINED, Report
-from harness.results import MisFindings, Result, Simultaneous
+from harness.results import Result, Simultaneous
 
 __all__ = [
     "audited",
@@ -18,7 +18,6 @@ __all__ = [
     "exposure_sentence",
     "family_sentences",
     "made_by",
-    "mis_disclaimer",
     "null_sentence",
     "null_twin_warning",
     "verdict_word",
@@ -227,17 +226,3 @@ def _null_reading(beyond_chance: bool, *, null_twin: bool) -> str:
     if beyond_chance:
         return "That is more than chance: the attacks distinguish members from non-members."
     return "That is within chance: all attacks together do not show that members differ from non-members."
-
-
-def mis_disclaimer(mis: MisFindings) -> str:
-    """What the indicator is and what it does not claim."""
-    n, n_eval = (_format.whole(count or None) for count in (mis.n, mis.n_eval))
-    return (
-        f"r says how fast the leakage of choosing among quantized candidates falls with the size of the training set "
-        f"(here n = {n}, judged on {n_eval} held-out records, candidates by {clean(mis.generator)} on "
-        f"{clean(mis.runtime)}); larger is safer, and only quantizers of this table are comparable. It "
-        "claims no differential privacy, no bound for a single record and nothing about the model before quantization; "
-        "candidates that were not generated are invisible, so it may be optimistic. “Not probed” is no claim of "
-        "privacy. Where n · r is below 2 (regime “local”), the order is that of the predicted Δ. “not_erm” marks a "
-        "quantizer whose shipped model is worse than the best of its candidates: r is a proxy there, and no bound."
-    )

@@ -27,6 +27,8 @@ class Leakage:
             whole interval says).
         needed_records: evaluation records that would tell a gap of n r = 2 from a tie, where there are fewer.
         plug_in: log of what the seen gaps would give if they were exact; NaN where not computed.
+        replaced: the prediction in whose place ``delta`` says what an attack shows at least: the attack refuted it, or
+            it was none. None where ``delta`` is a prediction.
     """
 
     delta: Estimate
@@ -35,6 +37,7 @@ class Leakage:
     status: str
     needed_records: int | None = None
     plug_in: float = math.nan
+    replaced: Estimate | None = None
 
     @property
     def is_probed(self) -> bool:
@@ -64,9 +67,9 @@ class Leakage:
             value, lower = max(self.delta.value, low), max(self.delta.low, low)
             logs = (max(self.logs[0], bound), max(self.logs[1], bound), self.logs[2])
             return replace(self, delta=replace(self.delta, value=value, low=lower), logs=logs)
-        status = "contradicted" if self.is_probed else self.status
         delta = replace(self.delta, value=low, low=low, high=1.0, resolvable=True)
-        return replace(self, delta=delta, logs=(bound, bound, 0.0), status=status)
+        status = "contradicted" if self.is_probed else self.status
+        return replace(self, delta=delta, logs=(bound, bound, 0.0), status=status, replaced=self.delta)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; numbers that are not finite become null."""
@@ -77,6 +80,7 @@ class Leakage:
             "status": self.status,
             "needed_records": self.needed_records,
             "plug_in": fields.finite(self.plug_in),
+            "replaced": None if self.replaced is None else self.replaced.to_json(),
         }
 
     @classmethod
@@ -94,7 +98,8 @@ class Leakage:
             -math.inf if low is None else low,
             0.0 if high is None else high,
         )
-        return cls(delta, ends, law, status, needed, fields.figure(node, "plug_in"))
+        replaced = Estimate.from_json(node.get("replaced"))
+        return cls(delta, ends, law, status, needed, fields.figure(node, "plug_in"), replaced)
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,8 @@ class QuantizerMis:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether it can be put in an order with others: it was probed, and it has codes to be told apart by."""
-        return self.leakage.is_probed and FLOAT_FORMAT not in self.flags
+        """Whether it can be put in an order: a prediction that no attack refutes, of a finite set of codes."""
+        return self.leakage.is_probed and self.leakage.replaced is None and FLOAT_FORMAT not in self.flags
 
     @property
     def mis_predicted(self) -> float | None:
@@ -253,6 +253,10 @@ class MisFindings:
         rows = [row.as_float_format() if row.quantizer in names else row for row in self.quantizers]
         return replace(self, quantizers=_agreeing({row.quantizer: row for row in rows}))
 
+    def in_order(self) -> MisFindings:
+        """The same with the quantizers as :meth:`ranked` has them: what is written is sorted by what it says."""
+        return replace(self, quantizers=tuple(self.ranked()))
+
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
         return {
@@ -260,7 +264,10 @@ class MisFindings:
             "n_eval": self.n_eval,
             "generator": self.generator,
             "runtime": self.runtime,
-            "quantizers": [row.to_json() | {"generator": self.generator} for row in self.quantizers],
+            "quantizers": [
+                row.to_json() | {"generator": self.generator, "rank": _listed(self.ranks(row.quantizer))}
+                for row in self.quantizers
+            ],
         }
 
     @classmethod
@@ -281,7 +288,7 @@ def _leakage(row: QuantizerMis) -> tuple[int, float]:
 
 def _agreeing(rows: Mapping[str, QuantizerMis]) -> tuple[QuantizerMis, ...]:
     """The rows with those comparisons alone that both sides stand by and that the leakages do not oppose."""
-    comparable = {name: row for name, row in rows.items() if row.is_ranked and CONTRADICTED not in row.flags}
+    comparable = {name: row for name, row in rows.items() if row.is_ranked}
     return tuple(
         replace(
             row,
@@ -301,3 +308,7 @@ def _agrees(comparison: Comparison, row: QuantizerMis, other: QuantizerMis) -> b
     return not (
         (comparison.verdict == "safer" and ours > theirs) or (comparison.verdict == "leaks more" and ours < theirs)
     )
+
+
+def _listed(ranks: tuple[int, int] | None) -> list[int] | None:
+    return None if ranks is None else list(ranks)

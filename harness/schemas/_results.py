@@ -177,6 +177,7 @@ _LEAKAGE = record(
         "status": TEXT,
         "needed_records": nullable(COUNT),
         "plug_in": NUMBER,
+        "replaced": nullable(ref("estimate")),
     },
     says="How much the best membership attack on one quantizer gains over guessing, predicted.",
 )
@@ -213,6 +214,7 @@ _QUANTIZER = record(
         "rank_probabilities": listed(NUMBER),
         "differences": by_name(ref("estimate")),
         "generator": TEXT,
+        "rank": nullable(listed(COUNT)),
     },
     says="The predicted leakage and the MIS indicator of one quantizer.",
 )

@@ -265,15 +265,18 @@ def _mis() -> dict[str, object]:
     return {
         "n": 400, "n_eval": 600, "generator": "flips", "runtime": "litert",
         "quantizers": [
-            _quantizer("int8", 0.001, _leakage(0.05), "local", comparisons={"int4": tied, "ternary": farther}),
+            _quantizer(
+                "int8", 0.001, _leakage(0.05), "local", comparisons={"int4": tied, "ternary": farther}, rank=(2, 3)
+            ),
             _quantizer(
                 "int4", 0.002, _leakage(0.08, status="unresolved", needed_records=48_000), "local",
                 comparisons={"int8": tied | {"value": 0.5, "low": -0.3, "high": 1.3}, "ternary": farther},
+                rank=(2, 3),
             ),
             _quantizer("sign", None, _leakage(None, status="single_candidate"), "tail", status="single_candidate"),
-            _quantizer("ternary", 0.05, _leakage(2e-9), "tail", comparisons={"int8": wide, "int4": wide}),
+            _quantizer("ternary", 0.05, _leakage(2e-9), "tail", comparisons={"int8": wide, "int4": wide}, rank=(1, 1)),
             _quantizer(
-                "fp32", 0.03, _leakage(0.21, high=1.0, status="contradicted"), "tail",
+                "fp32", 0.03, _leakage(0.21, high=1.0, status="contradicted", replaced=estimate(0.01, 0.005)), "tail",
                 flags=["not_erm", "contradicted_by_attack"], witness=_witness(0.35, 0.21),
             ),
         ],
@@ -290,6 +293,7 @@ def _quantizer(
     flags: Sequence[str] = ("not_erm",),
     comparisons: Mapping[str, dict[str, object]] | None = None,
     witness: dict[str, object] | None = None,
+    rank: Sequence[int] | None = None,
 ) -> dict[str, object]:
     delta = leakage["delta"]
     assert isinstance(delta, dict)
@@ -304,11 +308,17 @@ def _quantizer(
         "witness": witness, "k": 12, "k_eff": 1 if r is None else 11, "n": 400, "n_eval": 600, "method": "gauss",
         "regime": regime, "status": status, "flags": list(flags), "rank_probabilities": [0.7, 0.3],
         "differences": {} if r is None else {"sign": estimate(r, r / 2)}, "generator": "flips",
+        "rank": rank and list(rank),
     }  # fmt: skip
 
 
 def _leakage(
-    value: float | None, high: float | None = None, *, status: str = "ok", needed_records: int | None = None
+    value: float | None,
+    high: float | None = None,
+    *,
+    status: str = "ok",
+    needed_records: int | None = None,
+    replaced: dict[str, object] | None = None,
 ) -> dict[str, object]:
     if value is None:
         nothing = {"value": None, "low": 0.0, "high": 1.0, "resolvable": False}
@@ -319,7 +329,7 @@ def _leakage(
         logs = [math.log(end) for end in ends]
     return {
         "delta": delta, "logs": logs, "law": "candidates", "status": status, "needed_records": needed_records,
-        "plug_in": None,
+        "plug_in": None, "replaced": replaced,
     }  # fmt: skip
 
 

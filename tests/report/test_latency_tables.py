@@ -88,7 +88,7 @@ def test_a_ratio_says_what_follows_from_it(ratio: float, meaning: str) -> None:
 
 
 def test_nothing_of_an_emulated_device_is_compared(tmp_path: Path) -> None:
-    report = emulated()
+    report = emulated() | {"mis": None}
     assert {row["p50 / original's"] for row in cells(report).values()} == {("not compared", REASON)}
     html, text = page(report, tmp_path), shown(report, 140)
     assert f"Not compared by latency: {REASON}." in text

@@ -89,9 +89,9 @@ def test_it_says_what_was_found_before_whether_it_is_allowed_and_holds_every_par
     assert headings[0].startswith("Members can be told from non-members. The strongest attack (sr on")
     assert headings[1:] == [
         "Who the attacker is", "Records", "Device", "What to do next", "What ships", "Pictures", "Policy", "Attacks",
-        "Does a view leak more than the original alone?", "Low false-alarm rates and ε", "MIS indicator of quantizers",
-        "Files and parity", "Latency", "Skipped attacks", "Null calibration", "Methods and limits", "Glossary",
-        "How it was made",
+        "Does a view leak more than the original alone?", "Low false-alarm rates and ε",
+        "Predicted leakage of quantizers (MIS)", "Files and parity", "Latency", "Skipped attacks",
+        "Null calibration", "Methods and limits", "Glossary", "How it was made",
     ]  # fmt: skip
     parts = ("Members can be told", "Compression adds leakage", "✗ Fail: rmia on prune-0.8 alone, litert breaks")
     places = [page.text.find(part) for part in (*parts, "What to do next")]
@@ -366,7 +366,7 @@ def test_a_verdict_that_its_rules_contradict_never_shows_as_passed(tmp_path: Pat
 def test_answers_alone_leave_out_what_they_never_had(tmp_path: Path) -> None:
     html, page = page_of(sample.answers(), tmp_path)
     assert not {"Runtime", "Device", "Size", "Latency, median"} & set(re.findall(r'<th scope="col">(.*?)</th>', html))
-    for heading in ("Files and parity", "Latency", "MIS indicator"):
+    for heading in ("Files and parity", "Latency", "Predicted leakage of quantizers"):
         assert f"<h2>{heading}" not in html
     assert "No device was asked: the answers were supplied, and no file was run." in page.text
     assert "answers that were supplied" in page.text

@@ -50,7 +50,7 @@ def test_the_verdict_is_whole_and_nothing_is_too_wide(width: int) -> None:
 def test_every_number_is_on_one_line(width: int) -> None:
     text = shown(sample.report(), width)
     assert ".610 [.550,.670]  .632 [.572,.692]" in text
-    assert "0.05 [0.025, 0.1]" in text
+    assert ".05 [.025,.1]" in text
     for row in sample.report()["artifacts"]:
         assert row["variant"] in text
 
@@ -220,8 +220,8 @@ def test_null_twin_is_marked() -> None:
 
 def test_mis_is_ranked_by_the_predicted_leakage() -> None:
     text = shown(sample.report(), 120)
-    table = text[text.index("MIS, safest first") :]
-    names = re.findall(r"^ *(?:[\d–]+ +)?(ternary|int8|int4|fp32|sign) ", table, re.MULTILINE)
+    table = text[text.index("MIS, the smallest predicted leakage first") :]
+    names = re.findall(r"^ *[\d–]+ +(ternary|int8|int4|fp32|sign) ", table, re.MULTILINE)
     assert names == ["ternary", "int8", "int4", "fp32", "sign"]
     assert "not probed" in table
 
@@ -230,13 +230,21 @@ def test_mis_says_where_its_candidates_come_from_and_how_far_to_trust_it() -> No
     text = words(shown(sample.report(), 120))
     assert "candidates by flips" in text
     assert "11 of 12" in text
-    assert "contradicted" in text
+    assert "(not_erm): the deployed file has a larger loss than the best of its candidates" in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_mis_prints_the_ranks_that_the_comparisons_leave(width: int) -> None:
+    table = shown(sample.report(), width).split("MIS, the smallest predicted leakage first")[1]
+    ranks = dict(re.findall(r"^ *(\S+) +(ternary|int8|int4|fp32|sign) ", table, re.MULTILINE)[:5])
+    assert list(ranks) == ["1", "2–3", "–"]
+    assert re.search(r"^ *– +fp32 +≥ \.21 ", table, re.MULTILINE)
 
 
 def test_mis_rate_may_be_an_estimate() -> None:
     report = sample.report()
     report["mis"]["quantizers"] = [{"quantizer": "q", "r": sample.estimate(0.25, 0.05)}]
-    assert "0.25 [0.2, 0.3]" in shown(report)
+    assert ".25 [.2,.3]" in shown(report)
 
 
 def test_an_empty_report_has_no_verdict() -> None:

@@ -200,6 +200,7 @@ LEAKAGES = st.builds(
     TEXTS,
     st.none() | COUNTS,
     FIGURES,
+    st.none() | estimates(),
 )
 COMPARISONS = st.builds(Comparison, estimates())
 WITNESSES = st.builds(Witness, TEXTS, TEXTS, TEXTS, estimates())

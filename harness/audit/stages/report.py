@@ -7,14 +7,14 @@ from typing import Any
 from harness import __version__
 from harness import report as reports
 from harness.audit.context import Context
-from harness.audit.findings import artifact_results, attack_findings, privacy_findings, slice_findings
+from harness.audit.findings import artifact_results, attack_findings, mis_findings, privacy_findings, slice_findings
 from harness.audit.of_devices import artifacts_of_devices, attacks_of_devices, runs_of_devices
 from harness.audit.replicas import FINDINGS, is_replicated, read_findings
 from harness.audit.score_tables import FILE, MISSING, write_scores
 from harness.config import AuditConfig
 from harness.policy import Verdict
 from harness.report.pdf import PDF
-from harness.results import MisFindings, RecordFindings
+from harness.results import RecordFindings
 from harness.store import Run
 from harness.subject._inputs import kept_inputs
 
@@ -58,6 +58,7 @@ def _keep_scores(config: AuditConfig, run: Run, context: Context) -> None:
 
 def assemble(config: AuditConfig, run: Run) -> reports.Report:
     """Everything that the stages found."""
+    mis = mis_findings(run)
     return reports.Report(
         **_identity(config, run),
         inputs_sha256=kept_inputs(run),
@@ -67,7 +68,7 @@ def assemble(config: AuditConfig, run: Run) -> reports.Report:
         attacks=attack_findings(run),
         slices=slice_findings(run),
         privacy=privacy_findings(run),
-        mis=MisFindings.from_json(run.read_json("results/mis.json")) if run.is_done("mis") else None,
+        mis=None if mis is None else mis.in_order(),
         records=_records(run) if config.report.records else None,
     )
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from harness.policy import RuleOutcome, Verdict, Waiver
 from harness.report import _format
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT
+from harness.report._mis_words import mis_sentences, mis_status
+from harness.report._tables import mis_delta, mis_n_r, mis_rank, mis_rate
 from harness.report._words import made_by, null_twin_warning
 from harness.report.headline import headline
 from harness.report.model import ArtifactRow, Report
@@ -43,6 +45,7 @@ def render(report: Report, _curves: Mapping[str, Curve]) -> str:
     lines += _waived(report.verdict)
     lines += _lost(report)
     lines += _files(report)
+    lines += _quantizers(report)
     if made := made_by(report):
         lines += [
             f"Made by {_sentence(made)}. The run's report.html and report.json hold the rest.",
@@ -136,6 +139,27 @@ def _files(report: Report) -> list[str]:
     first = 2 + several
     note = "AUC with the interval that holds for all figures of the audit at once; of the attacks that see this file."
     return ["### Files", *table(titles, cells, right=(first, first + 1, first + 2)), note, ""]
+
+
+def _quantizers(report: Report) -> list[str]:
+    """The predicted leakages in their order, and what can be said of it."""
+    found = report.mis
+    if found is None or not found.quantizers:
+        return []
+    cells = [
+        (
+            mis_rank(found, row),
+            escape(row.quantizer),
+            _sentence(mis_delta(row)),
+            _sentence(mis_rate(row)),
+            mis_n_r(row),
+            _sentence(mis_status(row)),
+        )
+        for row in found.ranked()
+    ]
+    titles = ("Rank", "Quantizer", "Predicted Δ", "r, nats per record", "n · r", "Status")
+    says = " ".join(_sentence(sentence) for sentence in mis_sentences(found))
+    return ["### Predicted leakage of quantizers (MIS)", *table(titles, cells, right=(0, 2, 3, 4)), says, ""]
 
 
 def _strongest(row: ArtifactRow) -> Result | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import _format, _slice_tables, _tables, _words
+from harness.report import _format, _mis_words, _slice_tables, _tables, _words
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report.headline import headline
 from harness.report.model import ArtifactRow, Report
@@ -61,7 +62,7 @@ def findings(report: Report) -> RenderableType:
     if sentence := _slice_tables.slice_sentence(report):
         parts.append(Text(sentence, overflow="fold"))
     if report.mis is not None and report.mis.quantizers:
-        parts.append(_mis(report.mis))
+        parts += _mis(report.mis)
     parts += skipped_parts(report.attacks.skipped)
     if made_by := _words.made_by(report):
         parts.append(Text(f"Made by {made_by}", overflow="fold"))
@@ -117,26 +118,32 @@ def _readings(report: Report) -> list[Text]:
     return [Text(f"Answers of {', '.join(names)}: {reading}", overflow="fold") for reading, names in groups.items()]
 
 
-def _mis(mis: MisFindings) -> Table:
+def _mis(mis: MisFindings) -> list[RenderableType]:
     origin = f"; candidates by {escape(clean(mis.generator))}" if mis.generator else ""
     table = new_table(
-        f"MIS, safest first (not a privacy guarantee{origin})",
-        ("Quantizer",),
-        ("Δ", "r", "n·r", "Differ"),
-        ("Regime", "Status"),
+        f"MIS, the smallest predicted leakage first (not a privacy guarantee{origin})",
+        ("Rank", "Quantizer"),
+        ("Predicted Δ", "r", "n·r", "Differ"),
+        ("Status",),
     )
     for row in mis.ranked():
         add_row(
             table,
+            _tables.mis_rank(mis, row),
             clean(row.quantizer),
-            _tables.mis_delta(row),
-            _tables.mis_rate(row),
+            _short(_tables.mis_delta(row)),
+            _short(_tables.mis_rate(row)),
             _tables.mis_n_r(row),
             _tables.mis_distinct(row),
-            clean(row.regime),
-            _tables.mis_status(row),
+            _mis_words.mis_status(row, with_flags=False),
         )
-    return table
+    sentences = (*_mis_words.mis_sentences(mis), *_mis_words.mis_flags(mis))
+    return [table, *(Text(sentence, overflow="fold") for sentence in sentences)]
+
+
+def _short(interval: str) -> str:
+    """The interval as compact tables print it."""
+    return re.sub(r"\b0\.", ".", interval.replace(", ", ","))
 
 
 def _value(estimate: Estimate | None, style: Callable[[float], str]) -> str:
