@@ -14,6 +14,8 @@ __all__ = ["Cells", "coordinate_delta", "retained"]
 
 # Resamples of the refits; the interval is narrow, its ends need not be fine.
 DRAWS = 200
+# Standard deviations beyond which a normal density is zero.
+FAR = 40.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,8 @@ def retained(cells: Cells, mean: FloatArray, spread: FloatArray) -> FloatArray:
         mean: of the float weight over trainings.
         spread: its standard deviation, positive.
     """
-    edges = (cells.cuts - mean[..., None]) / spread[..., None]
+    # Equal refits have next to no spread, and a square beyond this would overflow.
+    edges = np.clip((cells.cuts - mean[..., None]) / spread[..., None], -FAR, FAR)
     far = np.full((*mean.shape, 1), np.inf)
     low, high = np.concatenate([-far, edges], axis=-1), np.concatenate([edges, far], axis=-1)
     mass = ndtr(high) - ndtr(low)
