@@ -17,10 +17,12 @@ from harness.mis._units import Units, resamples, split_masks, units_of
 from harness.stats import Estimate
 from harness.types import Array, FloatArray
 
-__all__ = ["Bootstrap", "Judged", "bootstrap_ci", "bootstrap_of", "checked_all", "drawn_counts", "streams"]
+__all__ = ["FEW", "Bootstrap", "Judged", "bootstrap_ci", "bootstrap_of", "checked_all", "drawn_counts", "streams"]
 
 # Fewer resamples leave the 2.5% point of an interval to a handful of them.
 MIN_DRAWS = 100
+# Fewer independent records certify no gap: one record in ten that nobody drew could close it.
+FEW = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class Bootstrap:
     """Intervals, differences and ranks of several quantizers, from the same resamples of the evaluation records.
 
     Args:
-        intervals: quantizer -> ``r`` with its interval; an unprobed one (a single candidate) is not resolvable.
+        intervals: quantizer -> ``r`` with its interval; an unprobed one (see ``Judged``) is not resolvable.
         differences: ``(a, b)`` -> ``r_a - r_b`` with a paired interval, both orders, probed quantizers only.
         ranks: quantizer -> chance of being the safest, second safest, ... of the probed ones; empty if unprobed.
     """
@@ -100,7 +102,7 @@ def drawn_counts(units: Units, draws: int, level: float, rng: np.random.Generato
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A quantizer's point estimate and its rivals; None for a single candidate."""
+    """A quantizer's point estimate and its rivals; None where nothing was probed."""
 
     indicator: Indicator
     rivals: Rivals | None
@@ -136,6 +138,8 @@ def bootstrap_of(judged: Mapping[str, Judged], *, method: str, level: float, uni
 def _interval(point: Indicator, smallest: Smallest, rivals: Rivals, level: float, label: str) -> Estimate:
     """The roots' interval, squared: symmetric about the truth where squares are not."""
     low, high = (finite_or_inf(0.5 * max(root, 0.0) ** 2) for root in (smallest.low, smallest.high))
+    if rivals.units < FEW:
+        low = 0.0
     # A best candidate that is not the best on fresh records leaves a tie.
     is_tie = point.status in ("tie", "ref_not_minimiser")
     value = 0.0 if is_tie else finite_or_inf(0.5 * max(smallest.middle, 0.0) ** 2 - rivals.bias)

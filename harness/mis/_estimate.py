@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import InputError
-from harness.mis._bootstrap import Bootstrap, Judged, bootstrap_of, checked_all, drawn_counts, streams
+from harness.mis._bootstrap import FEW, Bootstrap, Judged, bootstrap_of, checked_all, drawn_counts, streams
 from harness.mis._crossfit import measured
-from harness.mis._indicator import DEFAULT_SPLITS, Indicator, Probe, check_splits, finite_or_inf, probe_of
-from harness.mis._leakage import leakage
+from harness.mis._indicator import DEFAULT_SPLITS, TIE_CHI2, Indicator, Probe, check_splits, finite_or_inf, probe_of
+from harness.mis._leakage import LAW, leakage
 from harness.mis._rivals import rivals_of
 from harness.mis._statistic import fold_value
 from harness.mis._units import Units, split_masks
@@ -92,7 +92,10 @@ def estimate(
     sampled = bootstrap_of(
         {name: draft.judged for name, draft in drafts.items()}, method=method, level=level, units=units
     )
-    leakages = {name: leakage(matrix, n=n, level=level, seed=leakage_seed) for name, matrix in matrices.items()}
+    leakages = {
+        name: _unprobed(drafts[name].judged, units, n, level) or leakage(matrix, n=n, level=level, seed=leakage_seed)
+        for name, matrix in matrices.items()
+    }
     unequal = len({len(m) for m in matrices.values()}) > 1
     n_eval = next(iter(matrices.values())).shape[1]
     return tuple(
@@ -194,6 +197,16 @@ def _result(
         rank_probabilities=sampled.ranks[name],
         differences={b: d for (a, b), d in sampled.differences.items() if a == name},
     )
+
+
+def _unprobed(judged: Judged, units: Units, n: int, level: float) -> Leakage | None:
+    """The leakage where there is nothing to predict it from; None where there is."""
+    if judged.rivals is None:
+        return Leakage.unknown(n=units.count, law=LAW, status="single_candidate", level=level)
+    if units.count < FEW:
+        needed = max(FEW, math.ceil(TIE_CHI2 * n / 2.0))
+        return Leakage.unknown(n=units.count, law=LAW, status="too_few_records", level=level, needed_records=needed)
+    return None
 
 
 def _status(point: Indicator, r: Estimate) -> str:

@@ -14,9 +14,9 @@ from harness.mis._matrix import checked, groups_of
 from harness.mis._pairs import SNR_LIMIT, PairStats, pair_stats
 from harness.mis._statistic import METHODS
 from harness.mis._units import Units, split_masks, units_of
-from harness.types import Array, FloatArray, IntArray
+from harness.types import Array, FloatArray
 
-__all__ = ["DEFAULT_SPLITS", "Indicator", "Probe", "finite_or_inf", "floor_of", "indicator", "probe_of"]
+__all__ = ["DEFAULT_SPLITS", "TIE_CHI2", "Indicator", "Probe", "finite_or_inf", "floor_of", "indicator", "probe_of"]
 
 # Two-fold estimates differ between splits; the median of twenty moves little from seed to seed.
 DEFAULT_SPLITS = 20
@@ -31,11 +31,13 @@ class Indicator:
     """Exponent of leakage of one quantizer, nats per training record; larger is safer.
 
     Args:
-        r: debiased cross-fitted minimum over rivals, not clipped at zero; infinite for a single candidate.
+        r: debiased cross-fitted minimum over rivals, not clipped at zero; infinite where nothing was probed. Unbiased
+            where rivals are about equally close, too high where one close rival hides among many farther ones:
+            :func:`harness.mis.estimate` gives a value and an interval that allow for both.
         r_naive: plug-in minimum on all records, biased down by the choice of the closest rival.
         r_floor: below this the records cannot distinguish r from a tie.
         ref: candidate of the smallest mean loss, in the numbering of the rows given.
-        k_star: closest rival on all records; None for a single candidate.
+        k_star: closest rival on all records; None where nothing was probed.
         k: candidates given.
         k_eff: distinct ones.
         status: ``ok``, ``single_candidate``, ``tie``, ``ref_not_minimiser``, ``never_beaten``, ``extrapolated`` or
@@ -58,19 +60,15 @@ class Probe:
 
     Args:
         indicator: the point estimate.
-        firsts: row of the matrix given that stands for each distinct candidate.
         base: losses of the best candidate on all records.
         rows: losses of the contenders minus ``base``, the best candidate first; ``fit`` numbers these rows.
-        stats: pair statistics of the distinct candidates; None for a single one.
-        fit: selections and held-out exponents; None for a single candidate.
+        fit: selections and held-out exponents; None where there is no rival whose loss differs from record to record.
         closest: loss differences of the closest rival on all records.
     """
 
     indicator: Indicator
-    firsts: IntArray
     base: FloatArray
     rows: FloatArray
-    stats: PairStats | None
     fit: CrossFit | None
     closest: FloatArray
 
@@ -137,7 +135,11 @@ def probe_of(matrix: FloatArray, masks: NDArray[np.bool_], *, method: str, units
     ref = int(firsts[stats.ref])
     if len(firsts) == 1:
         single = Indicator(np.inf, np.inf, floor, ref, None, k, 1, "single_candidate")
-        return Probe(single, firsts, base, rows, None, None, np.zeros(matrix.shape[1]))
+        return Probe(single, base, rows, None, np.zeros(matrix.shape[1]))
+    if (stats.snr == SNR_LIMIT).all():
+        # Every rival is worse by a constant: no record says anything about what another training would choose.
+        constant = Indicator(np.inf, np.inf, floor, ref, None, k, len(firsts), "never_beaten")
+        return Probe(constant, base, rows, None, np.zeros(matrix.shape[1]))
     fit = cross_fit(rows, masks, method=method, units=units)
     near = int(stats.idx[np.argmin(stats.snr)])
     closest = distinct[near] - base
@@ -156,7 +158,7 @@ def probe_of(matrix: FloatArray, masks: NDArray[np.bool_], *, method: str, units
         k_eff=len(firsts),
         status=_status(stats, fit, closest, floor),
     )
-    return Probe(point, firsts, base, rows, stats, fit, closest)
+    return Probe(point, base, rows, fit, closest)
 
 
 def _status(stats: PairStats, fit: CrossFit, closest: FloatArray, floor: float) -> str:

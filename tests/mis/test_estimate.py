@@ -76,17 +76,13 @@ def test_a_tie_leaks_like_one_over_root_n() -> None:
     assert result.leakage.delta.high == pytest.approx(m1 / math.sqrt(2 * math.pi * 10_000), rel=0.05)
 
 
-def test_a_rival_that_is_worse_by_a_constant_is_never_selected() -> None:
+def test_a_rival_that_is_worse_by_a_constant_is_no_evidence() -> None:
     result = one(np.stack([X, X + 0.5]))
-    assert (result.r.value, result.r.low, result.r_chernoff, result.status) == (
-        math.inf,
-        math.inf,
-        math.inf,
-        "never_beaten",
-    )
-    assert result.leakage.logs[0] == -math.inf
+    assert (result.r.value, result.r.low, result.r.resolvable, result.status) == (math.inf, 0.0, False, "never_beaten")
+    assert (result.leakage.mis, result.leakage.delta.high, result.rank_probabilities) == (None, 1.0, ())
     mixed = one(np.stack([X, X + 0.5, X + RNG.standard_normal(400) + 0.5]))
     assert mixed.r.value == pytest.approx(0.125, rel=0.5)
+    assert mixed.leakage.is_probed
 
 
 def test_the_regime_says_which_limit_is_near() -> None:
@@ -162,8 +158,8 @@ def test_the_ranking_puts_single_candidates_last_and_orders_ties_by_leakage() ->
     assert ranked(estimate(table, n=200, draws=200), utility={"far": 0.9}) == rows
 
 
-@settings(deadline=None, max_examples=60)
-@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(4, 12)), elements=st.floats(-1e90, 1e90)))
+@settings(deadline=None, max_examples=40)
+@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(25, 35)), elements=st.floats(-1e90, 1e90)))
 def test_any_finite_matrix_gives_an_answer_without_nan(losses: FloatArray) -> None:
     result = one(losses, n=20)
     json.dumps(result.to_json(), allow_nan=False)
@@ -179,8 +175,8 @@ def test_differences_of_rounding_size_are_neither_wins_nor_losses(tiny: float, m
     assert result.status in ("unresolved", "never_beaten")
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10_000), st.integers(2, 5), st.integers(4, 10), st.sampled_from(["gauss", "chernoff"]))
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000), st.integers(2, 5), st.integers(4, 40), st.sampled_from(["gauss", "chernoff"]))
 def test_any_lattice_gives_an_answer_without_nan(seed: int, k: int, points: int, method: str) -> None:
     losses = np.random.default_rng(seed).integers(0, 2, (k, points)).astype(np.float64)
     json.dumps(one(losses, n=20, method=method).to_json(), allow_nan=False)
