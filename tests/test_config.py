@@ -55,11 +55,15 @@ def test_example_is_valid_and_states_the_defaults() -> None:
         ({"name": "x", "compression": {"variants": ["int8"]}}, '[compression], key "variants": must contain '),
         (
             {"name": "x", "mis": {"generator": "flip"}},
-            '[mis], key "generator": expected one of "trajectory", "bootstrap-last", "bootstrap", "perturbation", '
-            '"flips", "calibration" (got "flip"); did you mean "flips"?',
+            '[mis], key "generator": expected one of "auto", "bootstrap-last", "trajectory", "bootstrap", '
+            '"perturbation", "flips", "calibration" (got "flip"); did you mean "flips"?',
         ),
         ({"name": "x", "mis": {"quantizers": ["int8", "int8"]}}, '[mis], key "quantizers": names a quantizer twice'),
-        ({"name": "x", "mis": {"candidates": 26}}, "mis.candidates: 26 checkpoints, one an epoch, do not fit in"),
+        (
+            {"name": "x", "mis": {"generator": "trajectory", "candidates": 26}},
+            "mis.candidates: 26 checkpoints, one an epoch, do not fit in",
+        ),
+        ({"name": "x", "model": {"name": "mine:net"}, "mis": {"candidates": 26}}, "mis.candidates: 26 checkpoints, one an epoch, do not fit in"),
         (
             {"name": "x", "mis": {"generator": "calibration"}, "data": {"calibration": 1}},
             'mis.generator: "calibration" needs data.calibration of 2 or more',

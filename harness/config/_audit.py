@@ -14,7 +14,15 @@ from harness.config._measuring import AttackConfig, BenchConfig, CollectConfig, 
 from harness.config._report import ReportConfig
 from harness.config._section import Section
 from harness.config._subjects import AnswersConfig, ArtifactConfig, RecordsConfig, ShadowConfig
-from harness.config._trained import CompressionConfig, DataConfig, ExportConfig, MisConfig, ModelConfig, TrainingConfig
+from harness.config._trained import (
+    CompressionConfig,
+    DataConfig,
+    ExportConfig,
+    Generator,
+    MisConfig,
+    ModelConfig,
+    TrainingConfig,
+)
 
 __all__ = ["VOLATILE_SECTIONS", "AuditConfig", "Kind"]
 
@@ -100,14 +108,25 @@ class AuditConfig(Section):
     def _has_candidates(self) -> Self:
         if not self.mis.enabled or self.kind != "trained":
             return self
-        if self.mis.generator == "trajectory" and self.mis.candidates > self.training.epochs:
+        if self.mis_generator == "trajectory" and self.mis.candidates > self.training.epochs:
             raise ValueError(
                 f"mis.candidates: {self.mis.candidates} checkpoints, one an epoch, do not fit in "
                 f"training.epochs = {self.training.epochs}"
             )
-        if self.mis.generator == "calibration" and self.data.calibration < 2:
+        if self.mis_generator == "calibration" and self.data.calibration < 2:
             raise ValueError('mis.generator: "calibration" needs data.calibration of 2 or more, to take halves of')
         return self
+
+    @property
+    def mis_generator(self) -> Generator:
+        """Where the candidates of the MIS indicator come from, never `auto`.
+
+        That is `bootstrap-last` for the networks of this package, whose last linear layer makes the logits, and
+        `trajectory` for a factory of the user's own, of whose layers nothing is known.
+        """
+        if self.mis.generator != "auto":
+            return self.mis.generator
+        return "trajectory" if ":" in self.model.name else "bootstrap-last"
 
     def to_json(self) -> dict[str, object]:
         """The resolved configuration as JSON types, without the sections of other kinds of subject."""

@@ -8,10 +8,10 @@ from pydantic import Field, field_validator
 
 from harness.config._section import Count, Runtime, Section
 
-__all__ = ["CompressionConfig", "DataConfig", "ExportConfig", "MisConfig", "ModelConfig", "TrainingConfig"]
+__all__ = ["CompressionConfig", "DataConfig", "ExportConfig", "Generator", "MisConfig", "ModelConfig", "TrainingConfig"]
 
 Optimizer = Literal["adam", "sgd"]
-Generator = Literal["trajectory", "bootstrap-last", "bootstrap", "perturbation", "flips", "calibration"]
+Generator = Literal["auto", "bootstrap-last", "trajectory", "bootstrap", "perturbation", "flips", "calibration"]
 
 
 class DataConfig(Section):
@@ -99,14 +99,17 @@ class ExportConfig(Section):
 class MisConfig(Section):
     """The MIS indicator: as many candidates for every quantizer, from the same seeds, run on the device.
 
-    `generator` says where candidates come from: the last epochs of training (`trajectory`), other samples of the
-    training records (`bootstrap`, or `bootstrap-last` for the last layer alone), noise on the weights (`perturbation`),
-    one code of the quantizer moved (`flips`), or other records to calibrate with (`calibration`).
+    `generator` says where candidates come from: other samples of the training records (`bootstrap`, or `bootstrap-last`
+    for the last layer alone), the last epochs of training (`trajectory`), noise on the weights (`perturbation`), codes
+    of the quantizer moved (`flips`), or other records to calibrate with (`calibration`). `auto` is `bootstrap-last` for
+    a network of this package, and `trajectory` for a factory of the user's own. `bootstrap-last` predicts the leakage
+    from how much of each weight of the last layer the exported file gives away; it needs 6 candidates or more. The
+    others predict it from the candidates' losses on the device.
     """
 
     enabled: bool = True
     quantizers: Annotated[tuple[str, ...], Field(min_length=1)] = ("fp32", "fp16", "int8", "int4")
-    generator: Generator = "trajectory"
+    generator: Generator = "auto"
     candidates: Annotated[int, Field(ge=2)] = 12
     runtime: Runtime = "litert"
 

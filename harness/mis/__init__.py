@@ -13,9 +13,11 @@ from harness.mis._attack import lr_attack
 from harness.mis._bootstrap import Bootstrap, bootstrap_ci
 from harness.mis._cells import Cells, coordinate_delta, retained
 from harness.mis._chernoff import Chernoff, chernoff
+from harness.mis._coordinates import Coordinates, coordinates
 from harness.mis._estimate import estimate
 from harness.mis._exact import exact_delta
 from harness.mis._indicator import Indicator, indicator
+from harness.mis._last_layer import last_layer_coordinates
 from harness.mis._leakage import leakage
 from harness.mis._local import local_log_delta
 from harness.mis._losses import loss_matrix, losses_from_confidences, losses_from_regression
@@ -33,6 +35,7 @@ __all__ = [
     "Cells",
     "Chernoff",
     "Comparison",
+    "Coordinates",
     "Indicator",
     "Leakage",
     "PairStats",
@@ -41,11 +44,13 @@ __all__ = [
     "bootstrap_ci",
     "chernoff",
     "coordinate_delta",
+    "coordinates",
     "dedupe",
     "estimate",
     "exact_delta",
     "gauss_log_delta",
     "indicator",
+    "last_layer_coordinates",
     "leakage",
     "local_log_delta",
     "loss_matrix",

@@ -17,6 +17,7 @@ from harness.compression import candidates
 from harness.config import AuditConfig
 from harness.errors import ConfigError
 from harness.store import Run
+from harness.subject import last_layer
 from harness.subject.names import ORIGINAL, TARGET
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def groups(config: AuditConfig) -> list[tuple[compression.Variant, ...]]:
     """
     shared: list[compression.Variant] = []
     alone: list[compression.Variant] = []
-    flips = config.mis.generator == "flips"
+    flips = config.mis_generator == "flips"
     for name in config.mis.quantizers:
         try:
             quantizer = compression.parse_quantizer(name)
@@ -52,15 +53,17 @@ def groups(config: AuditConfig) -> list[tuple[compression.Variant, ...]]:
 
 def deployed(config: AuditConfig) -> int:
     """Number of the candidate that ships."""
-    return config.mis.candidates - 1 if config.mis.generator == "trajectory" else 0
+    return config.mis.candidates - 1 if config.mis_generator == "trajectory" else 0
 
 
 def tasks(config: AuditConfig, folder: Path) -> list[Any]:
     """Tasks for `each` that make the candidates once the target is trained; the trajectory's come of its training."""
-    match config.mis.generator if config.mis.enabled else None:
+    match config.mis_generator if config.mis.enabled else None:
         case "bootstrap":
             return [delayed(_retrain)(config, folder, number) for number in _generated_numbers(config)]
-        case "bootstrap-last" | "perturbation":
+        case "bootstrap-last":
+            return [delayed(_refit)(config, folder)]
+        case "perturbation":
             return [delayed(_shift)(config, folder)]
         case "flips":
             return [delayed(_flip)(config, folder, quantizer) for quantizer in config.mis.quantizers]
@@ -98,11 +101,11 @@ def load(run: Run, subject: TrainedSubject, quantizer: str, number: int) -> nn.M
         ArtifactError: its weights are missing or damaged.
     """
     config, shape = subject.config, subject.dataset.in_shape
-    if config.mis.generator == "flips" and number in _generated_numbers(config):
+    if config.mis_generator == "flips" and number in _generated_numbers(config):
         model, _ = compression.fuse(subject.build(seed=0), sample_shape=shape)
         model.load_state_dict(training.load_weights(_path(run, number, quantizer)))
         return model.eval()
-    if number == deployed(config) or config.mis.generator == "calibration":
+    if number == deployed(config) or config.mis_generator == "calibration":
         model = subject.load_model(run, TARGET, ORIGINAL)
     else:
         model = subject.build(seed=0)
@@ -112,7 +115,7 @@ def load(run: Run, subject: TrainedSubject, quantizer: str, number: int) -> nn.M
 
 def calibration(config: AuditConfig, records: training.Inputs, number: int) -> training.Inputs:
     """What a candidate's static activation scales are calibrated with: all records, or a random half of them."""
-    if config.mis.generator != "calibration" or number == deployed(config):
+    if config.mis_generator != "calibration" or number == deployed(config):
         return records
     return records[candidates.random_half(len(records), seed=config.seed, number=number)]
 
@@ -140,17 +143,32 @@ def _retrain(config: AuditConfig, folder: Path, number: int) -> None:
 
 
 def _shift(config: AuditConfig, folder: Path) -> None:
-    """Candidates around the target that every quantizer shares."""
+    """Candidates around the target, which every quantizer shares."""
     run = Run(folder, config)
     paths = [_path(run, number) for number in _generated_numbers(config)]
     if all(path.exists() for path in paths):
         return
     subject = _subject(config, run)
-    make = candidates.perturb if config.mis.generator == "perturbation" else candidates.refit_last_layer
     target = subject.load_model(run, TARGET, ORIGINAL)
-    generated = make(target, *subject.training_arrays(TARGET), count=len(paths), seed=config.seed)
+    inputs, labels = subject.training_arrays(TARGET)
+    generated = candidates.perturb(target, inputs, labels, count=len(paths), seed=config.seed)
     for path, weights in zip(paths, generated, strict=True):
         training.save_weights(path, weights)
+
+
+def _refit(config: AuditConfig, folder: Path) -> None:
+    """Candidates that differ from the target in the last layer, which is kept apart, too."""
+    run = Run(folder, config)
+    paths = [_path(run, number) for number in _generated_numbers(config)]
+    if all(path.exists() for path in (*paths, last_layer.kept(run))):
+        return
+    subject = _subject(config, run)
+    inputs, labels = subject.training_arrays(TARGET)
+    layer = candidates.last_layer(subject.load_model(run, TARGET, ORIGINAL), inputs)
+    refits = list(layer.refits(labels, count=len(paths), seed=config.seed))
+    for path, weights in zip(paths, refits, strict=True):
+        training.save_weights(path, weights)
+    last_layer.keep(run, layer, refits)
 
 
 def _flip(config: AuditConfig, folder: Path, quantizer: str) -> None:

@@ -45,7 +45,7 @@ def _flips(model: nn.Module, quantizer: str, *, count: int, runtime: str = "lite
 
 
 GENERATORS: dict[str, Callable[[nn.Module, int, int], list[Weights]]] = {
-    "bootstrap-last": lambda m, count, seed: list(candidates.refit_last_layer(m, X, Y, count=count, seed=seed)),
+    "bootstrap-last": lambda m, count, seed: list(candidates.last_layer(m, X).refits(Y, count=count, seed=seed)),
     "perturbation": lambda m, count, seed: list(candidates.perturb(m, X, Y, count=count, seed=seed)),
     "flips": lambda m, count, seed: _flips(m, "sign", count=count, seed=seed),
 }
@@ -92,7 +92,7 @@ def _head(model: nn.Module) -> dict[str, torch.Tensor]:
 
 def test_refitting_changes_the_last_layer_alone_and_fits_its_own_sample_better(model: nn.Module) -> None:
     trained = model.state_dict()
-    for number, weights in enumerate(candidates.refit_last_layer(model, X, Y, count=3, seed=2), start=1):
+    for number, weights in enumerate(candidates.last_layer(model, X).refits(Y, count=3, seed=2), start=1):
         changed = {key for key in trained if not torch.equal(trained[key], weights[key])}
         assert changed == _head(model).keys()
         rows = candidates.bootstrap_rows(len(Y), seed=2, number=number)
@@ -126,7 +126,7 @@ def test_the_change_of_the_last_layer_is_the_difference_of_two_penalised_fits(mo
 
         return minimize(objective, start.reshape(-1), jac=True, method="BFGS", options={"gtol": 1e-8}).x
 
-    (weights,) = candidates.refit_last_layer(model, X, Y, count=1, seed=2)
+    (weights,) = candidates.last_layer(model, X).refits(Y, count=1, seed=2)
     moved = torch.cat([weights["head.weight"], weights["head.bias"][:, None]], dim=1).double().numpy() - start
     expected = (fit(candidates.bootstrap_rows(len(Y), seed=2, number=1)) - fit(np.arange(len(Y)))).reshape(start.shape)
     np.testing.assert_allclose(moved, expected, atol=2e-3 * np.abs(expected).max())
@@ -134,11 +134,11 @@ def test_the_change_of_the_last_layer_is_the_difference_of_two_penalised_fits(mo
 
 def test_a_model_without_a_last_linear_layer_is_refused() -> None:
     convolution = nn.Sequential(nn.Conv2d(1, 10, 8), nn.Flatten())
-    with pytest.raises(ConfigError, match=r'has no linear layer .use "bootstrap"'):
-        next(candidates.refit_last_layer(convolution, X, Y, count=1, seed=0))
+    with pytest.raises(ConfigError, match=r'"bootstrap-last": Sequential has no linear layer .use "bootstrap"'):
+        candidates.last_layer(convolution, X)
     softened = nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.LogSoftmax(1))
-    with pytest.raises(ConfigError, match="the logits are not what '1' makes"):
-        next(candidates.refit_last_layer(softened, X, Y, count=1, seed=0))
+    with pytest.raises(ConfigError, match=r"mis\.generator.*the logits of Sequential are not what '1' makes .use"):
+        candidates.last_layer(softened, X)
 
 
 def test_gradients_are_those_of_single_records(model: nn.Module) -> None:

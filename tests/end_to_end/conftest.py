@@ -48,6 +48,7 @@ names = ["confidence", "modified-entropy-class", "posterior-lr", "rmia", "sr2-lr
 
 [mis]
 quantizers = ["fp32", "int8"]
+generator = "trajectory"
 candidates = 2
 
 [bench]

@@ -65,7 +65,8 @@ def test_candidates_are_made_once_and_again_where_they_are_missing(generator: st
     folders = ("sign/", "int8/") if generator == "flips" else ("",)
     kept = _kept(run)
     assert set(kept) == {f"candidates/{f}{n:03}.safetensors" for f in folders for n in numbers} | {
-        "original.safetensors"
+        "original.safetensors",
+        *(["candidates/last-layer.safetensors"] if generator == "bootstrap-last" else []),
     }
     assert len({content for name, content in kept.items() if "int8/" not in name}) == len(
         [name for name in kept if "int8/" not in name]

@@ -55,7 +55,7 @@ def _original(config: AuditConfig, folder: Path, model: str) -> None:
     subject = TrainedSubject.load(config, run)
     path = _weights(run, model)
     if not path.exists():
-        wanted = model == TARGET and config.mis.enabled and config.mis.generator == "trajectory"
+        wanted = model == TARGET and config.mis.enabled and config.mis_generator == "trajectory"
         trained = candidates.fit(
             config,
             subject,

@@ -5,19 +5,20 @@ deployed model itself, so no generator makes it. Candidates with equal exported 
 """
 
 from harness.compression.candidates._flips import can_flip, flips
-from harness.compression.candidates._last_layer import refit_last_layer
+from harness.compression.candidates._last_layer import LastLayer, last_layer
 from harness.compression.candidates._nearby_codes import NearbyCodes, QuadraticLoss, nearby_codes
 from harness.compression.candidates._perturbation import perturb
 from harness.compression.candidates._resampling import bootstrap_rows, random_half
 
 __all__ = [
+    "LastLayer",
     "NearbyCodes",
     "QuadraticLoss",
     "bootstrap_rows",
     "can_flip",
     "flips",
+    "last_layer",
     "nearby_codes",
     "perturb",
     "random_half",
-    "refit_last_layer",
 ]
