@@ -9,10 +9,9 @@ from itertools import combinations
 
 import numpy as np
 
-from harness.stats import Estimate
-from harness.types import FloatArray
+from harness.types import Estimate, FloatArray
 
-__all__ = ["Ranked", "kendall"]
+__all__ = ["Ranked", "gap", "kendall"]
 
 DRAWS = 2000
 LEVEL = 0.95
@@ -26,57 +25,78 @@ class Ranked:
 
     Args:
         law: name of the law; quantizers are compared within a law and size only.
+        cluster: laws that were drawn from the same seed, which resamples keep together.
         n: training-set size.
-        regime: ``tail``, ``moderate`` or ``local``.
-        safety: the figure that orders; larger says safer.
+        safety: the figure that orders, larger says safer; NaN where it says nothing, which ties with everything.
         low: lower end of the true leakage.
         high: upper end; overlapping ones tie in the truth.
     """
 
     law: str
+    cluster: str
     n: int
-    regime: str
     safety: float
     low: float
     high: float
 
 
-def kendall(rows: Sequence[Ranked], *, regime: str | None = None, seed: int = 0) -> Estimate:
+def kendall(rows: Sequence[Ranked], *, seed: int = 0) -> Estimate:
     """Kendall's tau-b between safety and the truth, over all pairs of quantizers of one law and size.
 
     Args:
         rows: all quantizers of all laws and sizes.
-        regime: only pairs of which both are in it.
-        seed: of the bootstrap over laws.
+        seed: of the bootstrap over clusters of laws.
 
     Returns:
         tau with a percentile interval; ``n`` is the number of pairs whose true leakages differ. Not resolvable with
-        fewer than two laws that have such pairs.
+        fewer than two clusters that have such pairs.
     """
-    laws = dict.fromkeys(row.law for row in rows)
-    table = np.array([counts for law in laws if (counts := _of_law(rows, law, regime))[1] > 0], dtype=np.float64)
-    if len(table) < 2:
-        pairs = int(table.reshape(-1, 3)[:, 1].sum())
-        return Estimate(math.nan, -1.0, 1.0, pairs, "kendall-tau-b", level=LEVEL, resolvable=False, needed_n=pairs + 1)
+    return _estimate([_table(rows)], seed)
+
+
+def gap(rows: Sequence[Ranked], baseline: Sequence[Ranked], *, seed: int = 0) -> Estimate:
+    """Tau of a figure less that of a baseline on the same quantizers, from the same resamples of laws."""
+    return _estimate([_table(rows), _table(baseline)], seed)
+
+
+def _estimate(tables: Sequence[FloatArray], seed: int) -> Estimate:
+    """Tau of the first table, less that of the second where there is one."""
+    # Clusters without a pair that differs in truth say nothing, by any figure.
+    tables = [table[tables[0][:, 1] > 0] for table in tables]
+    clusters, pairs = len(tables[0]), int(tables[0][:, 1].sum())
+    name = "kendall-tau-b" if len(tables) == 1 else "difference of kendall-tau-b"
+    if clusters < 2:
+        widest = float(len(tables))
+        return Estimate(math.nan, -widest, widest, pairs, name, level=LEVEL, resolvable=False, needed_n=pairs + 1)
     rng = np.random.default_rng(seed)
-    drawn = table[rng.integers(0, len(table), (DRAWS, len(table)))].sum(axis=1)
-    low, high = np.quantile(_tau(drawn), [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    total = table.sum(axis=0)
-    return Estimate(float(_tau(total)), float(low), float(high), int(total[1]), "kendall-tau-b", level=LEVEL)
+    drawn = rng.integers(0, clusters, (DRAWS, clusters))
+    signs = (1.0, -1.0)
+    value = sum(sign * float(_tau(table.sum(axis=0))) for sign, table in zip(signs, tables, strict=False))
+    spread = sum(sign * _tau(table[drawn].sum(axis=1)) for sign, table in zip(signs, tables, strict=False))
+    low, high = np.quantile(spread, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return Estimate(value, float(low), float(high), pairs, name, level=LEVEL)
 
 
-def _of_law(rows: Sequence[Ranked], law: str, regime: str | None) -> tuple[int, int, int]:
-    """Concordant less discordant pairs, pairs that differ in truth, pairs that differ in the figure."""
-    net = in_truth = in_figure = 0
-    of_law = [row for row in rows if row.law == law and regime in (None, row.regime)]
-    for a, b in combinations(of_law, 2):
-        if a.n != b.n:
-            continue
-        true = int(a.high < b.low) - int(b.high < a.low)
-        tied = math.isclose(a.safety, b.safety, rel_tol=TIE)
-        figure = 0 if tied else 1 if a.safety > b.safety else -1
-        net, in_truth, in_figure = net + true * figure, in_truth + abs(true), in_figure + abs(figure)
-    return net, in_truth, in_figure
+def _table(rows: Sequence[Ranked]) -> FloatArray:
+    """Concordant less discordant pairs, pairs that differ in truth, those of them that differ in the figure."""
+    clusters = {name: k for k, name in enumerate(dict.fromkeys(row.cluster for row in rows))}
+    table = np.zeros((len(clusters), 3))
+    of: dict[tuple[str, int], list[Ranked]] = {}
+    for row in rows:
+        of.setdefault((row.law, row.n), []).append(row)
+    for group in of.values():
+        for a, b in combinations(group, 2):
+            true = int(a.high < b.low) - int(b.high < a.low)
+            # A pair whose truth is not resolved says nothing about the figure either.
+            net = true * _sign(a, b)
+            table[clusters[a.cluster]] += (net, abs(true), abs(net))
+    return table
+
+
+def _sign(a: Ranked, b: Ranked) -> int:
+    if math.isnan(a.safety) or math.isnan(b.safety) or math.isclose(a.safety, b.safety, rel_tol=TIE):
+        return 0
+    return 1 if a.safety > b.safety else -1
 
 
 def _tau(sums: FloatArray) -> FloatArray:

@@ -1,28 +1,24 @@
-"""The laws of the study, one at a time: indicator, prediction and a trained attacker beside the true leakage."""
+"""The laws of the study, one at a time: what every generator would print, beside the truth and a trained attacker."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from harness import mis
-from harness.types import Estimate, FloatArray
-from studies.mis_synthetic import retraining
+from studies.mis_molecules.attacker import attack, halves
+from studies.mis_synthetic import logistic_law, mixture_law, regression_law
+from studies.mis_synthetic.learners import Mean, Records, Regression
+from studies.mis_synthetic.mixture_truth import leakage_of_rounding
 from studies.mis_synthetic.pairs_attacker import implied_delta
-from studies.mis_synthetic.rounding_law import World, draw_world
-from studies.mis_synthetic.truth import true_delta
+from studies.mis_synthetic.predictions import Budget, by_candidates, by_coordinates
+from studies.mis_synthetic.regression_truth import leakage_of_codes
 
-__all__ = ["Settings", "retraining_law", "rounding_law"]
+__all__ = ["Case", "Settings", "cases", "coordinates", "probed", "true"]
 
 Row = dict[str, Any]
-# Records of the pilot, whose mean stands for the population's.
-PILOT = 10_000
-# Quantizers whose winner's curse is shown, and with how few records.
-CURSED, FEW_POINTS = ("sign", "ternary-0.9"), 500
 
 
 @dataclass(frozen=True)
@@ -31,171 +27,215 @@ class Settings:
 
     Args:
         seed: of everything.
-        rounding_laws: laws with exact truth, learner: the rounded mean.
-        retraining_laws: laws with truth by retraining, learner: the best of the candidates.
-        sizes: training-set sizes of the rounding laws.
-        retraining_sizes: of the retraining laws.
-        candidates: single-code flips a quantizer of the rounding laws.
-        refits: bootstrap candidates a quantizer of the retraining laws.
-        trainings: training sets simulated for each retraining law.
-        points: evaluation records.
-        draws: resamples behind an interval.
-        targets: records that the exact truth averages over.
-        codes: codes drawn for each.
+        laws: of the regression and mixture laws, at each correlation or number of modes.
+        logistic_laws: as many of the logistic laws.
+        correlations: of the regression laws.
+        modes: of the mixture laws.
+        logistic: modes and correlation of the logistic laws.
+        regression_sizes: training-set sizes of the regression laws.
+        mixture_sizes: of the mixture laws.
+        logistic_size: of the logistic laws; their pool has twice as many records.
+        candidates: of every generator and quantizer.
+        side_by_side: codes of the flips that are taken side by side.
+        points: held-out evaluation records.
+        trainings: training sets drawn for the exact truth of a regression law.
+        targets: records that a truth averages over; a quarter of them on the mixture laws.
+        counts: draws of mode counts, and half as many codes, on the mixture laws.
         pairs: (model, record) pairs of the trained attacker.
-        curse_repeats: fresh evaluation samples behind each row on the winner's curse.
+        retrainings: behind the attacker of a logistic law.
     """
 
     seed: int = 1
-    rounding_laws: int = 12
-    retraining_laws: int = 6
-    sizes: tuple[int, ...] = (100, 400, 1600)
-    retraining_sizes: tuple[int, ...] = (50, 150, 400)
-    candidates: int = 256
-    refits: int = 16
-    trainings: int = 2000
-    points: int = 4000
-    draws: int = 400
-    targets: int = 300
-    codes: int = 200
+    laws: int = 6
+    logistic_laws: int = 4
+    correlations: tuple[float, ...] = (0.0, 0.5, 0.8)
+    modes: tuple[int, ...] = (2, 8, 32)
+    logistic: tuple[tuple[int, float], ...] = ((2, 0.0), (8, 0.0), (32, 0.0), (8, 0.5), (8, 0.8))
+    regression_sizes: tuple[int, ...] = (100, 800)
+    mixture_sizes: tuple[int, ...] = (200, 1600)
+    logistic_size: int = 200
+    candidates: int = 12
+    side_by_side: int = 128
+    points: int = 2000
+    trainings: int = 40_000
+    targets: int = 400
+    counts: int = 400
     pairs: int = 20_000
-    curse_repeats: int = 200
+    retrainings: int = 300
 
     @classmethod
     def quick(cls, seed: int) -> Settings:
-        """A look within seconds: every part, too small to conclude from."""
+        """A look within a minute: every part, too small to conclude from."""
         return cls(
             seed=seed,
-            rounding_laws=2,
-            retraining_laws=2,
-            sizes=(100, 400),
-            retraining_sizes=(50, 100),
-            candidates=24,
-            refits=6,
-            trainings=200,
-            points=1000,
-            draws=100,
-            targets=50,
-            codes=50,
+            laws=2,
+            logistic_laws=2,
+            correlations=(0.0, 0.8),
+            modes=(2,),
+            logistic=((2, 0.0),),
+            regression_sizes=(100,),
+            mixture_sizes=(200,),
+            logistic_size=100,
+            candidates=4,
+            side_by_side=24,
+            points=600,
+            trainings=4000,
+            targets=80,
+            counts=60,
             pairs=2000,
-            curse_repeats=10,
+            retrainings=24,
         )
 
 
-def rounding_law(settings: Settings, number: int) -> Row:
-    """One law whose truth is exact: every quantizer at every training-set size."""
-    world = draw_world(1000 * settings.seed + number)
-    pilot_rng, eval_rng, truth_rng, attack_rng = np.random.default_rng([settings.seed, number]).spawn(4)
-    pilot = world.records(PILOT, pilot_rng).mean(axis=0)
-    points = world.records(settings.points, eval_rng)
-    losses = {q: world.losses(world.flips(q, pilot, settings.candidates), points) for q in world.grids}
+@dataclass(frozen=True)
+class Case:
+    """One law of the study.
+
+    Args:
+        kind: ``regression``, ``mixture`` or ``logistic``.
+        number: of the law among its like.
+        correlation: of the features.
+        modes: Gaussian modes; 1 for regression.
+    """
+
+    kind: str
+    number: int
+    correlation: float
+    modes: int
+
+    @property
+    def name(self) -> str:
+        """Names its files."""
+        return f"{self.kind}-modes{self.modes}-correlation{self.correlation:g}-{self.number:02}"
+
+
+def cases(settings: Settings) -> list[Case]:
+    """All laws of the study."""
+    kinds = [("regression", 1, correlation) for correlation in settings.correlations]
+    kinds += [("mixture", modes, 0.0) for modes in settings.modes]
+    kinds += [("logistic", modes, correlation) for modes, correlation in settings.logistic]
+    counts = {"logistic": settings.logistic_laws}
+    return [
+        Case(kind, k, correlation, modes)
+        for kind, modes, correlation in kinds
+        for k in range(counts.get(kind, settings.laws))
+    ]
+
+
+def true(settings: Settings, case: Case) -> Row:
+    """The truth of each size, learner and quantizer, and what a trained attacker reaches."""
+    rng = np.random.default_rng([settings.seed, case.number, case.modes, round(100 * case.correlation), 1])
+    rows = TRUE[case.kind](settings, case, rng)
+    return {"rows": [_named(case) | row for row in rows]}
+
+
+def probed(settings: Settings, case: Case) -> Row:
+    """What every generator of candidates would print, for each size and quantizer."""
+    budget = Budget(settings.candidates, settings.side_by_side)
     rows = []
-    for n in settings.sizes:
-        for estimated in mis.estimate(losses, n=n, draws=settings.draws, seed=number):
-            q = estimated.quantizer
-            truth = true_delta(
-                world.mean,
-                world.grids[q].cuts[0],
-                n=n,
-                records=settings.targets,
-                codes=settings.codes,
-                rng=truth_rng,
-            )
-            attacker = implied_delta(world, q, n=n, pairs=settings.pairs, rng=attack_rng)
-            rows.append(
-                _row(f"rounding-{number}", estimated)
-                | {"r_true": world.r(q), "accuracy": world.accuracy(q), "attacker": attacker.to_json()}
-                | {"product_log_delta": _finite(mis.predict_log_delta(losses[q], n=n, how="product")[0])}
-                | {"delta": truth.value, "delta_low": truth.low, "delta_high": truth.high}
-            )
-    size = settings.sizes[len(settings.sizes) // 2]
-    generators = _generators(world, settings, size, pilot_rng, losses, points)
-    curse = [row for q in CURSED for row in _curse(world, q, settings, pilot)] if number == 0 else []
-    return {"rows": rows, "curse": curse, "generators": [{"law": f"rounding-{number}", **row} for row in generators]}
+    for n, law, learner, training, evaluation in _audits(settings, case):
+        seed = 1000 * settings.seed + case.number
+        printed = by_candidates(learner, training, law.grids, evaluation, budget=budget, seed=seed)
+        rows += [_named(case) | {"n": n, "quantizer": q, "printed": each} for q, each in printed.items()]
+    return {"rows": rows}
 
 
-def retraining_law(settings: Settings, number: int) -> Row:
-    """One law whose truth comes from choosing among the candidates again and again."""
-    mixture = retraining.draw_mixture(2000 * settings.seed + number)
-    candidates_rng, eval_rng, truth_rng = np.random.default_rng([settings.seed, number, 2]).spawn(3)
-    size = max(settings.retraining_sizes)
-    candidates = retraining.candidates(mixture, count=settings.refits, size=size, rng=candidates_rng)
-    features, labels = mixture.records(settings.points, eval_rng)
-    losses = {q: retraining.losses(weights, features, labels) for q, weights in candidates.items()}
-    truths = retraining.retrained(
-        mixture,
-        candidates,
-        sizes=settings.retraining_sizes,
-        trainings=settings.trainings,
-        targets=settings.targets,
-        rng=truth_rng,
-    )
+def coordinates(settings: Settings, case: Case) -> Row:
+    """What the law of undecided coordinates would print, for each size and quantizer."""
     rows = []
-    for n in settings.retraining_sizes:
-        for estimated in mis.estimate(losses, n=n, draws=settings.draws, seed=number, strata=labels):
-            q = estimated.quantizer
-            low, high = truths[q, n]
-            rows.append(
-                _row(f"retraining-{number}", estimated)
-                | {"accuracy": retraining.best_accuracy(candidates[q], losses[q], features, labels)}
-                | {"delta": max(0.5 * (low + high), 0.0), "delta_low": max(low, 0.0), "delta_high": max(high, 0.0)}
-            )
-    return {"rows": rows, "curse": [], "generators": []}
+    for n, law, learner, training, _ in _audits(settings, case):
+        seed = 1000 * settings.seed + case.number
+        printed = by_coordinates(learner, training, law.grids, refits=settings.candidates, seed=seed)
+        rows += [_named(case) | {"n": n, "quantizer": q, "printed": each} for q, each in printed.items()]
+    return {"rows": rows}
 
 
-def _generators(
-    world: World,
-    settings: Settings,
-    size: int,
-    rng: np.random.Generator,
-    flips: Mapping[str, FloatArray],
-    points: FloatArray,
-) -> list[Row]:
-    """The same budget spent on single-code flips and on bootstrap retrainings of one training set."""
-    training = world.records(size, rng)
-    counts = rng.multinomial(size, np.full(size, 1.0 / size), settings.candidates) / size
-    means = counts @ training
+def _audits(settings: Settings, case: Case) -> Iterator[tuple[int, Any, Any, Records, Records]]:
+    """One audit of each size: the law, what is trained, its training records and held-out ones."""
+    law, learner, sizes = _law(settings, case)
+    rng = np.random.default_rng([settings.seed, case.number, case.modes, round(100 * case.correlation), 2])
+    evaluation = law.records(settings.points, rng)
+    for n in sizes:
+        yield n, law, learner, law.records(n, rng), evaluation
+
+
+def _law(settings: Settings, case: Case) -> tuple[Any, Any, tuple[int, ...]]:
+    seed = 1000 * settings.seed + case.number
+    if case.kind == "regression":
+        return regression_law.draw_regression(seed, case.correlation), Regression(), settings.regression_sizes
+    if case.kind == "mixture":
+        return mixture_law.draw_mixture(seed, case.modes), Mean(), settings.mixture_sizes
+    law = logistic_law.draw_logistic(seed, case.modes, case.correlation)
+    return law, logistic_law.LEARNER, (settings.logistic_size,)
+
+
+def _named(case: Case) -> Row:
+    return {"law": case.name, "kind": case.kind, "correlation": case.correlation, "modes": case.modes}
+
+
+def _regression(settings: Settings, case: Case, rng: np.random.Generator) -> list[Row]:
+    law = regression_law.draw_regression(1000 * settings.seed + case.number, case.correlation)
+    targets = law.records(settings.targets, rng)
     rows = []
-    for q, losses in flips.items():
-        retrained = world.losses(world.quantized(means, q), points)
-        for generator, matrix in (("flips", losses), ("bootstrap", retrained)):
-            indicator = mis.indicator(matrix)
-            rows.append(
-                {"quantizer": q, "generator": generator, "r_true": world.r(q), "k_eff": indicator.k_eff}
-                | {"r": _finite(indicator.r), "status": indicator.status}
-            )
-    return rows
-
-
-def _curse(world: World, quantizer: str, settings: Settings, pilot: FloatArray) -> list[Row]:
-    """Means of the naive and the cross-fitted minimum over fresh evaluation samples."""
-    candidates = world.flips(quantizer, pilot, settings.candidates)
-    rows = []
-    for points in (FEW_POINTS, settings.points):
-        rng = np.random.default_rng([settings.seed, points])
-        naive, fitted = [], []
-        for _ in range(settings.curse_repeats):
-            indicator = mis.indicator(world.losses(candidates, world.records(points, rng)), splits=5)
-            naive.append(indicator.r_naive)
-            fitted.append(indicator.r)
-        rows.append(
-            {"quantizer": quantizer, "points": points, "repeats": settings.curse_repeats, "r_true": world.r(quantizer)}
-            | {"naive": _mean(naive).to_json(), "cross_fitted": _mean(fitted).to_json()}
+    for n in settings.regression_sizes:
+        drawn = law.statistics(settings.trainings, n, rng)
+        ratios = law.ratios(drawn, targets)
+        records = law.records(settings.pairs, rng)
+        members = rng.permutation(settings.pairs) % 2
+        fewer = law.statistics(settings.pairs, n - 1, rng)
+        # A member's model holds the record itself, another model a record that the attacker is not asked about.
+        others = law.records(settings.pairs, rng)
+        inside = members == 1
+        joined = Records(
+            np.where(inside[:, None], records.features, others.features),
+            np.where(inside, records.targets, others.targets),
         )
+        trained = fewer.plus(joined)
+        for q in law.grids:
+            for learner in regression_law.LEARNERS:
+                truth = leakage_of_codes(law.learned(drawn, q, learner), ratios)
+                weights = law.decoded(law.learned(trained, q, learner), q)
+                attacker = implied_delta(Regression(), weights, records, members)
+                rows.append(_true(n, q, learner, truth.to_json(), attacker.to_json()))
     return rows
 
 
-def _mean(values: list[float]) -> Estimate:
-    error = 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    value = float(np.mean(values))
-    return Estimate(value, value - error, value + error, len(values), "normal")
+def _mixture(settings: Settings, case: Case, rng: np.random.Generator) -> list[Row]:
+    law = mixture_law.draw_mixture(1000 * settings.seed + case.number, case.modes)
+    rows = []
+    for n in settings.mixture_sizes:
+        records = law.records(settings.pairs, rng)
+        members = rng.permutation(settings.pairs) % 2
+        outside = law.means(law.counts(settings.pairs, n, rng), rng)
+        means = np.where(members[:, None] == 1, law.member_means(records, n, rng), outside)
+        for q, grid in law.grids.items():
+            truth = leakage_of_rounding(
+                law, q, n=n, records=settings.targets // 4, codes=settings.counts // 2, counts=settings.counts, rng=rng
+            )
+            attacker = implied_delta(Mean(), grid.quantize(means), records, members)
+            rows.append(_true(n, q, "rounded", truth.to_json(), attacker.to_json()))
+    return rows
 
 
-def _row(law: str, estimated: mis.QuantizerMis) -> Row:
-    row = estimated.to_json()
-    row.pop("differences")
-    return {"law": law, **row, "best_log_delta": _finite(estimated.best_log_delta)}
+def _logistic(settings: Settings, case: Case, rng: np.random.Generator) -> list[Row]:
+    law = logistic_law.draw_logistic(1000 * settings.seed + case.number, case.modes, case.correlation)
+    n = settings.logistic_size
+    pool = law.records(2 * n, rng)
+    members = halves(pool.targets.astype(np.int64), settings.retrainings, rng)
+    weights = np.stack([logistic_law.LEARNER.fit(pool.take(np.flatnonzero(row))) for row in members])
+    quantized: Mapping[str, Any] = {q: grid.quantize(weights) for q, grid in law.grids.items()}
+    seed = 1000 * settings.seed + case.number
+    found = attack(quantized, pool.features, pool.targets, members, classes=2, draws=400, seed=seed)
+    rows = []
+    for q in law.grids:
+        low, high = np.quantile(found.drawn[q], [0.025, 0.975])
+        attacker = {"value": found.advantage[q], "low": float(low), "high": float(high), "n": found.retrainings}
+        rows.append(_true(n, q, "rounded", None, attacker))
+    return rows
 
 
-def _finite(x: float) -> float | None:
-    return x if math.isfinite(x) else None
+def _true(n: int, quantizer: str, learner: str, truth: Row | None, attacker: Row) -> Row:
+    return {"n": n, "quantizer": quantizer, "learner": learner, "truth": truth, "attacker": attacker}
+
+
+TRUE = {"regression": _regression, "mixture": _mixture, "logistic": _logistic}

@@ -2,205 +2,192 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from harness.types import Estimate
-from studies.kit.markdown import bullets, interval, number, paragraphs, table
+from studies.kit.markdown import NONE, bullets, interval, paragraphs, table
+from studies.mis_synthetic.judged import ALL, ATTACKER, BITS, ENTROPY, R
+from studies.mis_synthetic.predictions import GENERATORS
+from studies.mis_synthetic.verdicts import claims_said, sentences
 
-__all__ = ["page", "sentences"]
+__all__ = ["COST", "page", "sentences"]
 
 Row = dict[str, Any]
-FIGURES = {
-    "r": "`r`",
-    "predicted": "leakage predicted from the candidates",
-    "product": "leakage predicted from flips side by side",
-    "attacker": "the trained attacker",
+# Groups that others are parts of.
+KINDS = ("rounded, regression", "rounded, logistic")
+COST = {
+    "trajectory": "no training; K files on the device",
+    "bootstrap": "K - 1 refits; K files on the device",
+    "perturbation": "no training; K files on the device",
+    "flips": "gradients; K files on the device",
+    "side by side": "gradients; {side_by_side} files on the device",
+    "joint flips": "gradients and curvature; K files on the device",
+    "coordinates": "K - 1 refits of the last layer, exported; no record asked on the device",
+    "coordinates, cells": "K - 1 refits of the last layer; nothing exported",
 }
-# A tau this high in its lower bound is called agreement.
-AGREES = 0.5
 
 
 def page(findings: Row, *, pictures: Sequence[str]) -> str:
     """The page's text, from the study's findings and its pictures in Markdown."""
     settings = findings["settings"]
     return paragraphs(
-        "# Does the MIS indicator order quantizers as the truth does?",
-        "Written by `python -m studies.mis_synthetic`. Larger `r` says safer: the leakage `Delta_n = 1 - MIS_n` to the "
-        "best possible membership attack falls like `exp(-n r)` with the training-set size n. The formulas are "
-        "derived here, consistent with [Membership Inference Risks in Quantized "
-        "Models](https://arxiv.org/abs/2502.06567); here they are compared with laws whose leakage is known.",
+        "# Which way to predict a quantizer's leakage holds where the truth is known?",
+        "Written by `python -m studies.mis_synthetic`. An audit trains one model, makes candidates of each quantizer "
+        "in some way (its *generator*), and prints a predicted leakage `Delta_n = 1 - MIS_n`, the `2 Acc - 1` of the "
+        "best possible membership attack. Here every generator does so on laws whose leakage is known. The formulas "
+        'are our own derivation, after the indicator of "Membership Inference Risks in Quantized Models: A Theoretical '
+        'and Empirical Study" ([arXiv 2502.06567](https://arxiv.org/abs/2502.06567)), published as "An Indicator of '
+        'Membership Inference Security in Post-Training Quantized Models" (AISTATS 2026, PMLR 300).',
         "## In short",
         bullets(sentences(findings)),
+        "## Does the printed order hold?",
+        "Kendall's tau of each figure with the truth, over pairs of quantizers under one law and size whose true "
+        "leakages have intervals apart. 1 is the true order, 0 a guess, and a pair about which a figure says nothing "
+        "counts as a tie. 95% intervals from resampling laws. The last rows but one look at no data: levels of a "
+        "weight in bits, and the same after an ideal entropy coder that knows the nominal share of zeros "
+        "(`ternary-0.9`: 0.57 bits).",
+        _orders(findings, "rounded"),
+        "## Is the printed figure right?",
+        "Quantizers that were rounded after training. `resolved`: share in which the answer claims to be (status "
+        "`ok`); the other columns are about these. Predicted over true leakage: median with its interval, and the "
+        "middle 80%. `contradicted`: a trained attacker's lower end of `2 Acc - 1` lies above the printed interval. "
+        "Shares have Clopper-Pearson intervals as of so many independent cases as there are laws.",
+        _sizes(findings),
+        _costs(settings),
+        "## The best of all codes, not the rounded one",
+        "The same predictions beside a learner that takes the code of least training loss among all, which is what "
+        "the theory is about; users ship rounded weights. Regression laws.",
+        _orders(findings, "codes"),
+        _both(findings),
+        "## The published claims, on mixtures in R^128",
+        "Each claim by the truth, by the indicator `r` of joint flips, by the leakage that the law of undecided "
+        "coordinates predicts, and by a trained attacker. In brackets the closest comparison: how many times the "
+        "other quantizer leaks (truth, prediction) or its `r` is smaller, and how much more the attacker gains on it; "
+        "means over the laws, Student intervals, corrected for the number of comparisons.",
+        _claims(findings),
         "## The laws",
-        f"**Rounding** ({settings['rounding_laws']} laws): two Gaussian classes in R^128; the learner puts the mean of "
-        "its training records on a fixed grid, weight by weight, which is both post-training quantization and the "
-        "minimiser of squared loss over all codes. The law of the code is a product over weights, so the true leakage "
-        f"is exact, averaged over {settings['targets']} target records. Candidates: the best code and its "
-        f"{settings['candidates'] - 1} closest single-code flips.",
-        f"**Retraining** ({settings['retraining_laws']} laws): four classes of three Gaussian modes each in R^128; "
-        f"logistic regressions on {settings['refits']} bootstrap samples are quantized, and the learner takes the one "
-        f"of least log loss. The truth comes from {settings['trainings']:,} fresh training sets per law, between an "
-        "estimate that is biased down and one that is biased up.",
-        f"Every indicator is estimated from {settings['points']:,} records that were used for nothing else, with "
-        f"{settings['draws']} paired resamples. The leakage is predicted twice: from the candidates as the only models "
-        "there are (the regime's own approximation), and, for single-code flips, from flips that are taken or left "
-        "side by side, which is how a rounding learner chooses among all codes. The trained attacker is a logistic "
-        f"regression on {settings['pairs'] // 2:,} pairs of a model and a record, scored on as many others. "
-        f"Seed {settings['seed']}.",
-        "## Kendall's tau with the true MIS",
-        "Over all pairs of quantizers under one law and size whose true leakages have intervals apart (n counts the "
-        "pairs); intervals from resampling laws. Regimes by `n r`: tail above 10, moderate, local below 2.",
-        _agreement(findings),
-        "## One law of each kind",
-        _law(findings, "rounding-0"),
-        _law(findings, "retraining-0"),
-        "## Winner's curse",
-        f"Means over fresh evaluation samples, with 95% intervals. The naive minimum over {settings['candidates'] - 1} "
-        "rivals picks whoever was lucky, and so understates `r`; the cross-fitted one chooses on one half of the "
-        "records and measures on the other.",
-        _curse(findings),
-        "## Which candidates",
-        "The same budget spent on single-code flips of the best code and on bootstrap retrainings of one training set, "
-        "rounding laws. Candidates that are never generated are invisible: on fine grids a retraining flips many codes "
-        "at once, which is farther than the closest single flip; on coarse ones most retrainings give one and the same "
-        "code, which is no evidence of safety (`unprobed`).",
-        _generators(findings),
-        "## Pictures",
+        _laws(settings),
         *pictures,
     )
 
 
-def sentences(findings: Row) -> list[str]:
-    """What the study says, by rule."""
-    lines = []
-    for kind in ("rounding", "retraining"):
-        taus = {r["figure"]: r["tau"] for r in findings["agreement"] if (r["laws"], r["regime"]) == (kind, "all")}
-        lines += [
-            f"{kind.capitalize()} laws: {words} {_verdict(Estimate.from_json(taus[figure]))}."
-            for figure, words in FIGURES.items()
-            if figure in taus
-        ]
-    lines += [
-        _coverage(findings),
-        _ratio(findings, "best_log_delta", "Leakage predicted from the candidates"),
-        _ratio(findings, "product_log_delta", "Leakage predicted from flips side by side"),
+def _cell(findings: Row, laws: str, figure: str, key: str, digits: int = 2) -> str:
+    found = [row for row in findings["generators"] if (row["laws"], row["figure"]) == (laws, figure)]
+    if not found or found[0].get(key) is None:
+        return NONE
+    estimate = Estimate.from_json(found[0][key])
+    return "too few pairs" if estimate is None or not estimate.resolvable else interval(estimate, digits=digits)
+
+
+def _groups(findings: Row, learner: str) -> list[str]:
+    """Groups of one learner by correlation, and what was rounded all together."""
+    names = dict.fromkeys(row["laws"] for row in findings["generators"])
+    by = [name for name in names if name.startswith(f"{learner}, ") and name not in KINDS]
+    return [*by, ALL] if learner == "rounded" else by
+
+
+def _title(laws: str) -> str:
+    parts = laws.split(", ")[1:]
+    return "all" if not parts else {"mixture": "mixtures"}.get(parts[0], f"{parts[0]}, {parts[-1]}")
+
+
+def _orders(findings: Row, learner: str) -> str:
+    groups = _groups(findings, learner)
+    figures = (*GENERATORS, *R, ATTACKER, BITS, ENTROPY)
+    rows: list[Sequence[object]] = [
+        (figure, *(_cell(findings, laws, figure, "tau") for laws in groups)) for figure in figures
     ]
-    worst = max(findings["curse"], key=lambda row: 1.0 - row["naive"]["value"] / row["r_true"], default=None)
-    if worst is not None:
-        lines.append(
-            f"The naive minimum estimates {worst['naive']['value'] / worst['r_true']:.0%} of the true `r` for "
-            f"`{worst['quantizer']}` from {worst['points']:,} records, the cross-fitted one "
-            f"{worst['cross_fitted']['value'] / worst['r_true']:.0%}."
-        )
-    return lines
+    pairs = {row["laws"]: row["tau"]["n"] for row in findings["generators"]}
+    rows.append(("pairs", *(pairs[laws] for laws in groups)))
+    return table(("tau with the truth", *map(_title, groups)), rows)
 
 
-def _verdict(tau: Estimate | None) -> str:
-    if tau is None or not tau.resolvable:
-        return "cannot be compared with the truth: too few pairs differ in it"
-    shown = f"(Kendall tau {interval(tau, digits=2)}, {tau.n} pairs)"
-    if tau.low > AGREES:
-        return f"orders quantizers as the truth does {shown}"
-    if tau.low > 0:
-        return f"agrees with the truth in part {shown}"
-    if tau.high < 0:
-        return f"orders against the truth {shown}"
-    return f"is not distinguishable from guessing {shown}"
-
-
-def _coverage(findings: Row) -> str:
-    """How often the intervals of r hold its true value, where that is known."""
-    smallest = min(findings["settings"]["sizes"])
-    rows = [row for row in findings["rows"] if "r_true" in row and row["n"] == smallest and row["ci"][0] is not None]
-    held = sum(row["ci"][0] <= row["r_true"] <= row["ci"][1] for row in rows)
-    return f"The 95% intervals of `r` hold its true value for {held} of {len(rows)} quantizers of the rounding laws."
-
-
-def _ratio(findings: Row, figure: str, text: str) -> str:
-    """Predicted over true leakage, by regime."""
-    shares = []
-    for regime in ("tail", "moderate", "local"):
-        ratios = sorted(
-            math.exp(row[figure]) / row["delta"]
-            for row in findings["rows"]
-            if row["regime"] == regime and row.get(figure) is not None and row["delta_low"] > 0
-        )
-        if ratios:
-            low, mid, high = (ratios[int(q * (len(ratios) - 1))] for q in (0.1, 0.5, 0.9))
-            shares.append(f"{mid:.2f} ({low:.2f} to {high:.2f}, {len(ratios)} cases) in the {regime} regime")
-    return f"{text} over true leakage, median and the middle 80%: " + "; ".join(shares) + "."
-
-
-def _agreement(findings: Row) -> str:
+def _sizes(findings: Row) -> str:
     rows = []
-    for row in findings["agreement"]:
-        tau = Estimate.from_json(row["tau"])
-        shown = interval(tau, digits=2) if row["tau"]["resolvable"] else "cannot be resolved"
-        rows.append((f"{row['laws']}: {FIGURES[row['figure']]}", row["regime"], shown, row["tau"]["n"]))
-    return table(("laws and figure", "regime", "Kendall tau-b", "pairs"), rows, text=2)
+    for laws in ("rounded, regression", "rounded, mixture", "rounded, logistic"):
+        for generator in GENERATORS:
+            row = _row(findings, laws, generator)
+            if row is not None:
+                shares = (_percent(row[key]) for key in ("resolved", "contradicted", "below_truth"))
+                rows.append((laws.rpartition(", ")[2], generator, *shares, _ratio(row)))
+    header = ("laws", "generator", "resolved", "contradicted", "interval below the truth", "predicted / true")
+    return table(header, rows, text=2)
 
 
-def _law(findings: Row, law: str) -> str:
+def _both(findings: Row) -> str:
     rows = []
-    for row in findings["rows"]:
-        if row["law"] != law:
-            continue
-        low, high = row["ci"]
-        predicted, product = (
-            number(None if row.get(key) is None else math.exp(row[key]))
-            for key in ("best_log_delta", "product_log_delta")
-        )
+    for generator in GENERATORS:
+        cells = []
+        for laws in _groups(findings, "codes"):
+            for learner in ("rounded", "codes"):
+                row = _row(findings, laws.replace("codes,", f"{learner},"), generator)
+                cells.append(NONE if row is None else _ratio(row))
+        rows.append((generator, *cells))
+    titles = [
+        f"{learner}, correlation {laws.rpartition(', ')[2]}"
+        for laws in _groups(findings, "codes")
+        for learner in ("rounded", "best of all")
+    ]
+    return table(("predicted / true", *titles), rows)
+
+
+def _row(findings: Row, laws: str, figure: str) -> Row | None:
+    return next((r for r in findings["generators"] if (r["laws"], r["figure"]) == (laws, figure)), None)
+
+
+def _ratio(row: Row) -> str:
+    if row["ratio"] is None:
+        return f"{NONE} (n = 0)"
+    median, low, high = row["ratio"]
+    ends = "" if row["ratio_ci"] is None else f" [{row['ratio_ci'][0]:.2f}, {row['ratio_ci'][1]:.2f}]"
+    return f"{median:.2f}{ends} ({low:.2f} to {high:.2f}, n = {row['ratio_n']})"
+
+
+def _percent(share: Row | None) -> str:
+    if share is None:
+        return NONE
+    return f"{share['value']:.0%} [{share['low']:.0%}, {share['high']:.0%}] of {share['n']}"
+
+
+def _costs(settings: Row) -> str:
+    k = settings["candidates"]
+    costs = "; ".join(f"{g}: {text.format(side_by_side=settings['side_by_side'])}" for g, text in COST.items())
+    return f"What each costs a quantizer, with K = {k}: {costs}."
+
+
+def _claims(findings: Row) -> str:
+    rows = []
+    for row in findings["claims"]:
+        learner = "prototype" if row["kind"] == "mixture" else "logistic"
         rows.append(
-            (
-                f"`{row['quantizer']}`",
-                row["n"],
-                f"{row['accuracy']:.3f}",
-                number(row.get("r_true")),
-                f"{number(row['r'])} [{number(low)}, {number(high)}]",
-                number(row["n_r"]),
-                row["regime"],
-                predicted,
-                product,
-                f"{number(row['delta'])} [{number(row['delta_low'])}, {number(row['delta_high'])}]",
-                interval(Estimate.from_json(row.get("attacker"))),
-            )
+            (row["claim"], learner, row["modes"], row["n"], *(claims_said(row["by"][by], by) for by in row["by"]))
         )
-    header = ("quantizer", "n", "accuracy", "true r", "r", "n r", "regime")
-    predictions = ("from candidates", "from flips", "true Delta", "attacker's 2 Acc - 1")
-    return paragraphs(f"`{law}`:", table((*header, *predictions), rows)).rstrip()
+    by = list(findings["claims"][0]["by"]) if findings["claims"] else []
+    return table(("claim", "learner", "modes", "n", *by), rows, text=2)
 
 
-def _curse(findings: Row) -> str:
-    rows = [
-        (
-            f"`{row['quantizer']}`",
-            f"{row['points']:,}",
-            number(row["r_true"]),
-            interval(Estimate.from_json(row["naive"]), digits=5),
-            interval(Estimate.from_json(row["cross_fitted"]), digits=5),
-        )
-        for row in findings["curse"]
-    ]
-    return table(("quantizer", "records", "true r", "naive minimum", "cross-fitted"), rows)
-
-
-def _generators(findings: Row) -> str:
-    rows = []
-    for quantizer in dict.fromkeys(row["quantizer"] for row in findings["generators"]):
-        of_quantizer = [row for row in findings["generators"] if row["quantizer"] == quantizer]
-        cells: list[object] = []
-        for generator in ("flips", "bootstrap"):
-            chosen = [row for row in of_quantizer if row["generator"] == generator]
-            gaps = sorted(max(row["r"], 0.0) - row["r_true"] for row in chosen if row["r"] is not None)
-            distinct = sorted(row["k_eff"] for row in chosen)[len(chosen) // 2]
-            unprobed = sum(row["r"] is None for row in chosen)
-            cells += [number(gaps[len(gaps) // 2] if gaps else None), distinct, unprobed]
-        true = sorted(row["r_true"] for row in of_quantizer)
-        rows.append((f"`{quantizer}`", number(true[len(true) // 2]), *cells))
-    header = ("quantizer", "true r", "flips: r less true r", "distinct", "unprobed")
+def _laws(settings: Row) -> str:
+    sizes = {key: " and ".join(f"{n:,}" for n in settings[f"{key}_sizes"]) for key in ("regression", "mixture")}
+    correlations = ", ".join(f"{c:g}" for c in settings["correlations"])
+    modes = ", ".join(map(str, settings["modes"]))
     return paragraphs(
-        "Medians over the laws; `unprobed` counts laws in which all candidates were one.",
-        table((*header, "bootstrap: r less true r", "distinct", "unprobed"), rows),
+        f"**Regression** ({settings['laws']} laws at each correlation {correlations} of every two features; n = "
+        f"{sizes['regression']}): four Gaussian features, least squares, rounded to a grid that was calibrated once. "
+        "The ratio of the training set's densities with and without a record is a closed form, so the truth is exact "
+        f"but for {settings['trainings']:,} draws of the training set and {settings['targets']} target records, and "
+        "given between an estimate that is biased down and one that is biased up.",
+        f"**Mixtures** ({settings['laws']} laws at each of {modes} modes; n = {sizes['mixture']}): prototypes of two "
+        "classes of Gaussian modes in R^128, rounded at the cuts halfway between levels, which is also the code of "
+        "least squared loss among all. Given how many records fell into each mode the weights are independent, so a "
+        f"code's likelihood is a product, averaged over {settings['counts']} draws of these counts.",
+        f"**Logistic** ({settings['logistic_laws']} laws each; n = {settings['logistic_size']}): logistic regressions "
+        "on mixtures in R^128 with noise correlated by the given power of the distance of two features, rounded. "
+        f"Nobody knows the truth; an attacker trained on half of {settings['retrainings']} retrainings and scored on "
+        "the others stands for it, and is its lower bound.",
+        f"Every generator sees one training set, makes {settings['candidates']} candidates (the flips taken side by "
+        f"side {settings['side_by_side']}) and is measured on {settings['points']:,} held-out records. Elsewhere the "
+        "trained attacker is a logistic regression on a model's loss, that loss beside the mean model's and the "
+        f"model's place along the record's gradient, fitted on half of {settings['pairs']:,} pairs of a model and a "
+        f"record. Seed {settings['seed']}.",
     ).rstrip()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from studies.mis_synthetic.predictions import GENERATORS
 from studies.mis_synthetic.study import Settings, conduct
 
 
@@ -35,31 +36,40 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 @pytest.mark.slow
-def test_rows_hold_every_quantizer_law_and_size(finished: Finished) -> None:
+def test_rows_hold_every_quantizer_law_size_and_learner(finished: Finished) -> None:
     findings = finished.findings
     settings = findings["settings"]
-    rounding = [row for row in findings["rows"] if row["law"].startswith("rounding")]
-    assert len(rounding) == 7 * settings["rounding_laws"] * len(settings["sizes"])
-    assert len(findings["rows"]) - len(rounding) == 9 * settings["retraining_laws"] * len(settings["retraining_sizes"])
-    assert all(row["delta_low"] <= row["delta"] <= row["delta_high"] for row in findings["rows"])
-    assert all(row["attacker"]["low"] <= row["delta_high"] for row in rounding)
-    by = {(row["quantizer"], row["n"]): row["delta"] for row in rounding if row["law"] == "rounding-0"}
-    # More levels, more to cross; more records, less to gain.
-    assert by["sign", 100] < by["uniform-4", 100]
-    assert all(by[q, 400] < by[q, 100] for q, n in by if n == 100)
+    rows = {
+        kind: [row for row in findings["rows"] if row["kind"] == kind] for kind in ("regression", "mixture", "logistic")
+    }
+    laws = settings["laws"]
+    assert len(rows["regression"]) == 6 * 2 * laws * len(settings["correlations"]) * len(settings["regression_sizes"])
+    assert len(rows["mixture"]) == 5 * laws * len(settings["modes"]) * len(settings["mixture_sizes"])
+    assert len(rows["logistic"]) == 5 * settings["logistic_laws"] * len(settings["logistic"])
+    known = rows["regression"] + rows["mixture"]
+    assert all(row["truth"]["low"] <= row["truth"]["value"] <= row["truth"]["high"] for row in known)
+    assert all(row["attacker"]["low"] <= row["truth"]["high"] + 0.02 for row in known)
+    assert all(row["truth"] is None for row in rows["logistic"])
+    # More levels, more to cross.
+    by = {row["quantizer"]: row["truth"]["value"] for row in rows["mixture"] if row["law"] == rows["mixture"][0]["law"]}
+    assert by["sign"] < by["uniform-3"]
     assert all(path.exists() for path in finished.files)
 
 
 @pytest.mark.slow
-def test_the_page_shows_the_figures_and_the_pictures(finished: Finished) -> None:
+def test_the_page_shows_the_figures_the_verdicts_and_the_picture(finished: Finished) -> None:
     page = finished.files[0]
     text = page.read_text()
-    assert "nan" not in text.lower().replace("finance", "")
+    assert not re.search(r"\bnan\b", text.lower())
     assert str(finished.folder) not in text
-    taus = [row["tau"] for row in finished.findings["agreement"] if row["regime"] == "all"]
-    assert all(f"{tau['value']:.2f} [{tau['low']:.2f}, {tau['high']:.2f}]" in text for tau in taus)
+    taus = [row["tau"] for row in finished.findings["generators"] if row["laws"] == "all rounded"]
+    assert all(f"{tau['value']:.2f} [{tau['low']:.2f}, {tau['high']:.2f}]" in text for tau in taus if tau["resolvable"])
+    for generator in map(str.capitalize, GENERATORS):
+        verdict = "(beats|does not beat|is not told apart from) that of bits"
+        assert re.search(rf"\*\*{generator}\*\*: tau .* {verdict}", text), generator
+    assert text.count('"90% sparse ternary is the most private": by truth') == 1
     pictures = re.findall(r"\]\((\S+\.svg)\)", text)
-    assert len(pictures) == 2
+    assert len(pictures) == 1
     for picture in pictures:
         assert (page.parent / picture).read_text().startswith("<?xml")
 
@@ -67,9 +77,9 @@ def test_the_page_shows_the_figures_and_the_pictures(finished: Finished) -> None
 @pytest.mark.slow
 def test_resumed_and_parallel_runs_give_the_same_bytes(finished: Finished, tmp_path: Path) -> None:
     run = finished.folder / "run"
-    before = {path: path.stat().st_mtime_ns for path in run.glob("r*-*.json")}
-    assert len(before) == 4
-    lost = sorted(before)[0]
+    before = {path: path.stat().st_mtime_ns for path in run.glob("*-*-*.json")}
+    assert len(before) == 3 * 8  # the truth and both kinds of predictions of every law
+    lost = sorted(before)[-1]
     lost.unlink()
     conduct(run, out=tmp_path / "page.md", settings=Settings.quick(1), jobs=2, progress=silent)
     assert (tmp_path / "page.md").read_text() == finished.files[0].read_text()

@@ -1,4 +1,4 @@
-"""The exact leakage of rounding against closed forms and against retraining; what an attacker gets of it."""
+"""The laws whose leakage is known: their truths against closed forms, against retraining, and beside an attacker."""
 
 from __future__ import annotations
 
@@ -7,101 +7,117 @@ import math
 
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike
 
 from harness import mis
-from studies._shared import GRIDS
+from harness.compression.grids import Grid
+from harness.types import FloatArray
+from studies.mis_synthetic.baselines import entropy_bits, stored_bits
+from studies.mis_synthetic.learners import Mean, Records, Regression
+from studies.mis_synthetic.mixture_law import QUANTIZERS, MixtureLaw, draw_mixture
+from studies.mis_synthetic.mixture_truth import leakage_of_rounding
 from studies.mis_synthetic.pairs_attacker import implied_delta
-from studies.mis_synthetic.rounding_law import draw_world
-from studies.mis_synthetic.truth import Truth, true_delta
-
-SIGN = np.array([0.0])
+from studies.mis_synthetic.regression_law import LEARNERS, draw_regression
+from studies.mis_synthetic.regression_truth import Bracket, leakage_of_codes
 
 
-def leakage(mean: ArrayLike, cuts: ArrayLike, n: int, *, records: int = 3000, codes: int = 300, seed: int = 0) -> Truth:
-    """The true leakage, averaged over as many target records."""
-    rng = np.random.default_rng(seed)
-    return true_delta(np.asarray(mean), np.asarray(cuts), n=n, records=records, codes=codes, rng=rng)
+def mixture(modes: FloatArray, cuts: FloatArray, levels: FloatArray) -> MixtureLaw:
+    """A law with one grid, named sign."""
+    return MixtureLaw(modes, {"sign": Grid("sign", cuts[None], levels[None])})
 
 
-@pytest.mark.parametrize("n", [50, 400])
-def test_the_leakage_of_one_undecided_weight_is_an_arcsine(n: int) -> None:
-    measured = leakage([0.0], SIGN, n)
-    assert measured.how == "drawn"
-    assert measured.value == pytest.approx(math.asin(1 / math.sqrt(n)) / math.pi, rel=0.05)
-    assert measured.low < measured.value < measured.high
+def rounding(law: MixtureLaw, n: int, *, records: int, codes: int, counts: int) -> Bracket:
+    return leakage_of_rounding(
+        law, "sign", n=n, records=records, codes=codes, counts=counts, rng=np.random.default_rng(0)
+    )
 
 
 @pytest.mark.parametrize(
-    ("s", "n", "expected", "how"),
-    [(0.1, 50, 3.51615e-2, "drawn"), (0.3, 100, 3.5287e-4, "enumerated"), (0.5, 100, 1.1759e-7, "enumerated")],
+    ("mean", "n", "expected"),
+    [(0.0, 50, math.asin(1 / math.sqrt(50)) / math.pi), (0.0, 400, math.asin(0.05) / math.pi), (0.1, 50, 3.51615e-2)],
 )
-def test_the_leakage_of_one_weight_falls_with_its_distance_from_the_cut(
-    s: float, n: int, expected: float, how: str
-) -> None:
-    measured = leakage([-s], SIGN, n, records=20_000, codes=100)
-    assert measured.how == how
-    assert measured.value == pytest.approx(expected, rel=0.05)
-
-
-def test_tiny_leakage_does_not_underflow() -> None:
-    measured = leakage([1.0, -1.1], SIGN, 900)
-    assert measured.how == "enumerated"
-    assert 0 < measured.value < 1e-150
-    assert math.log(measured.value) == pytest.approx(-450, rel=0.05)  # exp(-n s^2 / 2), but for a prefactor
+def test_the_leakage_of_one_weight_is_its_closed_form(mean: float, n: int, expected: float) -> None:
+    law = mixture(np.array([[mean]]), np.zeros(1), np.array([-1.0, 1.0]))
+    measured = rounding(law, n, records=1500, codes=300, counts=2)
+    assert measured.value == pytest.approx(expected, rel=0.07)
+    assert measured.low < measured.value < measured.high
 
 
 def test_undecided_weights_add_up_like_a_square_root() -> None:
-    measured = leakage(np.zeros(64), SIGN, 1600, records=600)
-    assert measured.value == pytest.approx(8 / math.pi / 40, rel=0.05)
+    law = mixture(np.zeros((1, 64)), np.zeros(1), np.array([-1.0, 1.0]))
+    assert rounding(law, 1600, records=400, codes=300, counts=2).value == pytest.approx(8 / math.pi / 40, rel=0.06)
 
 
-def test_the_exact_leakage_is_that_of_retraining_the_least_squares_code() -> None:
-    mean, cuts, n = np.array([0.05, -0.3, 0.62]), np.array([-0.6, 0.0, 0.6]), 60
+def test_the_leakage_of_rounded_mixtures_is_that_of_retraining_the_least_squares_code() -> None:
+    modes = np.array([[0.9, -0.3, 0.4], [-0.8, 0.5, 0.1]])
     levels = np.array([-0.9, -0.3, 0.3, 0.9])
+    law = mixture(modes, 0.5 * (levels[1:] + levels[:-1]), levels)
+    n, rng = 60, np.random.default_rng(1)
     weights = np.array(list(itertools.product(levels, repeat=3)))
-    rng = np.random.default_rng(1)
-    others = mean + rng.standard_normal((10_000, 3)) / math.sqrt(n - 1)
+    others = law.means(law.counts(8000, n - 1, rng), rng)
     sums = (n - 1) * (np.sum(weights**2, axis=1) - 2 * others @ weights.T)
-    records = mean + rng.standard_normal((1000, 3))
-    targets = np.sum(weights**2, axis=1) - 2 * records @ weights.T
-    lower, upper = mis.mc_delta(sums[:5000], sums[5000:], targets)
-    measured = leakage(mean, cuts, n)
-    assert measured.value == pytest.approx(0.5 * (lower + upper), rel=0.06)
+    targets = np.sum(weights**2, axis=1) - 2 * law.records(300, rng).features @ weights.T
+    lower, upper = mis.mc_delta(sums[:4000], sums[4000:], targets)
+    measured = rounding(law, n, records=800, codes=150, counts=200)
+    assert measured.value == pytest.approx(0.5 * (lower + upper), rel=0.08)
 
 
-def test_no_level_to_cross_means_no_leakage() -> None:
-    measured = leakage([0.0, 5.0], np.array([100.0]), 400)
-    assert (measured.value, measured.how) == (0.0, "enumerated")
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+def test_the_ratio_of_densities_has_mean_one_and_gives_the_leakage_of_retraining(correlation: float) -> None:
+    law = draw_regression(5, correlation)
+    n, rng = 60, np.random.default_rng(0)
+    drawn = law.statistics(20_000, n, rng)
+    ratios = law.ratios(drawn, law.records(200, rng))
+    assert ratios.mean() == pytest.approx(1.0, abs=0.01)
+    codes = law.decoded(np.arange(81), "ternary-0.33")
+    fewer = law.statistics(4000, n - 1, rng)
+    squares = (codes[:, :, None] * codes[:, None, :]).reshape(81, -1)
+    sums = fewer.gram.reshape(4000, -1) @ squares.T - 2.0 * fewer.moment @ codes.T
+    records = law.records(400, rng)
+    targets = 2.0 * Regression().losses(codes, records).T
+    lower, upper = mis.mc_delta(sums[:2000], sums[2000:], targets)
+    measured = leakage_of_codes(law.learned(drawn, "ternary-0.33", "codes"), ratios)
+    assert measured.low <= upper
+    assert lower <= measured.high
+    assert measured.value == pytest.approx(0.5 * (lower + upper), rel=0.15)
 
 
-@pytest.mark.parametrize("quantizer", GRIDS)
-def test_the_indicator_of_flips_is_that_of_the_law(quantizer: str) -> None:
-    world = draw_world(3)
-    records = world.records(40_000, np.random.default_rng(0))
-    candidates = world.flips(quantizer, world.mean, 64)
-    assert (candidates[0] == world.quantized(world.mean, quantizer)).all()
-    assert ((candidates[1:] != candidates[0]).sum(axis=1) == 1).all()
-    measured = mis.indicator(world.losses(candidates, records))
-    assert measured.r == pytest.approx(world.r(quantizer), rel=0.25, abs=2 * measured.r_floor)
+def test_the_best_of_all_codes_is_no_worse_than_the_rounded_one() -> None:
+    law = draw_regression(6, 0.8)
+    drawn = law.statistics(500, 80, np.random.default_rng(0))
+    for q in law.grids:
+        losses = {}
+        for learner in LEARNERS:
+            c = law.decoded(law.learned(drawn, q, learner), q)
+            losses[learner] = np.einsum("bi,bij,bj->b", c, drawn.gram, c) - 2.0 * np.sum(c * drawn.moment, axis=1)
+        assert (losses["codes"] <= losses["rounded"] + 1e-9).all(), q
+        assert (losses["codes"] < losses["rounded"] - 1e-6).any(), q
 
 
-@pytest.mark.parametrize(("quantizer", "n"), [("sign", 100), ("uniform-8", 100), ("uniform-8", 400)])
-def test_flips_side_by_side_predict_the_truth(quantizer: str, n: int) -> None:
-    world = draw_world(4)
-    losses = world.losses(world.flips(quantizer, world.mean, 256), world.records(4000, np.random.default_rng(0)))
-    predicted = math.exp(mis.predict_log_delta(losses, n=n, how="product")[0])
-    truth = leakage(world.mean, world.grids[quantizer].cuts[0], n, records=200, codes=100)
-    assert predicted == pytest.approx(truth.value, rel=0.25)
+def test_a_constant_code_leaks_nothing_and_more_levels_leak_more() -> None:
+    law = draw_regression(7, 0.5)
+    rng = np.random.default_rng(0)
+    drawn = law.statistics(20_000, 100, rng)
+    ratios = law.ratios(drawn, law.records(200, rng))
+    assert leakage_of_codes(np.zeros(20_000, dtype=np.int64), ratios).value == pytest.approx(0.0, abs=1e-12)
+    fine, coarse = (leakage_of_codes(law.learned(drawn, q, "rounded"), ratios) for q in ("uniform-3", "sign"))
+    assert coarse.high < fine.low
 
 
 def test_the_trained_attacker_reaches_a_part_of_the_true_leakage_and_never_more() -> None:
-    world = draw_world(5)
+    law, n, pairs = draw_mixture(5, 8), 200, 16_000
     rng = np.random.default_rng(0)
-    truth = leakage(world.mean, world.grids["uniform-8"].cuts[0], 100, records=200, codes=100)
-    measured = implied_delta(world, "uniform-8", n=100, pairs=20_000, rng=rng)
+    truth = leakage_of_rounding(law, "uniform-3", n=n, records=60, codes=80, counts=200, rng=rng)
+    records, members = law.records(pairs, rng), rng.permutation(pairs) % 2
+    outside = law.means(law.counts(pairs, n, rng), rng)
+    means = np.where(members[:, None] == 1, law.member_means(records, n, rng), outside)
+    measured = implied_delta(Mean(), law.grids["uniform-3"].quantize(means), records, members)
+    assert 0.6 * truth.value < measured.value
     assert measured.low <= truth.high
-    assert measured.value > 0.5 * truth.value
-    assert measured.n == 10_000
-    nothing = implied_delta(world, "ternary-0.9", n=1_000_000, pairs=20_000, rng=rng)
-    assert nothing.holds(0.0)
+    assert measured.n == pairs // 2
+    strangers = Records(law.records(pairs, rng).features, records.targets)
+    assert implied_delta(Mean(), law.grids["uniform-3"].quantize(means), strangers, members).holds(0.0)
+
+
+def test_bits_look_at_names_alone_and_a_sparse_ternary_has_fewer_than_a_sign() -> None:
+    assert [round(stored_bits(q), 2) for q in QUANTIZERS] == [1.0, 1.58, 1.58, 2.0, 3.0]
+    assert [round(entropy_bits(q), 2) for q in QUANTIZERS] == [1.0, 1.58, 0.57, 2.0, 3.0]
