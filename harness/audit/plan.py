@@ -72,7 +72,7 @@ STAGES: Mapping[str, Stage] = {
     "bench": Stage("bench", "bench", "Measure the files' latency on the device.", ("trained", "supplied")),
     "attack": Stage("attack", "attack", "Run the NR, SR and MR attacks on what was collected."),
     "mis": Stage(
-        "estimate_mis", "estimate_mis", "Estimate the MIS indicator of the quantizers on the device.", ("trained",)
+        "estimate_mis", "estimate_mis", "Predict what quantizers leak, and which is safer, on the device.", ("trained",)
     ),
     "gate": Stage("gate", "judge", "Hold the results against the policy; the exit code is the verdict."),
     "report": Stage("report", "report", "Write the report: page, JSON, JUnit, SARIF, Markdown and CSV."),

@@ -1,4 +1,4 @@
-"""Verbs that look at arrays as well as at runs: attacks on answers, and the MIS indicator on losses."""
+"""Verbs that look at arrays as well as at runs: attacks on answers, and the leakage of quantizers from losses."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ from harness.errors import UnresolvedError, UsageError
 
 if TYPE_CHECKING:
     from harness.report import Report
+
+# No training set is larger.
+LARGEST_N = 10**15
 
 
 @app.command(
@@ -152,13 +155,33 @@ def _require_no_device(device: object, mode: object, *, null: bool) -> None:
             raise UsageError(f"{option}: answers from anywhere have no device and no null twin", hint="leave it out")
 
 
-@app.command(help=VERBS["mis"].help, epilog="Examples: edgeleak mis audit.toml; edgeleak mis losses.npz --n 50000")
+@app.command(
+    help=VERBS["mis"].help,
+    epilog="Examples: edgeleak mis audit.toml; edgeleak mis losses.npz --n 50000; edgeleak mis losses.npz --n 50000 "
+    "--level 0.9 --json",
+)
 def mis(
     source: Annotated[
         Path,
-        typer.Argument(metavar="AUDIT.toml|LOSSES.npz", help="The configuration, or losses from anywhere."),
+        typer.Argument(
+            metavar="AUDIT.toml|LOSSES.npz",
+            help="The configuration; or losses from anywhere, losses/QUANTIZER with a row a candidate and a column a "
+            "held-out record.",
+        ),
     ] = DEFAULT_CONFIG,
-    n: Annotated[int | None, typer.Option("--n", help="For arrays: size of the training set.", min=2)] = None,
+    n: Annotated[
+        int | None,
+        typer.Option(
+            "--n",
+            help="For arrays: size of the training set that the leakage is predicted for. Where the records are too "
+            "few for it, the answer says how many are needed.",
+            min=2,
+            max=LARGEST_N,
+        ),
+    ] = None,
+    level: Annotated[
+        float | None, typer.Option("--level", help="For arrays: coverage of the intervals; default 0.95.", metavar="X")
+    ] = None,
     run: RunOption = None,
     device: DevicesOption = None,
     mode: ModeOption = None,
@@ -167,8 +190,11 @@ def mis(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Estimate the MIS indicator of a run's quantizers, or of loss matrices from anywhere."""
+    """Predict the membership leakage of a run's quantizers, or of loss matrices from anywhere."""
     if source.suffix != ".npz":
+        for option, value in (("--n", n), ("--level", level)):
+            if value is not None:
+                raise UsageError(f"{option}: is for arrays without a run", hint="a run has its own, from audit.toml")
         config = configure(source, devices=device, mode=mode, seed=seed, null=null)
         return do_stage("mis", config, run, as_json=as_json, quiet=quiet)
     if n is None:
@@ -177,8 +203,11 @@ def mis(
     from harness.arrays import mis_file
     from harness.report import Report
 
-    result = mis_file(source, n=n, seed=seed or 0)
-    _show(result, Report.from_json(result | {"mis": result}), as_json=as_json)
+    result = mis_file(source, n=n, level=0.95 if level is None else level, seed=seed or 0)
+    report = Report.from_json(result | {"mis": result})
+    _show(result, report, as_json=as_json)
+    if report.mis is None or not any(row.leakage.is_probed for row in report.mis.quantizers):
+        raise UnresolvedError(f"{source}: nothing is predicted", hint="the result says what each quantizer lacks")
     return None
 
 

@@ -61,7 +61,9 @@ SECTIONS: dict[str, dict[str, Verb]] = {
         "collect": Verb("Deploy the files and collect their confidence vectors through the agent.", ("_stages",)),
         "bench": Verb("Measure the files' latency on the device.", ("_stages",)),
         "attack": Verb("Run the NR, SR and MR attacks on what was collected.", ("_arrays",)),
-        "mis": Verb("Estimate the MIS indicator of the quantizers on the device.", ("_arrays",)),
+        "mis": Verb(
+            "Predict what quantizers leak, and which is safer (MIS), on the device or from losses.", ("_arrays",)
+        ),
     },
     "Devices": {
         "devices": Verb(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from harness.report import _format, _mis_words
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
 from harness.report._table import Cell, Column, Row, Table, estimate_cell, make_table, number_cell, text_cell
@@ -44,9 +46,16 @@ def mis_delta(row: QuantizerMis) -> str:
     """The predicted leakage with its interval, or what an attack shows at least; ``not probed`` where there is none."""
     if not row.leakage.is_probed:
         return "not probed"
-    if row.leakage.replaced is not None:
-        return f"≥ {_format.short(row.leakage.delta.low)}"
-    return _format.interval(row.leakage.delta, _format.short)
+    delta, logs = row.leakage.delta, row.leakage.logs
+    value, low, high = map(_leakage, (delta.value, delta.low, delta.high), logs)
+    return f"≥ {low}" if row.leakage.replaced is not None else f"{value} [{low}, {high}]"
+
+
+def _leakage(value: float, log: float) -> str:
+    """A leakage; one that no number of this computer holds as its power of ten, since 0 would be a claim."""
+    if value > 0.0 or not math.isfinite(log):
+        return _format.short(value)
+    return f"1e{math.floor(log / math.log(10.0))}"
 
 
 def mis_shown(row: QuantizerMis) -> str:

@@ -209,8 +209,12 @@ def test_mis_on_arrays_ranks_quantizers_and_asks_for_the_size_of_the_training_se
     np.savez(path, **table)
     done = edgeleak("mis", path, "--n", "1000", "--json")
     assert done.returncode == 0, done.stderr
-    rows = {row["quantizer"]: row for row in json.loads(done.stdout)["quantizers"]}
-    assert rows["safe"]["r"] > rows["close"]["r"]
+    found = json.loads(done.stdout)
+    assert (found["schema"], found["n"], found["n_eval"]) == ("edgeleak.mis/2", 1000, 2000)
+    assert [row["quantizer"] for row in found["quantizers"]] == ["safe", "close"], "the smallest leakage first"
+    safe, close = found["quantizers"]
+    assert safe["leakage"]["delta"]["value"] < close["leakage"]["delta"]["value"]
+    assert safe["r"] > close["r"]
     done = edgeleak("mis", path)
     assert done.returncode == 4
     assert "add --n" in done.stderr
@@ -296,6 +300,107 @@ def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     """The command in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return Here(monkeypatch, capsys)
+
+
+def losses(path: Path, *, records: int = 1000, candidates: int = 4, **gaps: float | None) -> Path:
+    """Losses of candidates whose means lie this far apart; of None they are one and the same."""
+    rng = np.random.default_rng(0)
+    steps = np.arange(candidates)[:, None]
+    table: dict[str, Any] = {}
+    for name, gap in gaps.items():
+        one = rng.normal(size=(candidates, records)) + steps * (gap or 0.0)
+        table[f"losses/{name}"] = np.repeat(one[:1], candidates, axis=0) if gap is None else one
+    np.savez(path, **table)
+    return path
+
+
+def test_mis_says_how_many_records_are_needed_where_the_training_set_outgrows_them(here: Here, tmp_path: Path) -> None:
+    path = losses(tmp_path / "losses.npz", near=0.0, far=0.02)
+    done = here("mis", path, "--n", "50000")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert (
+        "n = 50,000: about 48,000 evaluation records are needed to tell n · r = 2 from a tie; there are 1,000." in said
+    )
+    assert "No attack was held against these predictions." in said
+
+
+@pytest.mark.parametrize("n", [2, 10**9, 10**12, 10**15])
+def test_mis_claims_no_safety_at_any_size_of_the_training_set(here: Here, tmp_path: Path, n: int) -> None:
+    path = losses(tmp_path / "losses.npz", records=100, near=0.0, far=0.02)
+    done = here("mis", path, "--n", str(n), "--json")
+    assert done.returncode == 0, done.stderr
+    for row in json.loads(done.stdout)["quantizers"]:
+        leakage = row["leakage"]
+        assert leakage["delta"]["low"] <= leakage["delta"]["value"] <= leakage["delta"]["high"]
+        assert leakage["delta"]["high"] > 0.0
+        if n > 10**6:
+            assert (leakage["status"], row["mis_predicted"]) == ("unresolved", None)
+            assert leakage["needed_records"] > 10**6
+
+
+@pytest.mark.parametrize(
+    ("records", "candidates", "gap", "words"),
+    [
+        (5, 4, 0.5, "there are too few records to predict anything"),
+        (500, 1, 0.5, "nothing was probed, since no candidate differs from the others"),
+        (500, 4, None, "nothing was probed, since no candidate differs from the others"),
+    ],
+    ids=["five records", "one candidate", "duplicates"],
+)
+def test_mis_that_predicts_nothing_says_why_and_ends_with_2(
+    here: Here, tmp_path: Path, records: int, candidates: int, gap: float | None, words: str
+) -> None:
+    path = losses(tmp_path / "losses.npz", records=records, candidates=candidates, int4=gap, int8=gap)
+    done = here("mis", path, "--n", "1000")
+    assert done.returncode == 2
+    assert f"int4 and int8: {words}. That is no claim of privacy." in " ".join(done.stdout.split())
+    assert done.stderr == f"edgeleak: {path}: nothing is predicted (the result says what each quantizer lacks)\n"
+    done = here("mis", path, "--n", "1000", "--json")
+    assert done.returncode == 2
+    for row in json.loads(done.stdout)["quantizers"]:
+        assert (row["mis_predicted"], row["leakage"]["delta"]["value"], row["rank"]) == (None, None, None)
+        assert (row["leakage"]["delta"]["low"], row["leakage"]["delta"]["high"]) == (0.0, 1.0)
+
+
+def test_mis_of_some_quantizers_that_were_not_probed_is_an_answer_about_the_others(here: Here, tmp_path: Path) -> None:
+    done = here("mis", losses(tmp_path / "losses.npz", int8=0.1, sign=None), "--n", "500", "--level", "0.9", "--json")
+    assert done.returncode == 0, done.stderr
+    probed, unknown = json.loads(done.stdout)["quantizers"]
+    assert (probed["quantizer"], probed["rank"], probed["leakage"]["delta"]["level"]) == ("int8", [1, 1], 0.9)
+    assert (unknown["quantizer"], unknown["rank"], unknown["mis_predicted"]) == ("sign", None, None)
+
+
+def test_mis_lists_what_is_called_as_a_float_format_and_does_not_rank_it(here: Here, tmp_path: Path) -> None:
+    done = here("mis", losses(tmp_path / "losses.npz", int8=0.1, fp32=0.2, mine=0.3), "--n", "500", "--json")
+    ranks = {row["quantizer"]: row["rank"] for row in json.loads(done.stdout)["quantizers"]}
+    assert ranks["fp32"] is None
+    assert None not in (ranks["int8"], ranks["mine"])
+    (fp32,) = (row for row in json.loads(done.stdout)["quantizers"] if row["quantizer"] == "fp32")
+    assert ("float_format" in fp32["flags"], fp32["mis_predicted"]) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--n", "1"), "'--n': Input should be greater than or equal to 2"),
+        (("--n", str(10**16)), "'--n': Input should be less than or equal to 1000000000000000"),
+        (("--n", "1e5"), "'--n'"),
+        (("--n", "100", "--level", "1"), "level=1.0 is outside (0, 1)"),
+        (("--n", "100", "--device", "local"), "--device: answers from anywhere have no device"),
+    ],
+)
+def test_a_wrong_option_of_mis_is_refused(here: Here, tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    done = here("mis", losses(tmp_path / "losses.npz", int8=0.1), *options)
+    assert done.returncode == 4
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+def test_what_is_for_arrays_is_refused_of_a_run(here: Here, tmp_path: Path) -> None:
+    for option, value in (("--n", "100"), ("--level", "0.9")):
+        done = here("mis", tmp_path / "audit.toml", option, value)
+        assert (done.returncode, option in done.stderr) == (4, True)
 
 
 @pytest.mark.parametrize(

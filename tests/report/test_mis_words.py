@@ -110,6 +110,11 @@ def test_what_is_sorted_is_what_is_printed() -> None:
     assert table.columns[:5] == ("Rank", "Quantizer", "Predicted Δ", "r, nats per record", "n · r")
 
 
+def test_a_leakage_that_no_number_holds_is_its_power_of_ten_and_never_zero() -> None:
+    tiny = Leakage(figure(0.0, 0.0, 1e-50), (-5000.0, -6000.0, math.log(1e-50)), "candidates", "ok")
+    assert mis_delta(row("int4", tiny)) == "1e-2172 [1e-2606, 1e-50]"
+
+
 def test_an_attack_that_shows_more_than_was_predicted_is_said_and_its_rank_is_gone() -> None:
     names = ["int4", "int8", "fp16"]
     found = findings(names, every_pair(names)).beside({"int4": witness(0.21)})
