@@ -1,1 +1,1 @@
-"""Bits for Privacy, on exported files: do weights of fewer bits leak less to LiRA, and what else would have done so?"""
+"""Bits for Privacy, on exported files: do fewer bits a weight leak less to LiRA, and at the same accuracy, too?"""

@@ -79,7 +79,9 @@ def claims(evidence: Evidence) -> Iterator[Claim]:
         names = [one.name for one in evidence.files if one.bits == bits]
         for name in names:
             ratio = evidence.ratio(name, level=strictest(len(names)))
-            yield _of_ratio(evidence, words, name, ratio, judged(ratio, *bounds))
+            # "As much" may be unresolved, or hold, where "less" is resolved.
+            less = "leaks less than float" if bounds == AS_MUCH and ratio.resolvable and ratio.high < 1 else ""
+            yield _of_ratio(evidence, words, name, ratio, judged(ratio, *bounds), less)
     yield _least(evidence, "1.58 bits leak up to 99% less than float", HUNDREDFOLD)
     yield _least(evidence, "1.58 bits leak up to an order of magnitude less than float", TENFOLD)
     yield from _wide_heads(evidence)
@@ -90,11 +92,13 @@ def _least(evidence: Evidence, words: str, bounds: tuple[float, float]) -> Claim
     names = [one.name for one in evidence.files if one.bits == TERNARY and not one.name.endswith(HEAD)]
     ratios = {name: evidence.ratio(name, level=strictest(len(names))) for name in names}
     least = min(names, key=lambda name: ratios[name].value if ratios[name].resolvable else math.inf)
-    of_float = evidence.leaks[FLOAT].tpr[RATES[0]].value
-    nothing = RATES[0] / of_float if of_float > 0 else math.inf
+    rate = evidence.leaks[FLOAT].tpr[RATES[0]]
+    if not rate.resolvable:
+        return _of_ratio(evidence, words, least, ratios[least], "not resolved")
+    nothing = RATES[0] / rate.value if rate.value > 0 else math.inf
     # A file that leaks nothing has a true-positive rate of 0.1%, too: a smaller share of the float's cannot be seen.
     if not nothing < bounds[1]:
-        note = f"the float file's rate is {of_float:.2%}: a file that leaks nothing has {nothing:.2g} of it"
+        note = f"the float file's rate is {rate.value:.2%}: a file that leaks nothing has {nothing:.2g} of it"
         return _of_ratio(evidence, words, least, ratios[least], "cannot be tested", note)
     verdicts = {name: judged(ratio, *bounds) for name, ratio in ratios.items()}
     # One variant is enough for "up to"; all have to miss it before the claim fails.

@@ -23,17 +23,22 @@ def _draw(figure: Figure, findings: Findings, title: str) -> None:
     evidence = findings.evidence
     ax = axes(figure)
     ax.set_yscale("log")
-
-    def place(name: str) -> tuple[float, float]:
-        return evidence.accuracy(name).value, max(evidence.leaks[name].tpr[RATES[0]].value, RATES[0] / 10)
-
-    stops = [v.name for v in evidence.variants if early(v.name)]
-    ax.plot(*zip(*map(place, (*stops, FLOAT)), strict=True), color=GUIDE, marker="o", label="float, stopped early")
-    others = [one for one in evidence.files if one.name != FLOAT]
-    for color, bits in zip(COLORS * 2, dict.fromkeys(one.bits for one in others), strict=False):
-        some = [one.name for one in others if one.bits == bits]
-        ax.scatter(*zip(*map(place, some), strict=True), color=color, marker="s", zorder=3, label=f"{bits:.3g} bits")
-        for name in some:
-            ax.annotate(name, place(name), xytext=(4, 4), textcoords="offset points", fontsize=6)
-    ax.axhline(RATES[0], color=GUIDE, linewidth=1, linestyle=(0, (4, 3)), label="nothing leaks")
+    ax.set_ylim(RATES[0] / 2, 1.0)
+    # What this n cannot resolve has no place.
+    places = {
+        one.name: (evidence.accuracy(one.name).value, max(rate.value, RATES[0] / 10))
+        for one in evidence.variants
+        if (rate := evidence.leaks[one.name].tpr[RATES[0]]).resolvable
+    }
+    floats = [places[one.name] for one in evidence.variants if one.name in places and early(one.name)]
+    floats += [places[FLOAT]] if FLOAT in places else []
+    ax.plot([x for x, _ in floats], [y for _, y in floats], color=GUIDE, marker="o", label="float, stopped early")
+    others = [one for one in evidence.files if one.name in places and one.name != FLOAT]
+    for color, bits in zip(COLORS, dict.fromkeys(one.bits for one in others), strict=False):
+        some = {one.name: places[one.name] for one in others if one.bits == bits}
+        xs, ys = zip(*some.values(), strict=True)
+        ax.scatter(xs, ys, color=color, marker="s", zorder=3, label=f"{bits:.3g} bit" + "s" * (bits > 1))
+        for name, place in some.items():
+            ax.annotate(name, place, xytext=(-6, -2), textcoords="offset points", fontsize=6, ha="right")
+    ax.axhline(RATES[0], color=GUIDE, linewidth=1, linestyle=(0, (4, 3)), label="where nothing leaks")
     finish(ax, title, x="accuracy on records outside", y="TPR at 0.1% FPR, LiRA")

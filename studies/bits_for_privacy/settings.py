@@ -85,8 +85,8 @@ LOCATION30 = Setting(
 CIFAR10 = Setting(
     name="cifar10",
     title="CIFAR-10 at 16 x 16 pixels, a narrow ResNet-18",
-    pool=2_400,
-    population=1_000,
+    pool=2_000,
+    population=600,
     calibration=256,
     shrink=2,
     model="resnet18",
@@ -95,7 +95,7 @@ CIFAR10 = Setting(
     batch_size=50,
     epochs=12,
     stops=(1, 2, 3, 5),
-    networks=24,
+    networks=20,
 )
 
 
