@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import InputError
-from harness.mis._differences import difference, drawn, rank_shares
+from harness.mis._differences import difference, moved, rank_shares
 from harness.mis._indicator import DEFAULT_SPLITS, Indicator, check_splits, finite_or_inf, probe_of
 from harness.mis._matrix import checked
 from harness.mis._rivals import Rivals, Smallest, rivals_of
-from harness.mis._units import Units, resamples, split_masks, units_of
+from harness.mis._units import Resamples, Units, resamples, split_masks, units_of
 from harness.stats import Estimate
 from harness.types import Array, FloatArray
 
-__all__ = ["FEW", "Bootstrap", "Judged", "bootstrap_ci", "bootstrap_of", "checked_all", "drawn_counts", "streams"]
+__all__ = ["FEW", "Bootstrap", "Judged", "bootstrap_ci", "bootstrap_of", "checked_all", "checked_resamples", "streams"]
 
 # Fewer resamples leave the 2.5% point of an interval to a handful of them.
 MIN_DRAWS = 100
@@ -55,11 +54,11 @@ def bootstrap_ci(
     matrices, units = checked_all(losses, strata=strata, clusters=clusters)
     split_rng, draw_rng, _ = streams(seed)
     masks = split_masks(units, check_splits(splits), split_rng)
-    counts = drawn_counts(units, draws, level, draw_rng)
+    drawn = checked_resamples(units, draws, level, draw_rng)
     judged: dict[str, Judged] = {}
     for name, matrix in matrices.items():
         probe = probe_of(matrix, masks, method=method, units=units)
-        rivals = None if probe.fit is None else rivals_of(probe.rows, counts, method=method, units=units)
+        rivals = None if probe.fit is None else rivals_of(probe.rows, drawn, method=method, units=units)
         judged[name] = Judged(probe.indicator, rivals)
     return bootstrap_of(judged, method=method, level=level, units=units)
 
@@ -91,8 +90,8 @@ def streams(seed: int) -> tuple[np.random.Generator, np.random.Generator, int]:
     return np.random.default_rng(split), np.random.default_rng(draw), int(local.generate_state(1)[0])
 
 
-def drawn_counts(units: Units, draws: int, level: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The resamples that all quantizers share, ``[draws, units]``; InputError where draws or level make no interval."""
+def checked_resamples(units: Units, draws: int, level: float, rng: np.random.Generator) -> Resamples:
+    """The resamples that all quantizers share; InputError where draws or level make no interval."""
     if draws < MIN_DRAWS:
         raise InputError(f"draws={draws}: an interval needs at least {MIN_DRAWS}")
     if not 0 < level < 1:
@@ -129,7 +128,7 @@ def bootstrap_of(judged: Mapping[str, Judged], *, method: str, level: float, uni
     }
     ranks: dict[str, tuple[float, ...]] = dict.fromkeys(judged, ())
     if probed:
-        roots: FloatArray = np.stack([drawn(smallest, rivals, level) for _, smallest, rivals in sides.values()])
+        roots: FloatArray = np.stack([moved(smallest, rivals, level) for _, smallest, rivals in sides.values()])
         shares = rank_shares(roots)
         ranks |= {name: tuple(map(float, row)) for name, row in zip(sides, shares, strict=True)}
     return Bootstrap(intervals, differences, ranks)

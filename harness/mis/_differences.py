@@ -8,7 +8,7 @@ from harness.mis._indicator import finite_or_inf
 from harness.mis._rivals import Rivals, Smallest, critical, two_sided_t
 from harness.types import Estimate, FloatArray
 
-__all__ = ["difference", "drawn", "rank_shares"]
+__all__ = ["difference", "moved", "rank_shares"]
 
 # Rivals of either quantizer that are paired; those that are farther bound the difference less.
 MAX_PAIRED = 32
@@ -29,8 +29,11 @@ def difference(
     differences on the same records, so that what moves both moves neither end.
     """
     (r_a, smallest_a, rivals_a), (r_b, smallest_b, rivals_b) = a, b
-    high = _upper(rivals_a, rivals_b, level)
-    low = -_upper(rivals_b, rivals_a, level)
+    rounding = TIE_TOL * max(1.0, abs(rivals_a.roots[0]), abs(rivals_b.roots[0]))
+    low, high = (
+        0.0 if abs(end) <= rounding else end
+        for end in (-_upper(rivals_b, rivals_a, level), _upper(rivals_a, rivals_b, level))
+    )
     # r_a - r_b is the roots' difference times their mean, which lies between the means of their ends.
     least = 0.5 * (max(smallest_a.low, 0.0) + max(smallest_b.low, 0.0))
     most = 0.5 * (max(smallest_a.high, 0.0) + max(smallest_b.high, 0.0))
@@ -56,7 +59,7 @@ def _upper(a: Rivals, b: Rivals, level: float) -> float:
     return highest
 
 
-def drawn(smallest: Smallest, rivals: Rivals, level: float) -> FloatArray:
+def moved(smallest: Smallest, rivals: Rivals, level: float) -> FloatArray:
     """The smallest root as each resample would move it, ``[draws]``: half a normal law towards either end.
 
     Quantizers whose closest pairs are the same move together, so their ranks are paired.

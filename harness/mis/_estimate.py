@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import InputError
-from harness.mis._bootstrap import FEW, Bootstrap, Judged, bootstrap_of, checked_all, drawn_counts, streams
+from harness.mis._bootstrap import FEW, Bootstrap, Judged, bootstrap_of, checked_all, checked_resamples, streams
 from harness.mis._crossfit import measured
 from harness.mis._indicator import DEFAULT_SPLITS, TIE_CHI2, Indicator, Probe, check_splits, finite_or_inf, probe_of
 from harness.mis._leakage import LAW, leakage
 from harness.mis._rivals import rivals_of
 from harness.mis._statistic import fold_value
-from harness.mis._units import Units, split_masks
+from harness.mis._units import Resamples, Units, split_masks
 from harness.results import Leakage, QuantizerMis, regime_of
 from harness.types import Array, Estimate, FloatArray
 
@@ -84,9 +84,9 @@ def estimate(
     shipped = _checked_deployed(deployed or {}, matrices)
     split_rng, draw_rng, leakage_seed = streams(seed)
     masks = split_masks(units, check_splits(splits), split_rng)
-    counts = drawn_counts(units, draws, level, draw_rng)
+    drawn = checked_resamples(units, draws, level, draw_rng)
     drafts = {
-        name: _draft(matrix, masks, counts, method=method, units=units, deployed=shipped.get(name))
+        name: _draft(matrix, masks, drawn, method=method, units=units, deployed=shipped.get(name))
         for name, matrix in matrices.items()
     }
     sampled = bootstrap_of(
@@ -116,7 +116,7 @@ def _checked_deployed(deployed: Mapping[str, int], matrices: Mapping[str, FloatA
 def _draft(
     matrix: FloatArray,
     masks: NDArray[np.bool_],
-    counts: NDArray[np.uint8],
+    drawn: Resamples,
     *,
     method: str,
     units: Units,
@@ -139,7 +139,7 @@ def _draft(
     # Both cross-fitted, so that the choice of the rival is in neither or in both.
     if method == "gauss" and r_chernoff < OPTIMISTIC_SHARE * probe.indicator.r:
         flags.append("gauss_optimistic")
-    rivals = rivals_of(probe.rows, counts, method=method, units=units)
+    rivals = rivals_of(probe.rows, drawn, method=method, units=units)
     return _Draft(Judged(probe.indicator, rivals), r_chernoff, tuple(flags))
 
 

@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from harness.mis._statistic import pair_root
-from harness.mis._units import Units
+from harness.mis._units import Resamples, Units
 from harness.types import FloatArray
 
 __all__ = ["Rivals", "Smallest", "critical", "rivals_of", "two_sided_t"]
 
-# Records a block in the products with the resamples, so that a block stays in the cache.
+# Batches of records a block in the products with the resamples, so that a block stays in the cache.
 BLOCK = 2048
 
 
@@ -76,36 +75,33 @@ class Rivals:
         )
 
 
-def rivals_of(rows: FloatArray, counts: NDArray[np.uint8], *, method: str, units: Units) -> Rivals:
+def rivals_of(rows: FloatArray, drawn: Resamples, *, method: str, units: Units) -> Rivals:
     """The rivals from the contenders' losses.
 
     Args:
         rows: losses of the contenders minus those of the best one, which is row 0: ``[K >= 2, N]``.
-        counts: how often each unit occurs in each resample, ``[draws, units]``.
+        drawn: the resamples that all quantizers share.
         method: ``gauss`` or ``chernoff``.
         units: what counts as one independent record.
     """
     size = rows.shape[1]
-    roots, biases = np.zeros((2, len(rows) - 1))
-    shares = np.zeros((len(rows) - 1, units.count))
+    roots, errors, biases = np.zeros((3, len(rows) - 1))
+    shares = np.zeros((len(rows) - 1, len(drawn.counts)))
     for k, x in enumerate(rows[1:]):
         pair = pair_root(x, method=method)
-        roots[k], biases[k], shares[k] = pair.root, pair.bias, units.sums(pair.shares)
-    for members in units.strata:
-        shares[:, members] -= shares[:, members].mean(axis=1, keepdims=True)
+        share = units.centred(units.sums(pair.shares)) / size
+        roots[k], biases[k], shares[k] = pair.root, pair.bias / units.count, drawn.sums(share)
+        errors[k] = math.sqrt(float(np.einsum("i,i->", share, share)) * units.count / (units.count - 1.0))
     order = np.argsort(roots, kind="stable")
-    inflation = units.count / (units.count - 1.0)
-    errors = np.sqrt(np.einsum("ku,ku->k", shares, shares) * inflation) / size
-    first = shares[order[0]]
-    apart = np.sqrt(np.array([float(d @ d) for d in (row - first for row in shares)])) / size
+    apart = np.array([math.sqrt(float(d @ d)) for d in (share - shares[order[0]] for share in shares)])
     near = roots - roots[order[0]] <= math.sqrt(math.log(units.count)) * apart
     chosen = order[near[order]]
-    noise = np.zeros((len(chosen), len(counts)))
-    for begin in range(0, units.count, BLOCK):
+    noise = np.zeros((len(chosen), drawn.counts.shape[1]))
+    for begin in range(0, len(drawn.counts), BLOCK):
         cut = slice(begin, begin + BLOCK)
-        noise += shares[chosen, cut] @ counts[:, cut].T.astype(np.float64)
-    noise *= math.sqrt(inflation) / size
-    return Rivals(roots[order], errors[order], noise, float(biases[order[0]]) / units.count, units.count)
+        noise += shares[chosen, cut] @ drawn.counts[cut].astype(np.float64)
+    noise *= math.sqrt(drawn.inflation)
+    return Rivals(roots[order], errors[order], noise, float(biases[order[0]]), units.count)
 
 
 def critical(noise: FloatArray, errors: FloatArray, level: float, units: int) -> float:
@@ -115,9 +111,11 @@ def critical(noise: FloatArray, errors: FloatArray, level: float, units: int) ->
     if not spread.any():
         return alone
     largest = (-noise[spread] / errors[spread, None]).max(axis=0)
+    # The draw beyond which another one would lie by this chance, whatever the law: no interpolation between draws.
+    rank = min(len(largest), math.ceil(0.5 * (1.0 + level) * (len(largest) + 1)))
     # The resamples are as good as normal; few records make the standard errors themselves uncertain.
     widened = alone / float(ndtri(0.5 * (1.0 + level)))
-    return max(alone, widened * float(np.quantile(largest, 0.5 * (1.0 + level))))
+    return max(alone, widened * float(np.partition(largest, rank - 1)[rank - 1]))
 
 
 def two_sided_t(level: float, units: int) -> float:

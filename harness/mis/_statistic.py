@@ -69,7 +69,8 @@ def pair_root(x: FloatArray, *, method: str) -> PairRoot:
     for the exact exponent ``I = -log E exp(-tau X)`` it has ``(1 - exp(-tau x) / E exp(-tau X)) / sqrt(2 I)``.
     """
     centred = x - x.mean()
-    variance = (centred @ centred) / (len(x) - 1)
+    # Not BLAS: the number of its threads would change the last bits.
+    variance = np.einsum("i,i->", centred, centred) / (len(x) - 1)
     spread = math.sqrt(variance)
     gauss = float(signal_to_noise(x.mean(), np.sqrt(variance)))
     if method == "gauss":
@@ -89,10 +90,13 @@ def pair_root(x: FloatArray, *, method: str) -> PairRoot:
     return PairRoot(sign * root, exact.bias, sign * (1.0 - weight / weight.mean()) / root)
 
 
-def _gauss_shares(centred: FloatArray, spread: float, root: float) -> FloatArray:
+def _gauss_shares(z: FloatArray, spread: float, root: float) -> FloatArray:
+    """The shares from centred differences, which are overwritten."""
     if spread == 0.0 or abs(root) == SNR_LIMIT:
-        return np.zeros(len(centred))
-    z = centred / spread
+        return np.zeros(len(z))
+    z /= spread
     square = z * z
     square -= square.mean()
-    return np.asarray(z - 0.5 * root * square)
+    square *= 0.5 * root
+    z -= square
+    return z

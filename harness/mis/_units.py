@@ -11,10 +11,14 @@ from harness.errors import InputError
 from harness.mis._matrix import MIN_POINTS
 from harness.types import Array, FloatArray, IntArray
 
-__all__ = ["Units", "resamples", "split_masks", "units_of"]
+__all__ = ["Resamples", "Units", "resamples", "split_masks", "units_of"]
 
 # Indices drawn at a time.
 CHUNK = 1 << 21
+# Units that are drawn one by one: a spread from so many sums is known to within one or two per cent.
+MAX_BATCHES = 8192
+# A stratum that would have fewer batches is drawn unit by unit all the same.
+FEW_BATCHES = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,15 @@ class Units:
         if self.single:
             return values
         return np.asarray(np.bincount(self.of_record, weights=values, minlength=self.count), dtype=np.float64)
+
+    def centred(self, sums: FloatArray) -> FloatArray:
+        """Minus the mean of the unit's stratum, ``[count]``: resamples keep the strata's sizes."""
+        if len(self.strata) == 1:
+            return np.asarray(sums - sums.mean())
+        out = np.array(sums)
+        for members in self.strata:
+            out[members] -= out[members].mean()
+        return out
 
 
 def units_of(n: int, *, strata: Array | None = None, clusters: Array | None = None) -> Units:
@@ -86,19 +99,49 @@ def split_masks(units: Units, splits: int, rng: np.random.Generator) -> NDArray[
     return masks if units.single else masks[:, units.of_record]
 
 
-def resamples(units: Units, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """How often each unit occurs in each bootstrap resample, ``[draws, units]``.
+@dataclass(frozen=True, eq=False)
+class Resamples:
+    """Bootstrap resamples of the records, the same for all quantizers, which is what makes their differences paired.
 
-    Drawn once and shared by all quantizers, which is what makes their differences paired.
+    Args:
+        of_unit: batch of each unit, ``[count]``; where there are few units every batch is one.
+        counts: how often each batch occurs in each resample, ``[batches, draws]``.
     """
-    counts = np.zeros((draws, units.count), dtype=np.uint8)
+
+    of_unit: IntArray
+    counts: NDArray[np.uint8]
+
+    @property
+    def inflation(self) -> float:
+        """What a resample's variance falls short of the true one by."""
+        return len(self.counts) / (len(self.counts) - 1.0)
+
+    def sums(self, values: FloatArray) -> FloatArray:
+        """Sums of ``values [count]`` over each batch, ``[batches]``."""
+        sums = np.bincount(self.of_unit, weights=values, minlength=len(self.counts))
+        return np.asarray(sums, dtype=np.float64)
+
+
+def resamples(units: Units, draws: int, rng: np.random.Generator) -> Resamples:
+    """Draw units with replacement within their strata; beyond 8,192 units, random batches of them instead.
+
+    A batch's sum varies as its units do together, so batches tell the same spread from fewer numbers.
+    """
+    size = -(-units.count // MAX_BATCHES)
+    of_unit, strata, begin = np.zeros(units.count, dtype=np.intp), [], 0
     for members in units.strata:
-        size = len(members)
-        step = max(1, CHUNK // size)
-        for begin in range(0, draws, step):
-            rows = min(step, draws - begin)
-            indices = rng.integers(size, size=(rows, size)) + size * np.arange(rows)[:, None]
-            block = np.bincount(indices.ravel(), minlength=rows * size).reshape(rows, size)
+        batches = len(members) // size if len(members) >= FEW_BATCHES * size else len(members)
+        of_unit[rng.permutation(members) if size > 1 else members] = begin + np.arange(len(members)) % batches
+        strata.append(np.arange(begin, begin + batches))
+        begin += batches
+    counts = np.zeros((begin, draws), dtype=np.uint8)
+    for members in strata:
+        count = len(members)
+        step = max(1, CHUNK // count)
+        for first in range(0, draws, step):
+            columns = min(step, draws - first)
+            indices = rng.integers(count, size=(columns, count)) + count * np.arange(columns)[:, None]
+            block = np.bincount(indices.ravel(), minlength=columns * count).reshape(columns, count)
             # uint8 is enough: a count above 255 (Poisson of mean 1) has a probability below 1e-500.
-            counts[begin : begin + rows, members] = block
-    return counts
+            counts[members, first : first + columns] = block.T
+    return Resamples(of_unit, counts)

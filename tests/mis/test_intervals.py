@@ -82,16 +82,29 @@ def test_splits_keep_clusters_whole_and_strata_balanced() -> None:
     masks = split_masks(units, 8, np.random.default_rng(0))
     assert all(len(set(mask[clusters == c])) == 1 for mask in masks for c in range(20))
     assert all(abs(int(mask[strata == s].sum()) - 7.5) <= 1.5 for mask in masks for s in range(4))
-    counts = resamples(units, 50, np.random.default_rng(0))
-    assert counts.shape == (50, 20)
-    assert all(row[members].sum() == 5 for row in counts for members in np.split(np.arange(20), 4))
+    counts = resamples(units, 50, np.random.default_rng(0)).counts
+    assert counts.shape == (20, 50)
+    assert all((stratum.sum(axis=0) == 5).all() for stratum in np.split(counts, 4))
     assert units.sums(np.ones(60)).tolist() == [3.0] * 20
 
 
 def test_resamples_are_multinomial() -> None:
-    counts = resamples(units_of(1000), 300, np.random.default_rng(0)).astype(float)
-    assert (counts.sum(axis=1) == 1000).all()
+    counts = resamples(units_of(1000), 300, np.random.default_rng(0)).counts.astype(float)
+    assert (counts.sum(axis=0) == 1000).all()
     assert counts.var() == pytest.approx(1.0, abs=0.02)
+
+
+def test_many_records_are_drawn_in_random_batches_within_their_strata() -> None:
+    strata = np.arange(30_000) // 20_000
+    units = units_of(30_000, strata=strata)
+    drawn = resamples(units, 20, np.random.default_rng(0))
+    assert 7000 < len(drawn.counts) <= 8192
+    firsts = {s: set(drawn.of_unit[strata == s]) for s in (0, 1)}
+    assert not firsts[0] & firsts[1]
+    assert set(np.bincount(drawn.of_unit)) <= {4, 5}
+    values = np.random.default_rng(1).standard_normal(30_000)
+    assert drawn.sums(values).sum() == pytest.approx(values.sum())
+    assert drawn.sums(values).std() == pytest.approx(2.0, rel=0.05)
 
 
 @pytest.mark.parametrize(
