@@ -1,4 +1,4 @@
-"""A trained membership attacker on many retrainings of one head: the measured leakage beside the predicted one."""
+"""Membership attackers on many retrainings of one head: the measured leakage beside the predicted one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from harness.errors import InputError
-from harness.types import FloatArray, IntArray
+from harness.types import Estimate, FloatArray, IntArray
 from studies._shared import linear
 
-__all__ = ["Attacked", "attack", "halves"]
+__all__ = ["ATTACKERS", "Attacked", "attack", "halves", "interval"]
+
+# The trained attacker of :func:`attack`, and the baseline beside it.
+ATTACKERS = ("trained", "threshold")
 
 MIN_RETRAININGS = 8
 # Spread of a margin over retrainings below which a record's margin does not move: no statistic, and none is needed.
@@ -33,6 +36,17 @@ class Attacked:
     advantage: Mapping[str, float]
     drawn: Mapping[str, FloatArray]
     retrainings: int
+
+    def estimate(self, name: str, level: float) -> Estimate:
+        """One quantizer's advantage with its interval."""
+        return interval(self.advantage[name], self.drawn[name], self.retrainings, level)
+
+
+def interval(value: float, drawn: FloatArray, retrainings: int, level: float) -> Estimate:
+    """A value with the interval of its resamples."""
+    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
+    ends = min(float(low), value), max(float(high), value)
+    return Estimate(value, *ends, retrainings, "pigeonhole-bootstrap", level=level)
 
 
 def halves(groups: IntArray, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -54,14 +68,17 @@ def attack(
     classes: int | None,
     draws: int,
     seed: int,
+    by: str = "trained",
 ) -> Attacked:
     """Fit an attacker to half of the retrainings and score it on the others.
 
-    It sees a model's answer to a record: loss, margin (signed logit or residual), loss beside the mean loss of the
-    fitting half's models on that record, and the likelihood ratio of the margin given its means over models with and
-    without the record (after LiRA, Carlini et al. 2022); and of the model itself how far its weights lie along the
-    record's negative gradient. All that is known of other models comes from the fitting half alone, answers each time
-    without the model that is judged. A logistic regression weighs the five.
+    The baseline, ``threshold``, takes a record for a member where its loss is below one cut for all records (Yeom et
+    al. 2018), the best one on the fitting half. The trained one sees a model's answer to a record: loss, margin (signed
+    logit or residual), loss beside the mean loss of the fitting half's models on that record, and the likelihood ratio
+    of the margin given its means over models with and without the record (after LiRA, Carlini et al. 2022); and of the
+    model itself how far its weights lie along the record's negative gradient. All that is known of other models comes
+    from the fitting half alone, answers each time without the model that is judged. A logistic regression weighs the
+    five.
 
     Args:
         weights: quantizer -> weights ``[R, d]``, one row a retraining.
@@ -72,6 +89,7 @@ def attack(
         draws: resamples for the intervals: retrainings and records are both drawn anew, independently (the pigeonhole
             bootstrap, Owen 2007, on the conservative side), as a record meets every retraining.
         seed: of the resamples.
+        by: one of :data:`ATTACKERS`.
 
     Raises:
         InputError: too few retrainings.
@@ -86,11 +104,30 @@ def attack(
     scored = members[fitted:]
     advantage, drawn = {}, {}
     for name, w in weights.items():
-        guessed = _guesses(w, features, targets, members, fitted, classes=classes)
+        guess = _guesses if by == "trained" else _below_a_cut
+        guessed = guess(w, features, targets, members, fitted, classes=classes)
         once = np.ones((1, len(scored))), np.ones((1, len(features)))
         advantage[name] = float(_advantage(guessed, scored, *once)[0])
         drawn[name] = _advantage(guessed, scored, models, records)
     return Attacked(advantage, drawn, total - fitted)
+
+
+def _below_a_cut(
+    weights: FloatArray,
+    features: FloatArray,
+    targets: FloatArray | IntArray,
+    members: NDArray[np.bool_],
+    fitted: int,
+    *,
+    classes: int | None,
+) -> NDArray[np.bool_]:
+    """Whether each record's loss is at most the fitting half's best cut, ``[R - fitted, n]``."""
+    loss = linear.losses(linear.predict(weights[:, None, :], features), targets, classes=classes)
+    order = np.argsort(loss[:fitted], axis=None, kind="stable")
+    inside = members[:fitted].reshape(-1)[order]
+    gained = np.cumsum(inside) / max(int(inside.sum()), 1) - np.cumsum(~inside) / max(int((~inside).sum()), 1)
+    cut = loss[:fitted].reshape(-1)[order[int(np.argmax(gained))]]
+    return np.asarray(loss[fitted:] <= cut)
 
 
 def _guesses(

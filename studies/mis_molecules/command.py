@@ -9,7 +9,7 @@ import typer
 
 from harness.cli import JsonOption, QuietOption, show_sentences
 from studies.kit.command import PageOption, RunOption, SeedOption, application, progress
-from studies.mis_molecules.study import SEED, conduct
+from studies.mis_molecules.study import QUICK, SEED, conduct
 
 app = application()
 
@@ -23,10 +23,19 @@ def molecules(
     tasks: Annotated[
         list[str] | None, typer.Option("--task", help="Only this task; repeat for more.", metavar="NAME")
     ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A look only: too small to conclude from.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Measure privacy and use of quantized heads on frozen molecule representations, and write a page."""
     with progress(quiet=quiet) as shown:
-        findings, files = conduct(data, run, out=page, seed=seed, tasks=tasks, progress=shown)
+        findings, files = conduct(
+            data,
+            run,
+            out=page,
+            seed=seed,
+            tasks=tasks,
+            progress=shown,
+            settings=QUICK if quick else None,
+        )
     show_sentences(findings, findings["answers"], files, as_json=as_json)

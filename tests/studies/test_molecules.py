@@ -15,15 +15,18 @@ from typing import Any, NamedTuple
 import pytest
 
 from harness.errors import EdgeleakError, InputError, RunError
-from studies.mis_molecules.claims import answers
-from studies.mis_molecules.heads import FLOAT, QUANTIZERS
-from studies.mis_molecules.study import conduct
-from studies.mis_molecules.task import Settings
+from studies.mis_molecules.answers import answers
+from studies.mis_molecules.case import ORDERS
+from studies.mis_molecules.heads import FINITE, FLOAT, QUANTIZERS
+from studies.mis_molecules.pairs import CLAIMS, CRITERIA
+from studies.mis_molecules.predictions import GENERATORS, OF_FLOATS
+from studies.mis_molecules.study import Settings, conduct
 from studies.mis_molecules.tasks import TASKS, Molecules, read
 
 pytest.importorskip("rdkit", reason="RDKit is not installed")
 
-SMALL = Settings(candidates=8, retrainings=12, draws=200, dimensions=8)
+KINDS = ("descriptors",)
+SMALL = Settings(candidates=6, retrainings=12, draws=100, dimensions=8, representations=KINDS)
 DATA = next(
     (place for up in Path(__file__).parents if (place := up / "shared/datasets/moleculenet").is_dir()),
     Path("shared/datasets/moleculenet"),
@@ -108,43 +111,56 @@ def numbers(value: object) -> Iterator[float]:
         yield value
 
 
-def test_every_quantizer_of_every_task_is_measured_and_shown(done: Done) -> None:
+def test_every_quantizer_of_every_case_is_measured_and_shown(done: Done) -> None:
     folder, findings, files = done
-    assert findings["schema"] == "edgeleak.mis-molecules/1"
-    assert [task["kind"] for task in findings["tasks"]] == ["classification", "regression"]
+    assert findings["schema"] == "edgeleak.mis-molecules/2"
+    cases = findings["cases"]
+    assert [(case["kind"], case["representation"]) for case in cases] == [
+        (kind, representation) for kind in ("classification", "regression") for representation in KINDS
+    ]
     assert all(math.isfinite(x) for x in numbers(json.loads(json.dumps(findings))))
-    for task in findings["tasks"]:
-        assert [row["quantizer"] for row in task["rows"]] == list(QUANTIZERS)
-        assert sum(task["parts"].values()) == 60
-        assert sorted(task["order"]) == sorted(QUANTIZERS)
-        for row in task["rows"]:
+    for case in cases:
+        assert [row["quantizer"] for row in case["rows"]] == list(QUANTIZERS)
+        assert sum(case["parts"].values()) == 60
+        # What the deployed head and each retraining see: half of each class.
+        assert case["parts"]["pool"] // 2 - 1 <= case["n"] <= case["parts"]["pool"] // 2
+        for row in case["rows"]:
             assert 1 <= row["mis"]["k_eff"] <= row["mis"]["k"] == SMALL.candidates
-            assert row["mis"]["n_eval"] == task["parts"]["evaluation"]
-            assert row["attack"]["advantage"]["n"] == SMALL.retrainings // 2
-        float_row = next(row for row in task["rows"] if row["quantizer"] == FLOAT)
+            assert row["mis"]["n_eval"] == case["parts"]["evaluation"]
+            assert row["attack"]["trained"]["n"] == row["attack"]["threshold"]["n"] == SMALL.retrainings // 2
+            has_codes = row["quantizer"] in FINITE
+            assert row["is_finite"] == has_codes
+            # A value that is kept has no neighbouring code.
+            expected = set(GENERATORS) if has_codes else set(OF_FLOATS)
+            assert set(row["predicted"]) == expected
+        assert list(case["taus"]) == list(ORDERS)
+        float_row = next(row for row in case["rows"] if row["quantizer"] == FLOAT)
         assert float_row["use"]["difference"]["value"] == float_row["use"]["difference"]["high"] == 0.0
+    assert [row["order"] for row in findings["generators"]] == list(ORDERS)
+    asked = [(row["claim"], row["criterion"], row["representation"]) for row in findings["claims"]]
+    assert asked == [(claim, by, kind) for claim in CLAIMS for by in CRITERIA for kind in KINDS]
     page = (folder / "page/mis-molecules.md").read_text()
     assert "python -m studies.mis_molecules --data DIR" in page
     assert str(folder) not in page
     assert all(sentence in page for sentence in findings["answers"])
     pictures = [file for file in files if file.suffix == ".svg"]
-    assert [picture.stem.rpartition("-")[2] for picture in pictures] == ["attacker", "indicator", "predicted"]
+    assert [picture.stem.rpartition("-")[2] for picture in pictures] == ["predicted", "attacker"]
     for picture in pictures:
         assert f"]({picture.name})" in page
-    assert pictures[0].read_text().count("n = 18") == 2  # one panel a task
+    assert pictures[1].read_text().count("N = 18") == 2  # one panel a task
 
 
 def test_the_same_seed_gives_the_same_bytes_whichever_tasks_are_done_together(
     done: Done, data: Path, tmp_path: Path
 ) -> None:
     alone, _ = study(data, tmp_path, tasks=("Lipophilicity",))
-    assert alone["tasks"] == done.findings["tasks"][1:]
+    assert alone["cases"] == done.findings["cases"][len(KINDS) :]
     findings, files = study(data, tmp_path)
     assert findings == done.findings
     assert [f.read_bytes() for f in files] == [f.read_bytes() for f in done.files]
 
 
-def test_finished_tasks_are_kept(done: Done, copied: Path) -> None:
+def test_finished_cases_are_kept(done: Done, copied: Path) -> None:
     kept = copied / "kept"
     for path in kept.glob("*Lipophilicity*"):
         path.unlink()
@@ -158,19 +174,20 @@ def test_finished_tasks_are_kept(done: Done, copied: Path) -> None:
 def test_another_seed_or_other_bytes_are_another_task(done: Done, copied: Path) -> None:
     kept, data = copied / "kept", copied / "data"
     others, _ = study(data, copied, tasks=("BBBP",), seed=4)
-    assert others["tasks"] != done.findings["tasks"][:1]
-    assert (len(list(kept.glob("task-BBBP*"))), len(list(kept.glob("features-BBBP*")))) == (2, 1)
+    assert others["cases"] != done.findings["cases"][: len(KINDS)]
+    assert (len(list(kept.glob("case-BBBP-descriptors*"))), len(list(kept.glob("features-BBBP*")))) == (2, 1)
     with (data / "BBBP.csv").open("a") as file:
         file.write("CCOCC,1\n")
     findings, _ = study(data, copied, tasks=("BBBP",))
-    assert sum(findings["tasks"][0]["parts"].values()) == 61
-    assert (len(list(kept.glob("task-BBBP*"))), len(list(kept.glob("features-BBBP*")))) == (3, 2)
+    assert sum(findings["cases"][0]["parts"].values()) == 61
+    assert (len(list(kept.glob("case-BBBP-descriptors*"))), len(list(kept.glob("features-BBBP*")))) == (3, 2)
 
 
-@pytest.mark.parametrize("kind", ["task", "features"])
+@pytest.mark.parametrize("kind", ["case", "features"])
 def test_a_damaged_file_is_refused_with_its_name(copied: Path, kind: str) -> None:
     if kind == "features":
-        next((copied / "kept").glob("task-BBBP*")).unlink()
+        for path in (copied / "kept").glob("case-BBBP*"):
+            path.unlink()
     damaged = next((copied / "kept").glob(f"{kind}-BBBP*"))
     damaged.write_bytes(damaged.read_bytes()[:20])
     with pytest.raises(RunError, match=damaged.name) as error:
@@ -297,53 +314,41 @@ def test_without_rdkit_the_command_to_install_it_is_given(tmp_path: Path) -> Non
 
 
 def test_sentences_follow_the_figures(done: Done) -> None:
-    tasks: list[dict[str, Any]] = copy.deepcopy(done.findings["tasks"])
+    findings = copy.deepcopy(done.findings)
 
-    def said(answer: str) -> str:
-        for task in tasks:
-            for row in task["comparisons"]:
-                row["attacker"]["answer"] = row["indicator"]["answer"] = answer
-        return list(answers(tasks, level=0.95))[1]
+    def said() -> list[str]:
+        return list(answers(findings["cases"], findings))
 
-    assert "by the attacker, it holds on BBBP and Lipophilicity (16 of 16 comparisons say so, 0 the opposite)." in said(
-        "safer"
-    )
-    assert (
-        "by the attacker, it does not hold on BBBP and Lipophilicity (0 of 16 comparisons say so, 16 the opposite)."
-        in said("less safe")
-    )
-    assert "by the indicator, it cannot be resolved with this n on BBBP and Lipophilicity (0 of 16" in said(
-        "not resolved"
-    )
-    for task in tasks:
-        for row in task["rows"]:
-            row["attack"]["exceeds"] = False
-    probed = sum(row["attack"]["predicted"] is not None for task in tasks for row in task["rows"])
-    assert any(f"in 0 of {probed} cases." in sentence for sentence in answers(tasks, level=0.95))
-
-
-def test_near_ties_are_never_ordered_by_r(done: Done) -> None:
-    task = done.findings["tasks"][0]
-    regimes = {row["quantizer"]: row["mis"]["regime"] for row in task["rows"]}
-    local = [r for r in task["comparisons"] if {regimes[r["quantizer"]], regimes[r["other"]]} == {"local"}]
-    assert local
-    assert {row["indicator"]["answer"] for row in local} == {"not resolved"}
+    for row in findings["claims"]:
+        row["verdict"] = "holds" if row["criterion"] == "trained" else "not resolved"
+    sparse = next(sentence for sentence in said() if "90% sparse ternary" in sentence)
+    assert "By the trained attacker: holds on descriptors." in sparse
+    assert "By the indicator r: not resolved on descriptors." in sparse
+    for row in findings["generators"]:
+        if row["against"]:
+            verdict = "better" if row["order"] == "coordinates" else "not resolved"
+            row["against"]["bits"] |= {"verdict": verdict}
+            row["against"]["bits"]["difference"] |= {"value": 0.25, "low": 0.125, "high": 0.5, "resolvable": True}
+    beaten = next(sentence for sentence in said() if "beat bits per weight?" in sentence)
+    assert "it beats it with undecided coordinates (+0.25 [+0.12, +0.50])" in beaten
+    assert "it cannot be told apart from it with trajectory" in beaten
 
 
 @pytest.mark.slow
 @needs_data
 def test_two_real_tasks(tmp_path: Path) -> None:
-    size = Settings(candidates=16, retrainings=40, draws=1000)
+    size = Settings(candidates=16, retrainings=40, draws=500, representations=("both",))
     findings, _ = study(DATA, tmp_path, tasks=("BBBP", "FreeSolv"), settings=size)
-    for task in findings["tasks"]:
-        rows_of = {row["quantizer"]: row for row in task["rows"]}
+    for case in findings["cases"]:
+        rows_of = {row["quantizer"]: row for row in case["rows"]}
         # A sparse ternary hides what the float shows, to the attacker and to the law alike.
-        sparse, whole = rows_of["ternary-0.9"]["attack"], rows_of[FLOAT]["attack"]
-        assert sparse["advantage"]["high"] < whole["advantage"]["low"]
-        assert sparse["law"]["high"] < whole["law"]["low"]
-        assert task["agreement"]["law"]["low"] > 0.3
+        sparse, whole = rows_of["ternary-0.9"], rows_of[FLOAT]
+        assert sparse["attack"]["trained"]["high"] < whole["attack"]["trained"]["low"]
+        law = [row["predicted"]["coordinates"]["delta"] for row in (sparse, whole)]
+        assert law[0]["high"] < law[1]["low"]
+        assert case["taus"]["coordinates"]["low"] > 0.3
         assert rows_of["uniform-8"]["use"]["lost"]["value"] < 0.1
-    bbbp, freesolv = findings["tasks"]
+    bbbp, freesolv = findings["cases"]
     assert bbbp["dropped"]["unparseable"] == 11
     assert next(row for row in bbbp["rows"] if row["quantizer"] == FLOAT)["use"]["auc"]["low"] > 0.8
     assert freesolv["dimensions"] == freesolv["parts"]["representation"] // 2

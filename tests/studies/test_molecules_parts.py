@@ -14,7 +14,9 @@ from harness.compression.grids import fit
 from harness.errors import InputError
 from harness.mis import Cells, coordinate_delta, retained
 from studies.mis_molecules.attacker import attack, halves
+from studies.mis_molecules.embedder import chemnet
 from studies.mis_molecules.heads import FINITE, FLOAT, quantizers
+from studies.mis_molecules.representation import Raw, represent
 from studies.mis_molecules.utility import utilities
 
 Floats = NDArray[np.float64]
@@ -126,8 +128,55 @@ def test_attacker_finds_overfitting_and_nothing_where_there_is_nothing() -> None
     nothing = attack({FLOAT: fitted}, features, targets, unrelated, **options)
     low, high = np.quantile(nothing.drawn[FLOAT], [0.001, 0.999])
     assert low < 0 < high
+    baseline = attack({FLOAT: fitted}, features, targets, members, **options, by="threshold")
+    assert 0.1 < baseline.advantage[FLOAT] < attacked.advantage[FLOAT]
+    assert attacked.estimate(FLOAT, 0.95).low < attacked.advantage[FLOAT]
     with pytest.raises(InputError, match="retrainings=6"):
         attack({FLOAT: fitted[:6]}, features, targets, members[:6], **options)
+
+
+def test_a_loss_threshold_is_fixed_on_the_fitting_half() -> None:
+    """The scored half is never looked at: its losses may be anything."""
+    rng = np.random.default_rng(4)
+    n, d = 40, 20
+    features, targets = rng.normal(size=(n, d)), rng.normal(size=n)
+    members = halves(np.zeros(n, dtype=np.int64), 16, rng)
+    weights = _least_squares(features, targets, members)
+    options: dict[str, Any] = {"classes": None, "draws": 50, "seed": 0, "by": "threshold"}
+    found = attack({FLOAT: weights}, features, targets, members, **options).advantage[FLOAT]
+    squares = (weights @ features.T - targets) ** 2
+    cuts = np.sort(squares[:8], axis=None)
+    gained = [_advantage(squares[:8] <= cut, members[:8]) for cut in cuts]
+    cut = cuts[int(np.argmax(gained))]
+    assert found == pytest.approx(_advantage(squares[8:] <= cut, members[8:]))
+
+
+def _advantage(guessed: NDArray[np.bool_], members: NDArray[np.bool_]) -> float:
+    return float(guessed[members].mean() - guessed[~members].mean())
+
+
+def test_embedder_is_the_same_alone_and_among_others() -> None:
+    pytest.importorskip("fcd", reason="fcd, which ships ChemNet, is not installed")
+    chem = pytest.importorskip("rdkit.Chem", reason="RDKit is not installed")
+    texts = ["CCO", "c1ccccc1C(=O)O", "C" * 360]  # the last one is longer than what ChemNet was trained on
+    structures = [chem.MolFromSmiles(text) for text in texts]
+    together = chemnet(structures, lambda *_: None)
+    assert together.shape == (3, 512)
+    assert np.isfinite(together).all()
+    for row, structure in zip(together, structures, strict=True):
+        assert chemnet([structure], lambda *_: None)[0] == pytest.approx(row, abs=1e-5)
+    assert np.abs(together[0] - together[1]).max() > 0.1
+
+
+def test_directions_of_rounding_are_not_whitened() -> None:
+    """A descriptor that repeats another adds no direction, and must not be blown up to unit spread."""
+    rng = np.random.default_rng(0)
+    descriptors = rng.normal(size=(60, 3))
+    raw = Raw(np.zeros((60, 4), dtype=np.uint8), np.hstack([descriptors, 2.0 * descriptors]))
+    made = represent(raw, np.arange(40), kind="descriptors", dimensions=6)
+    assert made.features.shape == (60, 4)  # three directions, and the constant
+    assert made.features[:40, :3].std(axis=0) == pytest.approx(np.ones(3), rel=0.1)
+    assert made.explained == pytest.approx(1.0)
 
 
 def test_utility_is_that_of_perfect_useless_and_constant_heads() -> None:
