@@ -18,6 +18,7 @@ __all__ = [
     "interval",
     "percent",
     "ratio",
+    "rough",
     "seconds",
     "share",
     "short",
@@ -50,6 +51,11 @@ def percent(value: float) -> str:
 def short(value: float) -> str:
     """Three significant digits, for numbers without a natural scale; ``n/a`` for what is not finite."""
     return f"{value:.3g}" if math.isfinite(value) else NOT_AVAILABLE
+
+
+def rough(value: float) -> str:
+    """Two significant digits, for narrow tables; ``n/a`` for what is not finite."""
+    return f"{value:.2g}" if math.isfinite(value) else NOT_AVAILABLE
 
 
 def duration(value: float) -> str:

@@ -156,7 +156,9 @@ def _without_witness(found: MisFindings) -> str:
         return ""
     if len(without) == len(found.quantizers):
         return "No attack was held against these predictions."
-    return f"No attack was held against the prediction of {_names(without)}."
+    refuted = any(row.leakage.status == "contradicted" for row in found.quantizers)
+    alike = ", which was made in the same way as the refuted ones: do not rely on it" if refuted else ""
+    return f"No attack was held against the prediction of {_names(without)}{alike}."
 
 
 def mis_status(row: QuantizerMis, *, with_flags: bool = True) -> str:

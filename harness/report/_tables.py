@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from harness.report import _format, _mis_words
 from harness.report._clean import NOT_AVAILABLE, REASON_LIMIT, clean
@@ -42,19 +43,21 @@ def mis_rank(found: MisFindings, row: QuantizerMis) -> str:
     return str(ranks[0]) if ranks[0] == ranks[1] else f"{ranks[0]}–{ranks[1]}"
 
 
-def mis_delta(row: QuantizerMis) -> str:
+def mis_delta(row: QuantizerMis, style: Callable[[float], str] = _format.short) -> str:
     """The predicted leakage with its interval, or what an attack shows at least; ``not probed`` where there is none."""
     if not row.leakage.is_probed:
         return "not probed"
     delta, logs = row.leakage.delta, row.leakage.logs
-    value, low, high = map(_leakage, (delta.value, delta.low, delta.high), logs)
+    value, low, high = (
+        _leakage(end, log, style) for end, log in zip((delta.value, delta.low, delta.high), logs, strict=True)
+    )
     return f"≥ {low}" if row.leakage.replaced is not None else f"{value} [{low}, {high}]"
 
 
-def _leakage(value: float, log: float) -> str:
+def _leakage(value: float, log: float, style: Callable[[float], str]) -> str:
     """A leakage; one that no number of this computer holds as its power of ten, since 0 would be a claim."""
     if value > 0.0 or not math.isfinite(log):
-        return _format.short(value)
+        return style(value)
     return f"1e{math.floor(log / math.log(10.0))}"
 
 
@@ -72,9 +75,9 @@ def mis_distinct(row: QuantizerMis) -> str:
     return f"{row.k_eff} of {row.k}" if row.k else NOT_AVAILABLE
 
 
-def mis_rate(row: QuantizerMis) -> str:
+def mis_rate(row: QuantizerMis, style: Callable[[float], str] = _format.short) -> str:
     """A quantizer's r with its interval; ``not probed`` where it has none."""
-    return _format.interval(row.r, _format.short) if row.r.resolvable else "not probed"
+    return _format.interval(row.r, style) if row.r.resolvable else "not probed"
 
 
 def mis_n_r(row: QuantizerMis) -> str:

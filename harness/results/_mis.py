@@ -230,9 +230,9 @@ class MisFindings:
         return sorted(self.quantizers, key=_leakage)
 
     def ranks(self, quantizer: str) -> tuple[int, int] | None:
-        """Best and worst rank, from 1, that the comparisons leave to a quantizer; None where it is not ranked."""
+        """Best and worst rank, from 1, that the comparisons leave to a quantizer; None where there is no rank, or no other."""
         ranked = {row.quantizer: row for row in self.quantizers if row.is_ranked}
-        if quantizer not in ranked:
+        if quantizer not in ranked or len(ranked) == 1:
             return None
         verdicts = [one.verdict for other, one in ranked[quantizer].comparisons.items() if other in ranked]
         return 1 + verdicts.count("leaks more"), len(ranked) - verdicts.count("safer")

@@ -37,7 +37,9 @@ def attacked(
     **more: Any,
 ) -> Result:
     """An attack with this balanced accuracy, its own interval 0.03 and the one at once 0.05 to each side."""
-    own = {"auc": UNKNOWN, "tpr_at_fpr": {}, "epsilon_lower": UNKNOWN, "versus_original": None}
+    own: dict[str, Any] = {
+        "auc": UNKNOWN, "tpr_at_fpr": {}, "epsilon_lower": UNKNOWN, "versus_original": None,
+    }  # fmt: skip
     keys = {
         "view": View(adversary, attack, tuple(variants), runtime), "trained_on": "shadows", "n_members": 400,
         "n_nonmembers": 400, "versus_attack": None, "is_control": False, "threshold": 0.5, "shadow_auc": 0.7,
@@ -50,7 +52,8 @@ def attacked(
 def predicted(value: float, half: float = 0.5, status: str = "ok") -> Leakage:
     log = math.log(value)
     logs = (log, log - half, min(0.0, log + half))
-    return Leakage(Estimate(*map(math.exp, logs), 600, "made by hand"), logs, "candidates", status)
+    value, low, high = map(math.exp, logs)
+    return Leakage(Estimate(value, low, high, 600, "made by hand"), logs, "candidates", status)
 
 
 def row(name: str, leakage: Leakage, comparisons: Mapping[str, float] | None = None) -> QuantizerMis:
@@ -90,7 +93,8 @@ def test_what_the_demo_once_printed_is_called_a_contradiction_and_is_none_beside
     (fp32,) = after.quantizers
     assert fp32.flags == ("contradicted_by_attack",)
     assert fp32.leakage.status == "contradicted"
-    assert (fp32.leakage.delta.low, fp32.leakage.delta.high) == (pytest.approx(0.25), 1.0)
+    assert fp32.leakage.delta.low == pytest.approx(0.25)
+    assert fp32.leakage.delta.high == 1.0
     assert fp32.leakage.replaced == before.quantizers[0].leakage.delta
     assert fp32.mis_predicted is None
     assert after == MisFindings.from_json(after.to_json())

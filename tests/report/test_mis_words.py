@@ -168,7 +168,7 @@ def test_float_formats_are_listed_and_not_ranked_where_candidates_are_the_law() 
     found = findings(names, every_pair(names)).with_float_formats({"fp32", "fp16"})
     said = "fp32 and fp16 are float formats and have no finite set of codes: they are listed, and not ranked beside"
     assert f"{said} quantizers." in mis_sentences(found)
-    assert [mis_rank(found, one) for one in found.ranked()] == ["1", "–", "–"]
+    assert [mis_rank(found, one) for one in found.ranked()] == ["–", "–", "–"]
     assert [one.to_json()["mis_predicted"] is None for one in found.ranked()] == [False, True, True]
 
 
@@ -186,6 +186,16 @@ def test_where_no_attack_was_held_against_a_prediction_that_is_said() -> None:
     held = found.beside({"int4": witness(0.005)})
     assert mis_sentences(held)[-1] == "No attack was held against the prediction of int8."
     assert mis_shown(held.quantizers[0]) == "0.005 (band)"
+    refuted = found.beside({"int4": witness(0.21)})
+    assert mis_sentences(refuted)[-1] == (
+        "No attack was held against the prediction of int8, which was made in the same way as the refuted ones: do not "
+        "rely on it."
+    )
+
+
+def test_a_quantizer_that_is_alone_has_no_rank() -> None:
+    found = findings(["int4", "int8"], [("int8", "int4")]).beside({"int4": witness(0.21)})
+    assert [mis_rank(found, one) for one in found.ranked()] == ["–", "–"]
 
 
 def test_every_flag_has_plain_words_with_the_quantizers_that_have_it() -> None:

@@ -14,14 +14,15 @@ from harness.policy._outcome import ArtifactName
 from harness.policy.rules._judged import Judged
 from harness.policy.rules._limit import LimitRule
 from harness.policy.rules._scope import is_about, is_on, near, unknown_devices
-from harness.results import Measures, QuantizerMis
+from harness.results import Measures, MisFindings, QuantizerMis
 from harness.types import Estimate
 
 __all__ = ["MaxPredicted"]
 
 # What says that the prediction may be too low, in words; a figure with one of them shows no limit to be kept.
+CONTRADICTED = "contradicted_by_attack"
 DOUBTS = {
-    "contradicted_by_attack": "an attack on the same variant shows more leakage than was predicted",
+    CONTRADICTED: "an attack on the same variant shows more leakage than was predicted",
     "float_format": "a float format has no finite set of codes, and its candidates say little about it",
     "not_erm": "the deployed candidate is worse than the best of its rivals",
     "gauss_optimistic": "the exact exponent lies below 80% of r",
@@ -48,16 +49,16 @@ class MaxPredicted(LimitRule):
     def judged(self, rule: GateRule, found: Found) -> list[Judged]:
         """One figure a quantizer and device; corrected for all quantizers of the audit."""
         rows = [
-            (ArtifactName(row.quantizer, findings.runtime, device), row)
+            (ArtifactName(row.quantizer, findings.runtime, device), row, _doubt(row, findings))
             for device, findings in found.mis.items()
             for row in findings.quantizers
         ]
         widened = _widened(len(rows))
         # Both ends are those that hold for all quantizers at once: a pass is a claim about every one of them.
-        predicted = ((name, row, _predicted(row, widened)) for name, row in rows)
+        predicted = ((name, row, doubt, _predicted(row, widened)) for name, row, doubt in rows)
         return [
-            Judged(name, estimate, estimate, counts=(row.n_eval,), doubt=_doubt(row))
-            for name, row, estimate in predicted
+            Judged(name, estimate, estimate, counts=(row.n_eval,), doubt=doubt)
+            for name, row, doubt, estimate in predicted
             if name.variant in (rule.quantizers or (name.variant,))
             and is_about(name.device, rule)
             and is_on(name.runtime, rule)
@@ -116,11 +117,16 @@ def _widened_end(value: float, end: float, widened: float) -> float:
     return math.exp(min(0.0, value + widened * (end - value))) if math.isfinite(value) else math.exp(min(0.0, end))
 
 
-def _doubt(row: QuantizerMis) -> str:
+def _doubt(row: QuantizerMis, findings: MisFindings) -> str:
     """Why the prediction may be too low; empty where nothing says so."""
     flagged = next((words for flag, words in DOUBTS.items() if flag in row.flags), "")
-    if flagged or row.leakage.status == "ok":
+    if flagged:
         return flagged
-    needed = row.leakage.needed_records
-    more = f"; about {needed:,} evaluation records are needed, there are {row.n_eval:,}" if needed else ""
-    return f"the status of the prediction is {row.leakage.status or 'not known'}{more}"
+    if row.leakage.status != "ok":
+        needed = row.leakage.needed_records
+        more = f"; about {needed:,} evaluation records are needed, there are {row.n_eval:,}" if needed else ""
+        return f"the status of the prediction is {row.leakage.status or 'not known'}{more}"
+    refuted = next((one.quantizer for one in findings.quantizers if CONTRADICTED in one.flags), "")
+    if refuted and row.witness is None:
+        return f"no attack was held against it, and the prediction of {refuted}, made in the same way, is refuted"
+    return ""

@@ -29,6 +29,8 @@ from harness.types import Estimate
 __all__ = ["details", "findings"]
 
 PATH_LIMIT = 4096
+# Of the longest status of a prediction, and of the title beside it.
+STATUS_WIDTH = 10
 
 
 def details(report: Report, *, files: Sequence[Path] = ()) -> RenderableType:
@@ -126,13 +128,15 @@ def _mis(mis: MisFindings) -> list[RenderableType]:
         ("Predicted Δ", "r", "n·r", "Differ"),
         ("Status",),
     )
+    for column in (table.columns[1], table.columns[-1]):
+        column.min_width = STATUS_WIDTH
     for row in mis.ranked():
         add_row(
             table,
             _tables.mis_rank(mis, row),
             clean(row.quantizer),
-            _short(_tables.mis_delta(row)),
-            _short(_tables.mis_rate(row)),
+            _short(_tables.mis_delta(row, _format.rough)),
+            _short(_tables.mis_rate(row, _format.rough)),
             _tables.mis_n_r(row),
             _tables.mis_distinct(row),
             _mis_words.mis_status(row, with_flags=False),
