@@ -29,8 +29,8 @@ from harness.types import Estimate
 __all__ = ["details", "findings"]
 
 PATH_LIMIT = 4096
-# Of the longest status of a prediction, and of the title beside it.
-STATUS_WIDTH = 10
+# Of the title, and of the longest status of a prediction.
+QUANTIZER_WIDTH, STATUS_WIDTH = len("Quantizer"), len("contradicted")
 
 
 def details(report: Report, *, files: Sequence[Path] = ()) -> RenderableType:
@@ -128,8 +128,7 @@ def _mis(mis: MisFindings) -> list[RenderableType]:
         ("Predicted Δ", "r", "n·r", "Differ"),
         ("Status",),
     )
-    for column in (table.columns[1], table.columns[-1]):
-        column.min_width = STATUS_WIDTH
+    table.columns[1].min_width, table.columns[-1].min_width = QUANTIZER_WIDTH, STATUS_WIDTH
     for row in mis.ranked():
         add_row(
             table,
