@@ -6,7 +6,7 @@ deployed model itself, so no generator makes it. Candidates with equal exported 
 
 from harness.compression.candidates._flips import can_flip, flips
 from harness.compression.candidates._last_layer import LastLayer, last_layer
-from harness.compression.candidates._nearby_codes import NearbyCodes, QuadraticLoss, nearby_codes
+from harness.compression.candidates._nearby_codes import NearbyCodes, QuadraticLoss, near_ties, nearby_codes
 from harness.compression.candidates._perturbation import perturb
 from harness.compression.candidates._resampling import bootstrap_rows, random_half
 
@@ -18,6 +18,7 @@ __all__ = [
     "can_flip",
     "flips",
     "last_layer",
+    "near_ties",
     "nearby_codes",
     "perturb",
     "random_half",

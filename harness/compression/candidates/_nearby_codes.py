@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from harness.errors import InputError
 from harness.types import Array, FloatArray, IntArray
 
-__all__ = ["NearbyCodes", "QuadraticLoss", "nearby_codes"]
+__all__ = ["NearbyCodes", "QuadraticLoss", "near_ties", "nearby_codes"]
 
 # Codes that are kept and looked around, for each one that is asked for, and at least.
 POOL_FACTOR, MIN_POOL = 8, 512
@@ -103,6 +103,52 @@ def nearby_codes(
     Raises:
         InputError: shapes disagree, the code has no value, or a number is below one.
     """
+    search = _checked(loss, levels, code, count, max_moved, floor=0.0)
+    best, size = search.descend(search.begin), max(MIN_POOL, POOL_FACTOR * count)
+    for _ in range(MAX_RESTARTS):
+        pool = search.around(best, size)
+        if not search.is_lower(pool[0], best):
+            break
+        best = search.descend(pool[0])
+    else:
+        pool = search.around(best, size, restart=False)
+    return search.found(pool[:count], best)
+
+
+def near_ties(
+    loss: QuadraticLoss, levels: Array, code: IntArray, *, count: int, n: int, max_moved: int | None = None
+) -> NearbyCodes:
+    """The nearest ties of a code that another rule than the least loss has chosen, such as rounding.
+
+    The code stands for the choice even where others have less loss, so the distance of a rival is the size of the loss
+    difference, whatever its sign, over the standard deviation of one record's difference. What is within one standard
+    error of n records is a tie, and of ties those come first that move fewest coordinates. So single flips come before
+    joint ones where enough of them are ties, and joint flips where the single ones cost more than what they cost
+    together.
+
+    Args:
+        loss: the quadratic loss around ``code``.
+        levels: as in :func:`nearby_codes`.
+        code: index of each coordinate's level, ``[d]``.
+        count: codes to return at most, ``code`` included.
+        n: records of the training set.
+        max_moved: coordinates that may differ from ``code`` at once; None sets no bound.
+
+    Returns:
+        Up to ``count`` codes, ``code`` first.
+
+    Raises:
+        InputError: shapes disagree, the code has no value, or a number is below one.
+    """
+    if n < 1:
+        raise InputError(f"near ties: n={n}; a training set has at least one record")
+    search = _checked(loss, levels, code, count, max_moved, floor=n**-0.5)
+    return search.found(search.around(search.begin, max(MIN_POOL, POOL_FACTOR * count))[:count], search.begin)
+
+
+def _checked(
+    loss: QuadraticLoss, levels: Array, code: IntArray, count: int, max_moved: int | None, *, floor: float
+) -> _Search:
     begin = np.asarray(code, dtype=np.int64)
     d = len(loss.gradient)
     values = np.broadcast_to(np.asarray(levels, dtype=np.float64), (d, np.shape(levels)[-1]))
@@ -112,18 +158,7 @@ def nearby_codes(
         raise InputError("nearby codes: the code has a level without a value", hint="give every level in use a value")
     if count < 1 or (max_moved is not None and max_moved < 1):
         raise InputError(f"nearby codes: count={count}, max_moved={max_moved}; both must be at least 1")
-    search = _Search(loss, values, begin, d if max_moved is None else max_moved)
-    best, size = search.descend(begin), max(MIN_POOL, POOL_FACTOR * count)
-    for _ in range(MAX_RESTARTS):
-        pool = search.around(best, size)
-        if not search.is_lower(pool[0], best):
-            break
-        best = search.descend(pool[0])
-    else:
-        pool = search.around(best, size, restart=False)
-    chosen = pool[:count]
-    steps = search.steps(chosen)
-    return NearbyCodes(chosen, steps, loss.rise(steps), search.ratio(chosen, best))
+    return _Search(loss, values, begin, d if max_moved is None else max_moved, floor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +172,14 @@ class _Moves:
 
 
 class _Search:
-    """The neighbours of codes, and what they cost."""
+    """The neighbours of codes, what they cost, and their order.
 
-    def __init__(self, loss: QuadraticLoss, values: FloatArray, begin: IntArray, max_moved: int) -> None:
-        self.loss, self.values, self.begin, self.max_moved = loss, values, begin, max_moved
+    Args:
+        floor: 0 where the least loss is the choice; else distances count whatever their sign, and up to this they tie.
+    """
+
+    def __init__(self, loss: QuadraticLoss, values: FloatArray, begin: IntArray, max_moved: int, floor: float) -> None:
+        self.loss, self.values, self.begin, self.max_moved, self.floor = loss, values, begin, max_moved, floor
         self.coordinates = np.arange(len(begin))
         self.origin = values[self.coordinates, begin]
         self.moves = _moves(loss.curvature)
@@ -152,12 +191,22 @@ class _Search:
     def steps(self, codes: IntArray) -> FloatArray:
         return np.asarray(self.values[self.coordinates, codes] - self.origin, dtype=np.float64)
 
-    def ratio(self, codes: IntArray, best: IntArray) -> FloatArray:
-        """Signal to noise of codes against the best one; infinite where no record's loss changes."""
+    def found(self, codes: IntArray, best: IntArray) -> NearbyCodes:
+        """The codes with what they cost, against the best one."""
         steps, least = self.steps(codes), self.steps(best[None])
-        rise, spread = self.loss.rise(steps) - self.loss.rise(least), self.loss.spread(steps - least)
-        ratio = _ratio(rise, spread**2, self.no_spread)
-        return np.where((codes == best).all(axis=1), 0.0, np.maximum(ratio, 0.0))
+        rise, spread = self.loss.rise(steps), self.loss.spread(steps - least)
+        ratio = _ratio(rise - self.loss.rise(least), spread**2, self.no_spread)
+        ratio = np.abs(ratio) if self.floor else np.maximum(ratio, 0.0)
+        return NearbyCodes(codes, steps, rise, np.where((codes == best).all(axis=1), 0.0, ratio))
+
+    def order(self, rise: FloatArray, variance: FloatArray, moved: FloatArray) -> FloatArray:
+        """What codes are sorted by; infinite where no record's loss changes."""
+        ratio = _ratio(rise, variance, self.no_spread)
+        if not self.floor:
+            return ratio
+        # Ties fill the room below the floor, those that move fewest coordinates first.
+        share = (moved + np.abs(ratio) / self.floor) / (len(self.begin) + 2)
+        return np.where(np.abs(ratio) <= self.floor, self.floor * share, np.abs(ratio))
 
     def is_lower(self, code: IntArray, than: IntArray) -> bool:
         """Whether a code has less loss, by more than rounding."""
@@ -167,52 +216,49 @@ class _Search:
     def descend(self, code: IntArray) -> IntArray:
         """The code at which no single move and no pair of moves lowers the loss, by the steepest of them."""
         while True:
-            rise, _, allowed = self._neighbours(code[None], code)
-            lowest = int(np.argmin(np.where(allowed, rise, np.inf)[0]))
+            rise, _, apart = self._neighbours(code[None], code)
+            lowest = int(np.argmin(np.where(np.isfinite(apart), rise, np.inf)[0]))
             moved = self._moved(code[None], np.array([lowest]))[0]
-            if not allowed[0, lowest] or not self.is_lower(moved, code):
+            if not np.isfinite(apart[0, lowest]) or not self.is_lower(moved, code):
                 return code
             code = moved
 
     def around(self, best: IntArray, size: int, *, restart: bool = True) -> IntArray:
         """The best code and those closest to it that are found, at most ``size`` of them ``[<= size, d]``, in order.
 
-        Where a code of less loss comes up, the search ends with that code in front, unless it is not to begin anew.
+        Where the least loss is the choice and a code of less loss comes up, the search ends with that code in front,
+        unless it is not to begin anew.
         """
-        codes, ratios, looked = best[None], np.zeros(1), np.array([False])
+        codes, keys, looked = best[None], np.zeros(1), np.array([False])
         seen = {best.tobytes()}
         while not looked.all():
             rows = np.flatnonzero(~looked)[:BATCH]
             looked[rows] = True
-            parents, moves, found = self._closest(codes[rows], best, size, ratios[-1] if len(codes) == size else np.inf)
-            grown = self._moved(codes[rows[parents]], moves)
+            grown, found = self._closest(codes[rows], best, size, keys[-1] if len(codes) == size else np.inf)
             fresh = [i for i, row in enumerate(grown) if _enters(row, seen)]
-            if restart and fresh and self.is_lower(grown[fresh[0]], best):
+            if restart and not self.floor and fresh and self.is_lower(grown[fresh[0]], best):
                 return grown[fresh]
-            found = np.maximum(
-                found, 0.0
-            )  # a lower code than the best is a tie, by rounding or by the bound on restarts
             codes = np.concatenate([codes, grown[fresh]])
-            ratios = np.concatenate([ratios, found[fresh]])
+            # Where a lower code than the best does not begin the search anew, it is a tie.
+            keys = np.concatenate([keys, np.maximum(found[fresh], 0.0)])
             looked = np.concatenate([looked, np.zeros(len(fresh), dtype=bool)])
-            order = np.argsort(ratios, kind="stable")[:size]
-            codes, ratios, looked = codes[order], ratios[order], looked[order]
+            order = np.argsort(keys, kind="stable")[:size]
+            codes, keys, looked = codes[order], keys[order], looked[order]
         return codes
 
-    def _closest(
-        self, codes: IntArray, best: IntArray, size: int, bound: float
-    ) -> tuple[IntArray, IntArray, FloatArray]:
-        """Rows of codes, the moves and the ratios of their closest neighbours within a bound."""
-        rise, variance, allowed = self._neighbours(codes, best)
-        ratio = np.where(allowed, _ratio(rise, variance, self.no_spread), np.inf).reshape(-1)
+    def _closest(self, codes: IntArray, best: IntArray, size: int, bound: float) -> tuple[IntArray, FloatArray]:
+        """The closest neighbours of codes within a bound, in order, and what they are sorted by."""
+        rise, variance, apart = self._neighbours(codes, best)
+        keys = np.where(np.isfinite(apart), self.order(rise, variance, apart), np.inf).reshape(-1)
         # The same neighbour is reached in several ways, so more are taken than can enter.
-        near = np.flatnonzero(ratio < bound)
-        near = near[np.argsort(ratio[near], kind="stable")[: 4 * size]]
+        near = np.flatnonzero(keys < bound)
+        near = near[np.argsort(keys[near], kind="stable")[: 4 * size]]
         parents, moves = np.divmod(near, rise.shape[1])
-        return parents, moves, ratio[near]
+        return self._moved(codes[parents], moves), keys[near]
 
-    def _neighbours(self, codes: IntArray, best: IntArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        """Of codes ``[B, d]`` after every move: excess over the best, its variance, whether it is allowed; ``[B, P]``.
+    def _neighbours(self, codes: IntArray, best: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Of codes ``[B, d]`` after every move: excess over the best, its variance, how many coordinates differ from
+        where the search began, infinite where the move is not allowed; ``[B, P]``.
 
         A move is reckoned from its code, whose slope and covariance with the best are known: no product of matrices
         for each neighbour.
@@ -228,11 +274,12 @@ class _Search:
         two, apart_two = (np.where(m.up_second, b[:, m.second], a[:, m.second]) for a, b in zip(down, up, strict=True))
         apart = np.sum(codes != self.begin, axis=1)[:, None] + apart_one + apart_two
         allowed = np.isfinite(one) & np.isfinite(two) & (apart <= self.max_moved)
+        apart = np.where(allowed, apart, np.inf)
         one, two = (np.where(allowed, step, 0.0) for step in (one, two))
         return (
             rise[:, None] + _grown(slope, 0.5 * self.curvature, m, one, two),
             variance[:, None] + _grown(2.0 * pull, self.covariance, m, one, two),
-            allowed,
+            apart,
         )
 
     def _changes(self, codes: IntArray, by: int) -> tuple[FloatArray, IntArray]:
