@@ -98,8 +98,7 @@ def measured(
 def _closest(rows: FloatArray, masks: NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
     """On each half the best candidate ``[halves]``, and its rivals, nearest first ``[<= 16, halves]``."""
     sizes = np.concatenate([masks.sum(axis=1), (~masks).sum(axis=1)]).astype(np.float64)
-    means = _half_sums(rows, masks, power=1) / sizes
-    squares = _half_sums(rows, masks, power=2) / sizes
+    means, squares = (sums / sizes for sums in _half_sums(rows, masks))
     ref = np.argmin(means, axis=0)
     h = np.arange(len(ref))
     delta = means - means[ref, h]
@@ -117,14 +116,19 @@ def _closest(rows: FloatArray, masks: NDArray[np.bool_]) -> tuple[IntArray, IntA
     return ref, np.argsort(snr, axis=0, kind="stable")[: min(SCREEN_MIN, len(rows) - 1)]
 
 
-def _half_sums(rows: FloatArray, masks: NDArray[np.bool_], *, power: int) -> FloatArray:
-    """Sums of ``rows ** power`` over both halves of every split, ``[K, 2 * splits]``."""
-    first, total = np.zeros((len(rows), len(masks))), np.zeros(len(rows))
+def _half_sums(rows: FloatArray, masks: NDArray[np.bool_]) -> Iterator[FloatArray]:
+    """Sums of ``rows``, then of their squares, over both halves of every split, ``[K, 2 * splits]``."""
+    splits = len(masks)
+    sums = np.zeros((2, len(rows), splits + 1))
     for cut in _blocks(rows.shape[1]):
-        block = rows[:, cut] if power == 1 else rows[:, cut] ** power
-        first += block @ masks[:, cut].T.astype(np.float64)
-        total += block.sum(axis=1)
-    return np.concatenate([first, total[:, None] - first], axis=1)
+        block = rows[:, cut]
+        columns = np.ones((block.shape[1], splits + 1))  # the last column adds all records
+        columns[:, :splits] = masks[:, cut].T
+        sums[0] += block @ columns
+        sums[1] += (block * block) @ columns
+    for each in sums:
+        first, total = each[:, :splits], each[:, splits:]
+        yield np.concatenate([first, total - first], axis=1)
 
 
 def _half_products(rows: FloatArray, masks: NDArray[np.bool_], ref: IntArray) -> FloatArray:

@@ -130,7 +130,9 @@ def probe_of(matrix: FloatArray, masks: NDArray[np.bool_], *, method: str, units
     stats = pair_stats(distinct)
     chosen = contenders(stats)
     base = np.asarray(distinct[stats.ref], dtype=np.float64)
-    rows = distinct[chosen] - base  # removes what a record adds to all candidates alike
+    rows = np.empty((len(chosen), matrix.shape[1]))
+    for row, candidate in zip(rows, chosen, strict=True):
+        np.subtract(distinct[candidate], base, out=row)  # removes what a record adds to all candidates alike
     floor, k = floor_of(units), len(matrix)
     ref = int(firsts[stats.ref])
     if len(firsts) == 1:

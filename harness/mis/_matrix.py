@@ -75,7 +75,7 @@ def groups_of(
         for i, key in enumerate(keys):
             merge(first.setdefault(key, i), i)
     probe = np.cos(np.arange(n, dtype=np.float64))
-    scale = float(np.max(np.abs(losses)))
+    scale = max(max(float(row.max()), -float(row.min())) for row in losses)
     # Bound of the rounding of a sum of n terms of this size; too wide a slack only costs comparisons.
     slack = n * (tol + 4 * np.finfo(np.float64).eps * scale)
     summaries = np.array([np.einsum("i,i->", row, probe) for row in losses])
