@@ -57,8 +57,7 @@ def mis_order(found: MisFindings) -> str:
         return f"{clean(ranked[0].quantizer)} alone has a prediction that could be compared."
     resolved = _resolved(ranked)
     if not resolved:
-        records = f" with these {_format.grouped(found.n_eval)} records" if found.n_eval else ""
-        return f"No quantizer can be told apart from another{records}."
+        return f"No quantizer can be told apart from another{_read(found, ranked)}."
     clauses = resolved[:CLAUSES]
     if left_out := len(resolved) - len(clauses):
         clauses.append(f"{_format.counted(left_out, 'more order')} in the column “Rank”")
@@ -68,6 +67,13 @@ def mis_order(found: MisFindings) -> str:
     safest = [row.quantizer for row in ranked if all(_verdict(row, other) != "leaks more" for other in ranked)]
     lead = f"Of {len(ranked)} quantizers none leaks certainly less than {_names(safest, 'or')}"
     return "; ".join((lead, *clauses)) + "."
+
+
+def _read(found: MisFindings, ranked: Sequence[QuantizerMis]) -> str:
+    """What the comparisons were made from."""
+    if ranked[0].leakage.law == COORDINATES:
+        return f" with these {ranked[0].leakage.delta.n} refits"
+    return f" with these {_format.grouped(found.n_eval)} records" if found.n_eval else ""
 
 
 def _resolved(ranked: Sequence[QuantizerMis]) -> list[str]:
@@ -191,9 +197,9 @@ def mis_disclaimer(found: MisFindings) -> tuple[str, ...]:
     return (
         f"Predicted Δ is by how much the best membership attack on the deployed codes beats guessing: 0 is guessing, 1 "
         f"is certainty; its interval has a level of {level}. It is predicted for a training set of n = {n}, "
-        f"{_origin(found)}{where}; {records} held-out records were read.",
-        "r, in nats per record, says how fast Δ falls with n, like exp(-n · r). It does not set the order: below n · r "
-        "= 2 other things decide.",
+        f"{_origin(found)}{where}.",
+        f"r, in nats per record, says how fast Δ falls with n, like exp(-n · r), by the losses on {records} held-out "
+        "records. It does not set the order: below n · r = 2 other things decide.",
         "“Rank” is the range that the comparisons of pairs leave: 2–4 means that one quantizer is certainly safer and "
         "that the rest is not decided. Quantizers of this table alone are comparable.",
         "An attack of the same audit on the same variant is a witness: Δ cannot be smaller than what it gains. The "
@@ -208,12 +214,17 @@ def mis_disclaimer(found: MisFindings) -> tuple[str, ...]:
 def _origin(found: MisFindings) -> str:
     """From what a prediction is made, by the law's name."""
     laws = {row.leakage.law for row in found.quantizers}
-    counts = sorted({row.k for row in found.quantizers if row.k})
-    number = "–".join(str(count) for count in counts[:1] + counts[1:][-1:])
     if laws == {COORDINATES}:
-        return f"from what the deployed codes retain of {number} refits of the last layer"
+        refits = _span((row.leakage.replaced or row.leakage.delta).n for row in found.quantizers)
+        return f"from what the deployed codes retain of {refits} refits of the last layer"
     by = f" (candidates by {clean(found.generator)})" if found.generator else ""
-    return f"from the losses of {number} candidates of each quantizer{by}"
+    return f"from the losses of {_span(row.k for row in found.quantizers)} candidates of each quantizer{by}"
+
+
+def _span(counts: Iterable[int]) -> str:
+    """``12``, or ``6–12`` where quantizers differ."""
+    known = sorted({count for count in counts if count})
+    return "–".join(dict.fromkeys(map(str, (known[0], known[-1])))) if known else NOT_AVAILABLE
 
 
 def _names(names: Iterable[str], last: str = "and") -> str:

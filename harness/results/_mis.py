@@ -230,7 +230,7 @@ class MisFindings:
         return sorted(self.quantizers, key=_leakage)
 
     def ranks(self, quantizer: str) -> tuple[int, int] | None:
-        """Best and worst rank, from 1, that the comparisons leave to a quantizer; None where it has none, or is alone."""
+        """Best and worst rank, from 1, that the comparisons leave a quantizer; None where it has none or is alone."""
         ranked = {row.quantizer: row for row in self.quantizers if row.is_ranked}
         if quantizer not in ranked or len(ranked) == 1:
             return None

@@ -78,6 +78,16 @@ def test_without_a_resolved_pair_no_order_is_claimed() -> None:
     found = findings(["int4", "int8", "fp16"], [])
     assert mis_order(found) == "No quantizer can be told apart from another with these 600 records."
     assert [mis_rank(found, one) for one in found.ranked()] == ["1–3", "1–3", "1–3"]
+    by_refits = {
+        name: row(name, replace(leakage(LEAKS[name]), law="coordinates", delta=figure(0.1, 0.05, 0.2)))
+        for name in ("int4", "int8")
+    }
+    assert mis_order(findings(["int4", "int8"], [], **by_refits)).endswith("from another with these 600 refits.")
+
+
+def test_the_number_of_candidates_is_said_and_its_range_where_it_differs() -> None:
+    found = findings(["int4", "int8"], [], int8=row("int8", k=6))
+    assert "from the losses of 6–12 candidates of each quantizer (candidates by trajectory)" in mis_disclaimer(found)[0]
 
 
 def test_a_whole_order_gives_every_quantizer_its_rank() -> None:
@@ -128,10 +138,12 @@ def test_an_attack_that_shows_more_than_was_predicted_is_said_and_its_rank_is_go
 
 
 def test_refits_are_named_where_they_made_the_prediction() -> None:
-    found = findings(["int4"], [], int4=row("int4", replace(leakage(0.01), law="coordinates")))
+    law = replace(leakage(0.01), law="coordinates")
+    eleven = replace(law, delta=replace(law.delta, n=11))
+    found = findings(["int4"], [], int4=row("int4", eleven))
     assert "the refits miss what training does" in " ".join(mis_sentences(found.beside({"int4": witness(0.21)})))
-    (said, *_) = mis_disclaimer(found)
-    assert "from what the deployed codes retain of 12 refits of the last layer on litert" in said
+    (said, *_) = mis_disclaimer(found.beside({"int4": witness(0.21)}))
+    assert "from what the deployed codes retain of 11 refits of the last layer on litert" in said
 
 
 def test_the_records_that_would_tell_are_named_once() -> None:
