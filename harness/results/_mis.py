@@ -32,10 +32,12 @@ class QuantizerMis:
         quantizer: its name.
         n: training-set size that ``r`` is read against.
         method: ``gauss`` or ``chernoff``.
-        r: nats per training record: debiased cross-fitted minimum, clipped at 0, with its interval. Infinite and not
-            resolvable for a single candidate.
+        r: nats per training record: the closest rival's exponent, debiased by half of what its choice can have taken
+            off, clipped at 0, with an interval that allows for all of it. Infinite and not resolvable where nothing
+            was probed: a single candidate, or rivals worse by a constant.
         r_naive: plug-in minimum on all records (biased down by the choice of the closest rival).
-        r_chernoff: exact exponent of the same selected pairs, cross-fitted; below ``r`` where losses are skewed.
+        r_chernoff: exact exponent of the pairs that halves of the records select, cross-fitted on the other halves;
+            smaller than the Gaussian one where losses are skewed.
         r_floor: ``1.92 / N``; below it the records cannot distinguish r from a tie.
         leakage: predicted ``Delta_n``; it leads, ``r`` says how fast it falls with n. Smaller is safer.
         k: candidates given.
@@ -44,12 +46,13 @@ class QuantizerMis:
         regime: ``tail`` (n r > 10), ``moderate`` or ``local`` (n r < 2; rank by Delta there, not by r).
         status: ``ok``; ``single_candidate`` (not probed, never a privacy claim); ``tie`` (equal mean losses, r = 0);
             ``ref_not_minimiser`` (the choice of the best candidate does not hold up on fresh records: r = 0);
-            ``unresolved`` (below ``r_floor``); ``never_beaten`` (no record prefers the rival; r is conservative);
+            ``unresolved`` (the interval reaches a tie); ``never_beaten`` (no record prefers the rival; r is
+            conservative, and unknown where rivals are worse by a constant);
             ``extrapolated`` (fewer than 30 effective records carry the exact exponent). Of r; ``leakage`` has its own.
         flags: ``not_erm`` (the deployed candidate is significantly worse than the best: r is a proxy, no bound),
-            ``gauss_optimistic`` (exact exponent below 80% of r), ``heavy_tails`` (one record carries over a tenth of
+            ``gauss_optimistic`` (exact exponent below 80% of the Gaussian one), ``heavy_tails`` (one record carries over a tenth of
             the spread), ``regime_uncertain`` (the interval reaches into another regime), ``few_points`` (N too small
-            to certify n r >= 2), ``unequal_candidates`` (K differs between quantizers), ``contradicted_by_attack`` (an
+            to certify n r >= 2, see ``leakage.needed_records``), ``unequal_candidates`` (K differs between quantizers), ``contradicted_by_attack`` (an
             attack on the same variant shows more leakage than the whole interval of ``leakage`` said),
             ``float_format`` (it has no finite set of codes, so its candidates rank it beside no quantizer).
         rank_probabilities: chance of being the safest, second, ... of the probed quantizers; empty if unprobed.
