@@ -50,11 +50,12 @@ class QuantizerMis:
             conservative, and unknown where rivals are worse by a constant);
             ``extrapolated`` (fewer than 30 effective records carry the exact exponent). Of r; ``leakage`` has its own.
         flags: ``not_erm`` (the deployed candidate is significantly worse than the best: r is a proxy, no bound),
-            ``gauss_optimistic`` (exact exponent below 80% of the Gaussian one), ``heavy_tails`` (one record carries over a tenth of
-            the spread), ``regime_uncertain`` (the interval reaches into another regime), ``few_points`` (N too small
-            to certify n r >= 2, see ``leakage.needed_records``), ``unequal_candidates`` (K differs between quantizers), ``contradicted_by_attack`` (an
-            attack on the same variant shows more leakage than the whole interval of ``leakage`` said),
-            ``float_format`` (it has no finite set of codes, so its candidates rank it beside no quantizer).
+            ``gauss_optimistic`` (exact exponent below 80% of the Gaussian one), ``heavy_tails`` (one record carries
+            over a tenth of the spread), ``regime_uncertain`` (the interval reaches into another regime), ``few_points``
+            (N too small to certify n r >= 2, see ``leakage.needed_records``), ``unequal_candidates`` (K differs between
+            quantizers), ``contradicted_by_attack`` (an attack on the same variant shows more leakage than the whole
+            interval of ``leakage`` said), ``float_format`` (it has no finite set of codes, so its candidates rank it
+            beside no quantizer).
         rank_probabilities: chance of being the safest, second, ... of the probed quantizers; empty if unprobed.
         differences: other quantizer -> ``r - r_other``, paired interval.
         comparisons: other quantizer -> whether this one leaks more.
