@@ -12,7 +12,19 @@ from studies.bits_for_privacy.evidence import Evidence, strictest
 from studies.bits_for_privacy.figures import RATES
 from studies.bits_for_privacy.variants import FLOAT, HEAD, TERNARY
 
-__all__ = ["AS_MUCH", "HUNDREDFOLD", "LESS", "MODERATELY", "TENFOLD", "Claim", "Verdict", "claims", "judged"]
+__all__ = [
+    "AS_MUCH",
+    "HUNDREDFOLD",
+    "LESS",
+    "LESS_FOR_SURE",
+    "MODERATELY",
+    "RATIO",
+    "TENFOLD",
+    "Claim",
+    "Verdict",
+    "claims",
+    "judged",
+]
 
 Verdict = Literal["holds", "does not hold", "not resolved", "cannot be tested"]
 # What the paper's words are taken to mean: ranges of a variant's TPR at 0.1% FPR as a multiple of the float file's.
@@ -23,6 +35,7 @@ TENFOLD = (0.0, 0.1)
 HUNDREDFOLD = (0.0, 0.01)
 # Share of the float file's accuracy above guessing below which the page says that little is left to leak.
 USELESS = 0.5
+LESS_FOR_SURE = "less than float, for sure"
 RATIO = "TPR at 0.1% FPR, as a multiple of the float file's"
 
 
@@ -37,7 +50,8 @@ class Claim:
         estimate: the figure; its level allows for all variants that the claim looks at.
         auc: the variant's AUC less the float file's.
         verdict: by rule.
-        note: why the figure is what it is; empty where there is nothing to say.
+        kept: share of the float file's accuracy above guessing that the variant keeps.
+        note: what has to be known beside the figure; empty where there is nothing to say.
     """
 
     words: str
@@ -46,7 +60,13 @@ class Claim:
     estimate: Estimate
     auc: Estimate
     verdict: Verdict
+    kept: float
     note: str = ""
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether the variant has lost so much accuracy that little can be left to leak."""
+        return self.kept < USELESS
 
     def to_json(self) -> dict[str, object]:
         """A JSON object."""
@@ -57,6 +77,7 @@ class Claim:
             "estimate": self.estimate.to_json(),
             "auc_difference": self.auc.to_json(),
             "verdict": self.verdict,
+            "accuracy_kept": self.kept,
             "note": self.note,
         }
 
@@ -79,8 +100,8 @@ def claims(evidence: Evidence) -> Iterator[Claim]:
         names = [one.name for one in evidence.files if one.bits == bits]
         for name in names:
             ratio = evidence.ratio(name, level=strictest(len(names)))
-            # "As much" may be unresolved, or hold, where "less" is resolved.
-            less = "leaks less than float" if bounds == AS_MUCH and ratio.resolvable and ratio.high < 1 else ""
+            # "As much" may be unresolved where "less" is not.
+            less = LESS_FOR_SURE if bounds == AS_MUCH and ratio.resolvable and ratio.high < 1 else ""
             yield _of_ratio(evidence, words, name, ratio, judged(ratio, *bounds), less)
     yield _least(evidence, "1.58 bits leak up to 99% less than float", HUNDREDFOLD)
     yield _least(evidence, "1.58 bits leak up to an order of magnitude less than float", TENFOLD)
@@ -121,6 +142,7 @@ def _wide_heads(evidence: Evidence) -> Iterator[Claim]:
             gain,
             evidence.auc_above(name, plain),
             "holds" if gain.low > 0 else "does not hold" if gain.high <= 0 else "not resolved",
+            evidence.kept(name),
             f"the AUC is beside {plain}",
         )
         ratio = evidence.ratio(name)
@@ -129,7 +151,5 @@ def _wide_heads(evidence: Evidence) -> Iterator[Claim]:
 
 
 def _of_ratio(evidence: Evidence, words: str, name: str, ratio: Estimate, verdict: Verdict, note: str = "") -> Claim:
-    kept = evidence.kept(name)
-    lost = f"keeps {max(kept, 0.0):.0%} of the float's accuracy above guessing" if kept < USELESS else ""
     auc = evidence.auc_above(name, level=ratio.level)
-    return Claim(words, name, RATIO, ratio, auc, verdict, "; ".join(part for part in (note, lost) if part))
+    return Claim(words, name, RATIO, ratio, auc, verdict, evidence.kept(name), note)

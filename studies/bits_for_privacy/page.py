@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies.bits_for_privacy.claims import AS_MUCH, HUNDREDFOLD, LESS, MODERATELY, TENFOLD
+from studies.bits_for_privacy.claims import AS_MUCH, HUNDREDFOLD, LESS, MODERATELY, RATIO, TENFOLD
 from studies.bits_for_privacy.evidence import NEAR
 from studies.bits_for_privacy.figures import RATES, Leak
 from studies.bits_for_privacy.findings import Findings
@@ -62,16 +62,29 @@ def _claims(findings: Sequence[Findings]) -> str:
             claim.variant,
             claim.measured,
             claim.verdict,
-            figure(claim.estimate, sign="less" in claim.measured),
+            figure(claim.estimate, sign=claim.measured != RATIO),
             interval(claim.auc, sign=True),
             f"{claim.estimate.level:.2%}".replace(".00%", "%"),
             one.n,
+            f"{max(claim.kept, 0.0):.0%}",
             claim.note or "-",
         )
         for one in findings
         for claim in one.claims
     ]
-    header = ("claim", "setting", "file", "measured", "verdict", "figure", "AUC difference", "level", "n", "beside it")
+    header = (
+        "claim",
+        "setting",
+        "file",
+        "measured",
+        "verdict",
+        "figure",
+        "AUC difference",
+        "level",
+        "n",
+        "accuracy kept",
+        "beside it",
+    )
     return table(header, rows, text=5)
 
 
@@ -84,7 +97,8 @@ def _rules() -> str:
         f"below for one file; up to 99% less, {HUNDREDFOLD[1]:g} or below for one file; still less, {LESS[1]:g} or "
         "below. Levels are corrected for the number of files that a claim looks at. An `up to` looks at the file that "
         "leaks least, and fails only where all files miss it; it cannot be tested where even a file that leaks "
-        "nothing would miss it."
+        "nothing would miss it. Accuracy kept is the share of the float file's accuracy above guessing: a file that "
+        "keeps little of it leaks little for that reason alone."
     )
 
 

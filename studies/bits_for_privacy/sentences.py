@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.types import Estimate
-from studies.bits_for_privacy.claims import Claim
+from studies.bits_for_privacy.claims import LESS_FOR_SURE, RATIO, Claim
 from studies.bits_for_privacy.findings import Findings
 from studies.bits_for_privacy.variants import FLOAT
 
@@ -42,12 +42,20 @@ def _networks(findings: Findings) -> str:
 
 
 def _claim(claims: Sequence[Claim]) -> str:
-    verdicts = dict.fromkeys(claim.verdict for claim in claims)
+    is_ratio = claims[0].measured == RATIO
     parts = []
-    for verdict in verdicts:
-        some = [f"{c.variant} {figure(c.estimate, sign='less' in c.measured)}" for c in claims if c.verdict == verdict]
+    for verdict in dict.fromkeys(claim.verdict for claim in claims):
+        some = [f"{c.variant} {figure(c.estimate, sign=not is_ratio)}" for c in claims if c.verdict == verdict]
         parts.append(f"{verdict} ({', '.join(some)})")
-    return f"{claims[0].words}: {'; '.join(parts)}; the figure is {claims[0].measured}."
+    unit = "times the float file's TPR at 0.1% FPR" if is_ratio else claims[0].measured
+    text = f"{claims[0].words}: {', '.join(parts)}, {unit}."
+    less = [claim.variant for claim in claims if claim.note == LESS_FOR_SURE]
+    if less:
+        text += f" {' and '.join(less)} {'leaks' if len(less) == 1 else 'leak'} less than float for sure."
+    for claim in claims:
+        if claim.is_useless:
+            text += f" {claim.variant} keeps {max(claim.kept, 0.0):.0%} of the float file's accuracy above guessing."
+    return text
 
 
 def _same_accuracy(findings: Findings) -> str:

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from harness import models
 from harness.errors import RunError, UsageError
-from harness.types import Estimate
+from harness.types import Estimate, IntArray
 from studies.bits_for_privacy import command, networks, settings
 from studies.bits_for_privacy.attacking import Scored, scored_records, scores
 from studies.bits_for_privacy.claims import AS_MUCH, claims, judged
 from studies.bits_for_privacy.command import app
 from studies.bits_for_privacy.evidence import Evidence
-from studies.bits_for_privacy.figures import leak_of, mean, tpr_ratio
+from studies.bits_for_privacy.figures import Leak, leak_of, mean, tpr_ratio
 from studies.bits_for_privacy.records import membership
 from studies.bits_for_privacy.settings import LOCATION30, Setting, quick
 from studies.bits_for_privacy.variants import FLOAT, VARIANTS, stopped
@@ -28,7 +28,7 @@ TINY = replace(
     LOCATION30,
     pool=240,
     population=60,
-    calibration=16,
+    calibration=64,
     width=16,
     learning_rate=0.01,
     epochs=30,
@@ -67,9 +67,12 @@ def test_the_command_leads_from_networks_to_a_page_and_resumes(
     trained = np.stack([membership(TINY, number) for number in range(TINY.networks)]) == 1
     assert answers.right[:, : TINY.pool][trained].mean() > 0.95
     assert answers.margins[trained].mean() > answers.margins[~trained].mean() + 2.0
-    # An integer kernel answers in steps, a float kernel does not.
-    whole = networks.load(TINY, run / "location30", "int8").margins
-    assert len(np.unique(whole)) < len(np.unique(answers.margins)) / 2
+    # Integer kernels answer nearly what float ones do, and never quite that; two bits answer something else.
+    apart = {
+        name: np.abs(networks.load(TINY, run / "location30", name).margins - answers.margins)
+        for name in ("int8", "uniform-2")
+    }
+    assert 0 < np.median(apart["int8"]) < np.median(apart["uniform-2"]) / 3
 
     result = json.loads((run / "findings.json").read_bytes())["settings"][0]
     rows = {row["variant"]: row for row in result["variants"]}
@@ -166,8 +169,8 @@ def test_claims_hold_or_fail_with_their_figures() -> None:
     assert most.verdict == "holds"
     assert most.estimate.level == pytest.approx(1 - 0.05 / 4)
     # What lost its use says so beside the verdict; what kept it does not.
-    assert "keeps 14% of the float's accuracy" in most.note
-    assert found[two, "cluster-4"].note == ""
+    assert most.is_useless
+    assert not found[two, "cluster-4"].is_useless
     assert found["An 8-bit last layer gives accuracy back", "ternary-0.5+head8"].verdict == "holds"
     assert (
         found["With an 8-bit last layer, 1.58 bits still leak less than float", "ternary-0.5+head8"].verdict == "holds"
@@ -226,23 +229,26 @@ def test_scores_that_all_tie_resolve_nothing() -> None:
 def test_intervals_hold_for_other_networks_and_other_records() -> None:
     rng = np.random.default_rng(3)
     size, draws = (24, 150), 150
-    held = {"auc": 0, "mean": 0, "records alone": 0}
-    truth = 0.5 * (1.0 + 0.0)
+    held = dict.fromkeys(("auc", "tpr", "ratio", "mean", "pairs alone"), 0)
+
+    def attacked(trained: IntArray) -> Leak:
+        # Some records are told apart, others are mistaken: that is what pairs of one record share. The average is
+        # guessing: an AUC of a half, and a true-positive rate that is the false-positive rate.
+        table = rng.normal(size=size) + rng.normal(size=(1, size[1])) * (2 * trained - 1)
+        return leak_of(table, trained, cut_from=table)
+
     for _ in range(draws):
-        network, record = rng.normal(size=(size[0], 1)), rng.normal(size=(1, size[1]))
-        # Some records are told apart, others are not: that is what pairs of one record share.
         trained = rng.integers(2, size=size)
-        table = rng.normal(size=size) + record * (2 * trained - 1)
-        leak = leak_of(table, trained, cut_from=table)
-        held["auc"] += leak.auc.holds(truth)
-        values = network + record + rng.normal(size=size)
-        found = mean(1.0 / (1.0 + np.exp(-values)))
-        held["mean"] += found.holds(0.5)
-        alone = 1.96 * (1.0 / (1.0 + np.exp(-values))).std() / np.sqrt(values.size)
-        held["records alone"] += abs(found.value - 0.5) < alone
-    assert held["auc"] >= 0.9 * draws
-    assert held["mean"] >= 0.9 * draws
-    assert held["records alone"] < 0.6 * draws
+        leak, other = attacked(trained), attacked(trained)
+        held["auc"] += leak.auc.holds(0.5)
+        held["tpr"] += leak.tpr[0.01].holds(0.01)
+        held["ratio"] += tpr_ratio(leak, other, rate=0.01).holds(1.0)
+        drawn = rng.normal(size=(size[0], 1)) + rng.normal(size=(1, size[1])) + rng.normal(size=size)
+        values = 1.0 / (1.0 + np.exp(-drawn))
+        held["mean"] += mean(values).holds(0.5)
+        held["pairs alone"] += abs(values.mean() - 0.5) < 1.96 * values.std() / np.sqrt(values.size)
+    assert min(held[name] for name in ("auc", "tpr", "ratio", "mean")) >= 0.9 * draws, held
+    assert held["pairs alone"] < 0.6 * draws
 
 
 def test_every_setting_says_what_its_networks_depend_on() -> None:
