@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from typer.testing import CliRunner
 
 from harness.errors import EdgeleakError, InputError, RunError
 from studies.mis_molecules.answers import answers
 from studies.mis_molecules.case import ORDERS
+from studies.mis_molecules.command import app
 from studies.mis_molecules.heads import FINITE, FLOAT, QUANTIZERS
 from studies.mis_molecules.pairs import CLAIMS, CRITERIA
 from studies.mis_molecules.predictions import GENERATORS, OF_FLOATS
-from studies.mis_molecules.study import Settings, conduct
+from studies.mis_molecules.study import QUICK, Settings, conduct
 from studies.mis_molecules.tasks import TASKS, Molecules, read
 
 pytest.importorskip("rdkit", reason="RDKit is not installed")
@@ -158,6 +160,21 @@ def test_the_same_seed_gives_the_same_bytes_whichever_tasks_are_done_together(
     findings, files = study(data, tmp_path)
     assert findings == done.findings
     assert [f.read_bytes() for f in files] == [f.read_bytes() for f in done.files]
+
+
+def test_a_quick_look_goes_through_the_command_and_says_that_one_task_judges_no_order(
+    data: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.md"
+    places = ["--data", str(data), "--run", str(tmp_path / "kept"), "--out", str(page)]
+    done = CliRunner().invoke(app, [*places, "--task", "BBBP", "--quick", "--json"])
+    assert done.exit_code == 0, done.output
+    findings = json.loads(done.stdout)
+    assert [case["representation"] for case in findings["cases"]] == list(QUICK.representations)
+    assert findings["settings"]["candidates"] == QUICK.candidates < Settings().candidates
+    assert "no order can be judged" in findings["answers"][0]
+    assert {row["verdict"] for row in findings["claims"]} == {"not resolved"}
+    assert "no order can be judged" in page.read_text()
 
 
 def test_finished_cases_are_kept(done: Done, copied: Path) -> None:
