@@ -20,6 +20,7 @@ from harness import export, models, training
 from harness.data.npz import Archive
 from harness.errors import EdgeleakError, RunError
 from harness.files import write
+from harness.silence import silence
 from harness.types import Array, FloatArray, IntArray
 from studies.bits_for_privacy.records import StudyRecords, membership, read
 from studies.bits_for_privacy.settings import SEED, Setting
@@ -222,7 +223,8 @@ def _asked(path: Path, inputs: NDArray[np.float32]) -> Iterator[NDArray[np.float
     from device_agent.errors import AgentError
 
     try:
-        model = runtimes.library(RUNTIME).load(path, threads=1)
+        with silence():  # the runtime says on standard error which kernels it took
+            model = runtimes.library(RUNTIME).load(path, threads=1)
         for start in range(0, len(inputs), BATCH):
             (logits, *_), _ = model.run([inputs[start : start + BATCH]])
             yield logits.astype(np.float32)

@@ -65,7 +65,7 @@ def _claims(findings: Sequence[Findings]) -> str:
             figure(claim.estimate, sign=claim.measured != RATIO),
             interval(claim.auc, sign=True),
             f"{claim.estimate.level:.2%}".replace(".00%", "%"),
-            one.n,
+            claim.estimate.n,
             f"{max(claim.kept, 0.0):.0%}",
             claim.note or "-",
         )

@@ -26,7 +26,7 @@ def figure(estimate: Estimate, *, sign: bool = False) -> str:
     """A figure with its interval, short."""
     if not estimate.resolvable:
         return f"not resolved with n = {estimate.n}"
-    form = "+.3f" if sign else ".3f" if estimate.value < 0.1 else ".2f"
+    form = "+.3f" if sign else ".3f" if estimate.value < 1 else ".2f"
     return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
 
