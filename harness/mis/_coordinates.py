@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
-from scipy.special import ndtr
+from scipy.special import erf
 
 from harness.errors import InputError
 from harness.results import Comparison, Leakage
@@ -20,8 +20,10 @@ from harness.types import Array, Estimate, FloatArray
 
 __all__ = ["MIN_REFITS", "Coordinates", "coordinates", "shift_leakage"]
 
-# The correction for chance divides by K - 3, and an interval from fewer refits than this holds everything.
+# With fewer refits chance alone correlates as well as a code does, and the jackknife has no interval worth printing.
 MIN_REFITS = 5
+# The jackknife leaves out one refit at a time, or one group of refits where there are more than this.
+MAX_GROUPS = 50
 # The correction's series: it ends where no term counts; from 5 refits, without information, only slowly.
 TERMS, LEAST_TERM = 256, 1e-9
 # A coordinate that varies by less than this share of the largest one is rounding.
@@ -59,11 +61,13 @@ class _Measured:
     """One quantizer's retained information and what can be said of its spread.
 
     Args:
+        refits: K.
         total: ``u``; below 0 where chance made it so.
-        without: the same without each refit, ``[K]``.
+        without: the same without each refit, or group of refits, ``[g]``.
         shifts: squared shift of each record as a share of the mean one, ``[m]``.
     """
 
+    refits: int
     total: float
     without: FloatArray
     shifts: FloatArray
@@ -71,8 +75,7 @@ class _Measured:
     @property
     def error(self) -> float:
         """Standard error of the total (jackknife)."""
-        k = len(self.without)
-        return math.sqrt((k - 1) / k * float(((self.without - self.without.mean()) ** 2).sum()))
+        return _jackknife(self.without)
 
 
 def coordinates(
@@ -90,8 +93,9 @@ def coordinates(
     is deployed of it, which for codes of one normal coordinate is 2/pi at a tie of signs, and 0 where the code never
     changes. With ``u = sum J``, what is deployed with and without the record differs like two normal laws
     ``sqrt(u/n)`` apart, in total variation ``2 Phi(sqrt(u/n) / 2) - 1``, which is averaged over records; small shifts
-    give ``sqrt(u / (2 pi n))``. J is estimated without bias for normal coordinates (Olkin and Pratt 1958), so the sum
-    is right from few refits on.
+    give ``sqrt(u / (2 pi n))``. J is estimated without bias where coordinate and deployed value are jointly normal, as
+    sums over many codes nearly are (Olkin and Pratt 1958), so that the sum is right from few refits on; single signs
+    come out a few percent too high.
 
     What it neglects: refits are normal, coordinates are independent (pass them in a basis in which they are nearly so;
     of correlated ones it counts some twice), and ``u`` is well below n. It speaks of training on n such records. So it
@@ -100,7 +104,7 @@ def coordinates(
     Args:
         floats: coordinates of each refit before quantization ``[K, d]``.
         deployed: quantizer -> the same coordinates of what is deployed of each refit, ``[K, d]``.
-        n: size of the training set, at least 2.
+        n: size of the training set, at least 2; that of the refits, as what a code retains depends on it.
         level: coverage of the intervals, which hold the choice of refits and records; comparisons hold it for all pairs
             at once.
         influence: how far records shift what is retained, given J; without it shifts are normal, their squares
@@ -147,7 +151,12 @@ def shift_leakage(undecided: float, n: int, shifts: FloatArray) -> float:
         n: size of the training set.
         shifts: squared shift ``s`` of each record as a share of the mean one ``[m]``.
     """
-    return float((2.0 * ndtr(0.5 * np.sqrt(undecided * shifts / n)) - 1.0).mean())
+    return float(_apart(undecided, n, shifts).mean())
+
+
+def _apart(undecided: float, n: int, shifts: FloatArray) -> FloatArray:
+    # 2 Phi(x / 2) - 1, which keeps its digits where x is tiny.
+    return np.asarray(erf(np.sqrt(undecided * shifts / (8.0 * n))))
 
 
 def _checked(values: Array, name: str, *, shape: tuple[int, ...] | None = None) -> FloatArray:
@@ -169,10 +178,12 @@ def _measured(floats: FloatArray, deployed: FloatArray, influence: Influence | N
         return None
     shares = _shares(floats, deployed)
     total = float(shares.sum())
-    without = np.array([_shares(np.delete(floats, i, 0), np.delete(deployed, i, 0)).sum() for i in range(k)])
+    groups = np.arange(k) % min(k, MAX_GROUPS)
+    left = [groups != one for one in range(groups.max() + 1)]
+    without = np.array([_shares(floats[kept], deployed[kept]).sum() for kept in left])
     weights = np.clip(shares, 0.0, 1.0)
     shifts = _normal_shifts(weights) if influence is None else influence(weights)
-    return _Measured(total, without, shifts)
+    return _Measured(k, total, without, shifts)
 
 
 def _varies(values: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -208,10 +219,16 @@ def _normal_shifts(weights: FloatArray) -> FloatArray:
     return np.asarray(quantiles / quantiles.mean())
 
 
+def _jackknife(without: FloatArray) -> float:
+    """Standard error of a figure from its values without each refit (Tukey 1958)."""
+    g = len(without)
+    return math.sqrt((g - 1) / g * float(((without - without.mean()) ** 2).sum()))
+
+
 def _undecided(one: _Measured, level: float) -> Estimate:
     low, high = _ends(one, level)
     value = min(max(one.total, low), high)
-    return Estimate(value, low, high, len(one.without), METHOD, level)
+    return Estimate(value, low, high, one.refits, METHOD, level)
 
 
 def _ends(one: _Measured, level: float) -> tuple[float, float]:
@@ -222,7 +239,7 @@ def _ends(one: _Measured, level: float) -> tuple[float, float]:
 
 def _leakage(one: _Measured, n: int, level: float) -> Leakage:
     value, low, high = _logs(one, n, level)
-    delta = Estimate(math.exp(value), math.exp(low), math.exp(high), len(one.without), METHOD, level)
+    delta = Estimate(math.exp(value), math.exp(low), math.exp(high), one.refits, METHOD, level)
     status = "unresolved" if high - low > math.log(RESOLVED_FACTOR) else "ok"
     return Leakage(delta, (value, low, high), LAW, status)
 
@@ -245,7 +262,7 @@ def _log_leakage(undecided: float, n: int, shifts: FloatArray) -> float:
 
 def _relative(one: _Measured, undecided: float, n: int) -> FloatArray:
     """Each record's leakage as a share of the mean one, ``[m]``."""
-    each = 2.0 * ndtr(0.5 * np.sqrt(undecided * one.shifts / n)) - 1.0
+    each = _apart(undecided, n, one.shifts)
     mean = float(each.mean())
     return each / mean if mean > 0.0 else np.ones_like(each)
 
@@ -258,7 +275,6 @@ def _relative_error(one: _Measured, undecided: float, n: int) -> float:
 def _log_ratio(a: _Measured, b: _Measured, n: int, level: float) -> Estimate:
     """Log of a's leakage over b's, both of the same refits and records."""
     value = _logs(a, n, level)[0] - _logs(b, n, level)[0]
-    k = len(a.without)
     if min(_ends(a, level)[0], _ends(b, level)[0], a.without.min(), b.without.min()) > 0.0:
         each = np.array(
             [
@@ -266,15 +282,15 @@ def _log_ratio(a: _Measured, b: _Measured, n: int, level: float) -> Estimate:
                 for x, y in zip(a.without, b.without, strict=True)
             ]
         )
-        refits = math.sqrt((k - 1) / k * float(((each - each.mean()) ** 2).sum()))
         apart = _relative(a, a.total, n) - _relative(b, b.total, n)
         records = float(apart.std(ddof=1)) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
         arm = math.hypot(
-            float(stats.t.ppf(0.5 + level / 2.0, k - 1)) * refits, float(stats.norm.ppf(0.5 + level / 2.0)) * records
+            float(stats.t.ppf(0.5 + level / 2.0, len(each) - 1)) * _jackknife(each),
+            float(stats.norm.ppf(0.5 + level / 2.0)) * records,
         )
         low, high = value - arm, value + arm
     else:
         # A logarithm has no jackknife near 0: the ends of both intervals, which hold at once, bound the ratio.
         one, other = (_logs(x, n, 1.0 - (1.0 - level) / 2.0) for x in (a, b))
         low, high = one[1] - other[2], one[2] - other[1]
-    return Estimate(value, low - EQUAL, high + EQUAL, k, METHOD, level)
+    return Estimate(value, low - EQUAL, high + EQUAL, a.refits, METHOD, level)

@@ -101,7 +101,7 @@ def deployed_layers(artifacts: Sequence[Artifact], refits: Array) -> FloatArray:
     return layers
 
 
-def matched(weights: Mapping[str, Array], layer: Array, path: Path) -> Array:
+def matched(weights: Mapping[str, Array], layer: Array, path: Path) -> FloatArray:
     """The matrix among a file's weights that is this float layer, ``[classes, features]``.
 
     Runtimes name, transpose and extend tensors differently, so it is known by its shape and by its correlation with the
@@ -115,7 +115,8 @@ def matched(weights: Mapping[str, Array], layer: Array, path: Path) -> Array:
     Raises:
         ArtifactError: there is none.
     """
-    shape, best, found = np.shape(layer), LEAST_CORRELATION, None
+    shape, best = np.shape(layer), LEAST_CORRELATION
+    found: FloatArray | None = None
     for values in weights.values():
         flat = np.asarray(values, dtype=np.float64).squeeze()
         flat = flat.reshape(shape) if 1 in shape and flat.size == np.size(layer) else flat

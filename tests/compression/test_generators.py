@@ -14,7 +14,7 @@ from harness.compression import candidates, grids
 from harness.compression.candidates._gradients import gradients
 from harness.errors import ConfigError, InputError
 from harness.types import FloatArray, IntArray
-from tests.architectures import LABELS, PIXELS
+from tests.architectures import LABELS, PIXELS, build, digits
 
 X, Y = PIXELS[:160], LABELS[:160]
 SHAPE = (1, 8, 8)
@@ -139,6 +139,18 @@ def test_a_model_without_a_last_linear_layer_is_refused() -> None:
     softened = nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.LogSoftmax(1))
     with pytest.raises(ConfigError, match=r"mis\.generator.*the logits of Sequential are not what '1' makes .use"):
         candidates.last_layer(softened, X)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_the_last_linear_layer_of_every_network_of_this_package_makes_its_logits(name: str) -> None:
+    """So `auto` may refit it."""
+    inputs, labels = digits(name, 24)
+    network = build(name, shape=inputs.shape[1:])
+    layer = candidates.last_layer(network, inputs)
+    assert layer.features.shape == (24, network.get_submodule(layer.name).in_features)
+    (weights,) = layer.refits(labels, count=1, seed=0)
+    changed = {key for key, value in network.state_dict().items() if not torch.equal(value, weights[key])}
+    assert changed == {key for key in weights if key.startswith(f"{layer.name}.")}
 
 
 def test_gradients_are_those_of_single_records(model: nn.Module) -> None:

@@ -13,7 +13,8 @@ from harness import export
 from harness.config import load
 from harness.store import Run
 from harness.subject.exported import candidates_of
-from harness.types import Artifact
+from harness.subject.last_layer import deployed_layers, read
+from harness.types import Artifact, FloatArray
 from tests.end_to_end.conftest import Cli
 
 pytestmark = pytest.mark.slow
@@ -41,7 +42,6 @@ variants = ["original"]
 runtimes = ["litert"]
 
 [mis]
-candidates = 3
 """
 
 
@@ -58,11 +58,11 @@ def _done(edgeleak: Cli, folder: Path, mis: str) -> tuple[dict[str, dict[str, An
     files: dict[str, list[Artifact]] = {}
     for artifact in candidates_of(run, config):
         files.setdefault(artifact.variant, []).append(artifact)
-    assert found["generator"] == config.mis.generator
+    assert found["generator"] == config.mis_generator
     assert [row["quantizer"] for row in found["quantizers"]] == list(config.mis.quantizers)
     for row in found["quantizers"]:
-        assert row["generator"] == config.mis.generator
-        assert row["k"] == 3
+        assert row["generator"] == config.mis_generator
+        assert row["k"] == config.mis.candidates
         assert row["n_eval"] == 400
     return {row["quantizer"]: row for row in found["quantizers"]}, files
 
@@ -74,13 +74,15 @@ def _asked(folder: Path) -> set[str]:
 
 
 def test_flips_are_three_files_with_one_code_apart(edgeleak: Cli, tmp_path: Path) -> None:
-    rows, files = _done(edgeleak, tmp_path, 'generator = "flips"\nquantizers = ["sign", "ternary-0.9", "int8"]')
+    rows, files = _done(
+        edgeleak, tmp_path, 'candidates = 3\ngenerator = "flips"\nquantizers = ["sign", "ternary-0.9", "int8"]'
+    )
     for quantizer, mine in files.items():
         assert len({artifact.sha256 for artifact in mine}) == 3
         assert rows[quantizer]["k_eff"] == 3
         assert rows[quantizer]["status"] != "single_candidate"
         assert rows[quantizer]["regime"] == "local"  # one code of hundreds decides next to nothing
-        assert 0 < rows[quantizer]["mis_predicted"] < 1
+        assert 0 < rows[quantizer]["leakage"]["delta"]["high"] < 1
         deployed, *others = (export.read_weights(artifact.path, "litert") for artifact in mine)
         for other in others:
             assert sum(int((other[name] != codes).sum()) for name, codes in deployed.items()) == 1
@@ -91,7 +93,7 @@ def test_flips_are_three_files_with_one_code_apart(edgeleak: Cli, tmp_path: Path
 
 
 def test_calibration_reaches_static_scales_and_nothing_else(edgeleak: Cli, tmp_path: Path) -> None:
-    rows, files = _done(edgeleak, tmp_path, 'generator = "calibration"\nquantizers = ["int8", "fp32"]')
+    rows, files = _done(edgeleak, tmp_path, 'candidates = 3\ngenerator = "calibration"\nquantizers = ["int8", "fp32"]')
     assert len({artifact.sha256 for artifact in files["int8"]}) == 3
     calibrations = [artifact.provenance["calibration"] for artifact in files["int8"]]
     assert [c["n"] for c in calibrations] == [64, 32, 32]  # type: ignore[index]
@@ -103,3 +105,43 @@ def test_calibration_reaches_static_scales_and_nothing_else(edgeleak: Cli, tmp_p
     assert rows["fp32"]["status"] == "single_candidate"
     assert rows["fp32"]["r"] is None
     assert _asked(tmp_path) == {"candidate-000/fp32", *(f"candidate-{k:03}/int8" for k in range(3))}
+
+
+def test_the_default_reads_the_last_layer_of_every_file(edgeleak: Cli, tmp_path: Path) -> None:
+    rows, files = _done(edgeleak, tmp_path, 'candidates = 6\nquantizers = ["int4", "fp32", "int8"]')
+    leakages = {name: row["leakage"] for name, row in rows.items()}
+    assert {one["law"] for one in leakages.values()} == {"coordinates"}
+    assert {one["delta"]["n"] for one in leakages.values()} == {5}  # refits; the trained layer itself is none
+    values = [leakages[name]["delta"]["value"] for name in ("int4", "int8", "fp32")]
+    assert values == sorted(values)
+    assert 0 < values[0] < values[-1] < 1
+    assert rows["int4"]["comparisons"]["int8"]["verdict"] != "leaks more"
+    assert rows["fp32"]["comparisons"]["int4"]["verdict"] != "safer"
+    assert len({artifact.sha256 for artifact in files["int4"]}) == rows["int4"]["k_eff"] == 6
+    held = read(Run(tmp_path / "run", load(tmp_path / "audit.toml")))
+    assert held.refits.shape == (5, 10, held.features.shape[1] + 1)
+    assert held.features.shape[0] == 120
+    for quantizer, mine in files.items():
+        layers = deployed_layers(mine[1:], held.refits)
+        for artifact, layer, floats in zip(mine[1:], layers, held.refits, strict=True):
+            assert _interpreters(artifact, layer[:, :-1]), quantizer
+            side = {"fp32": None, "int8": 127, "int4": 7}[quantizer]
+            step = 0.0 if side is None else np.abs(floats[:, :-1]).max(axis=1, keepdims=True) / side
+            assert (np.abs(layer - floats)[:, :-1] <= 0.51 * step).all()
+
+
+def _interpreters(artifact: Artifact, layer: FloatArray) -> bool:
+    """Whether the interpreter that answers holds this layer: as floats, or as codes times its own scales."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(artifact.path), num_threads=1)
+    interpreter.allocate_tensors()
+    for tensor in interpreter.get_tensor_details():
+        if tuple(tensor["shape"]) != layer.shape or tensor["dtype"] not in (np.float32, np.int8):
+            continue
+        held, scales = interpreter.get_tensor(tensor["index"]), tensor["quantization_parameters"]["scales"]
+        if held.size == layer.size:
+            means = held.astype(np.float64) * (scales[:, None] if len(scales) else 1.0)
+            if np.allclose(means, layer, rtol=1e-6, atol=0.0):
+                return True
+    return False
