@@ -1,4 +1,4 @@
-"""The report's tables of the MIS indicator, of records one by one, and of times."""
+"""The report's tables of quantizers, of records one by one, and of times."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def mis_table(report: Report) -> Table | None:
     if report.mis is None or not report.mis.quantizers:
         return None
     ranked = report.mis.ranked()
-    table = make_table("Quantizers, safest first", _QUANTIZER_COLUMNS, ranked)
+    table = make_table("All quantizers, the smallest predicted leakage first", _QUANTIZER_COLUMNS, ranked)
     ranks = (number_cell(mis_rank(report.mis, row)) for row in ranked)
     rows = tuple(Row((rank, *row.cells)) for rank, row in zip(ranks, table.rows, strict=True))
     return Table(table.caption, ("Rank", *table.columns), rows)
