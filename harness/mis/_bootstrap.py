@@ -32,6 +32,7 @@ class Bootstrap:
         intervals: quantizer -> ``r`` with its interval; an unprobed one (see ``Judged``) is not resolvable.
         differences: ``(a, b)`` -> ``r_a - r_b`` with a paired interval, both orders, probed quantizers only.
         ranks: quantizer -> chance of being the safest, second safest, ... of the probed ones; empty if unprobed.
+            Fewer than 30 independent records give neither.
     """
 
     intervals: Mapping[str, Estimate]
@@ -85,7 +86,7 @@ def checked_all(
 
 
 def streams(seed: int) -> tuple[np.random.Generator, np.random.Generator, int]:
-    """Independent generators for the splits and the resamples, and a seed for the local limit."""
+    """Independent generators for the splits and the resamples, and a seed for the predicted leakage."""
     split, draw, local = np.random.SeedSequence(seed).spawn(3)
     return np.random.default_rng(split), np.random.default_rng(draw), int(local.generate_state(1)[0])
 
@@ -122,12 +123,14 @@ def bootstrap_of(judged: Mapping[str, Judged], *, method: str, level: float, uni
         else Estimate(np.inf, 0.0, np.inf, units.count, label, level=level, resolvable=False)
         for name in judged
     }
-    sides = {name: (intervals[name].value, smallest, rivals) for name, (_, smallest, rivals) in probed.items()}
+    # Few records order nothing either.
+    compared = probed if units.count >= FEW else {}
+    sides = {name: (intervals[name].value, smallest, rivals) for name, (_, smallest, rivals) in compared.items()}
     differences = {
         (a, b): difference(sides[a], sides[b], level=level, label=label) for a in sides for b in sides if a != b
     }
     ranks: dict[str, tuple[float, ...]] = dict.fromkeys(judged, ())
-    if probed:
+    if sides:
         roots: FloatArray = np.stack([moved(smallest, rivals, level) for _, smallest, rivals in sides.values()])
         shares = rank_shares(roots)
         ranks |= {name: tuple(map(float, row)) for name, row in zip(sides, shares, strict=True)}

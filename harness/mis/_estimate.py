@@ -59,7 +59,8 @@ def estimate(
 
     Args:
         losses: quantizer -> ``[K, N]``: loss of each of its candidates on N records that were used neither for training
-            nor for calibration; float32 or float64, the same N and order for all.
+            nor for calibration; float32 or float64, the same N and order for all. Fewer than 30 give statuses, no
+            figures.
         n: training-set size that ``r`` is read against, at least 2.
         method: ``gauss`` (default) or ``chernoff``, the exact exponent; slower, better where gaps are large and skewed.
         draws: bootstrap resamples of the records, the same for all quantizers.

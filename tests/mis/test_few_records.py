@@ -46,6 +46,14 @@ def test_fewer_than_thirty_records_say_how_many_are_needed(law: str, points: int
         assert "few_points" in result.flags
 
 
+def test_fewer_than_thirty_records_order_no_quantizers() -> None:
+    rng = np.random.default_rng(0)
+    for points, is_ordered in ((29, False), (30, True)):
+        table = {"far": rivals(rng, [3.0], points), "near": rivals(rng, [0.1], points)}
+        for result in estimate(table, n=100, draws=100):
+            assert bool(result.differences) == bool(result.rank_probabilities) == is_ordered
+
+
 @pytest.mark.parametrize("points", [1, 2, 3])
 def test_too_few_records_for_a_spread_are_refused_with_the_number_needed(points: int) -> None:
     with pytest.raises(InputError, match=rf"losses/q: {points} evaluation record\(s\), at least 4 are needed"):
