@@ -13,7 +13,7 @@ from harness.types import Estimate, FloatArray
 
 __all__ = ["Ranked", "gap", "kendall"]
 
-DRAWS = 2000
+DRAWS = 4000
 LEVEL = 0.95
 # Figures closer than this tie, but for rounding.
 TIE = 1e-9
@@ -54,12 +54,19 @@ def kendall(rows: Sequence[Ranked], *, seed: int = 0) -> Estimate:
     return _estimate([_table(rows)], seed)
 
 
-def gap(rows: Sequence[Ranked], baseline: Sequence[Ranked], *, seed: int = 0) -> Estimate:
-    """Tau of a figure less that of a baseline on the same quantizers, from the same resamples of laws."""
-    return _estimate([_table(rows), _table(baseline)], seed)
+def gap(rows: Sequence[Ranked], baseline: Sequence[Ranked], *, level: float = LEVEL, seed: int = 0) -> Estimate:
+    """Tau of a figure less that of a baseline on the same quantizers, from the same resamples of laws.
+
+    Args:
+        rows: of the figure.
+        baseline: of the other, in the same order.
+        level: of the interval; higher where several figures are compared with one baseline.
+        seed: of the bootstrap.
+    """
+    return _estimate([_table(rows), _table(baseline)], seed, level)
 
 
-def _estimate(tables: Sequence[FloatArray], seed: int) -> Estimate:
+def _estimate(tables: Sequence[FloatArray], seed: int, level: float = LEVEL) -> Estimate:
     """Tau of the first table, less that of the second where there is one."""
     # Clusters without a pair that differs in truth say nothing, by any figure.
     tables = [table[tables[0][:, 1] > 0] for table in tables]
@@ -67,14 +74,14 @@ def _estimate(tables: Sequence[FloatArray], seed: int) -> Estimate:
     name = "kendall-tau-b" if len(tables) == 1 else "difference of kendall-tau-b"
     if clusters < 2:
         widest = float(len(tables))
-        return Estimate(math.nan, -widest, widest, pairs, name, level=LEVEL, resolvable=False, needed_n=pairs + 1)
+        return Estimate(math.nan, -widest, widest, pairs, name, level=level, resolvable=False, needed_n=pairs + 1)
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, clusters, (DRAWS, clusters))
     signs = (1.0, -1.0)
     value = sum(sign * float(_tau(table.sum(axis=0))) for sign, table in zip(signs, tables, strict=False))
     spread = sum(sign * _tau(table[drawn].sum(axis=1)) for sign, table in zip(signs, tables, strict=False))
-    low, high = np.quantile(spread, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    return Estimate(value, float(low), float(high), pairs, name, level=LEVEL)
+    low, high = np.quantile(spread, [0.5 - level / 2, 0.5 + level / 2])
+    return Estimate(value, float(low), float(high), pairs, name, level=level)
 
 
 def _table(rows: Sequence[Ranked]) -> FloatArray:

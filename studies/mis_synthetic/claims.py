@@ -21,8 +21,8 @@ CLAIMS = {
     "Sign is less private than 33% ternary although it has fewer bits": ("ternary-0.33", ("sign",)),
 }
 LEVEL = 0.95
-# Leakages and indicators below these are no different in practice, and their logarithms would decide.
-LEAST_DELTA, LEAST_R = 1e-4, 1e-6
+# Leakages below this are no different in practice, and their logarithms would decide.
+LEAST_DELTA = 1e-4
 INDICATOR, PREDICTED = "joint flips", "coordinates"
 
 
@@ -35,19 +35,20 @@ def _log_predicted(row: Row) -> float:
     return math.nan if delta is None else -math.log(max(delta[0], LEAST_DELTA))
 
 
-def _log_r(row: Row) -> float:
+def _nats(row: Row) -> float:
     r = row["printed"][INDICATOR]["r"]
-    return math.nan if r is None else math.log(max(r, LEAST_R))
+    return math.nan if r is None else float(row["n"] * r)
 
 
 def _attacked(row: Row) -> float:
     return -float(row["attacker"]["value"])
 
 
-# Who judges -> safety by it: logarithms, so that differences are ratios; the attacker's advantage can be negative.
+# Who judges -> safety by it: logarithms of leakages, so that differences are ratios; n r in nats; an attacker's
+# advantage, which can be negative.
 BY: dict[str, Callable[[Row], float]] = {
     "truth": _log_truth,
-    "r": _log_r,
+    "n r": _nats,
     "predicted Delta": _log_predicted,
     "trained attacker": _attacked,
 }

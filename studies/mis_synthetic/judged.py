@@ -20,6 +20,8 @@ Row = dict[str, Any]
 # The group of everything that was rounded after training.
 ALL = "all rounded"
 BITS, ENTROPY, ATTACKER = "bits per weight", "entropy-coded bits", "trained attacker"
+# Each generator is compared with the same baseline.
+CORRECTED = 1.0 - (1.0 - LEVEL) / len(GENERATORS)
 # The indicator r of the candidates of two generators.
 R = {"r, bootstrap": "bootstrap", "r, joint flips": "joint flips"}
 
@@ -42,7 +44,9 @@ def judged(rows: Sequence[Row]) -> list[Row]:
                 continue
             row: Row = {"laws": name, "figure": figure, "tau": kendall(ranked).to_json()}
             row |= {
-                f"beyond {bits}": gap(ranked, other).to_json() for bits, other in references.items() if bits != figure
+                f"beyond {bits}": gap(ranked, other, level=CORRECTED).to_json()
+                for bits, other in references.items()
+                if bits != figure
             }
             if figure in GENERATORS:
                 row |= _size(group, figure)

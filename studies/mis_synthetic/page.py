@@ -23,8 +23,8 @@ COST = {
     "flips": "gradients; K files on the device",
     "side by side": "gradients; {side_by_side} files on the device",
     "joint flips": "gradients and curvature; K files on the device",
-    "coordinates": "K - 1 refits of the last layer, exported; no record asked on the device",
-    "coordinates, cells": "K - 1 refits of the last layer; nothing exported",
+    "coordinates": "as `bootstrap-last`: K - 1 refits of the last layer, exported; no record asked on the device",
+    "coordinates by cells": "K - 1 refits of the last layer; nothing exported",
 }
 
 
@@ -44,10 +44,13 @@ def page(findings: Row, *, pictures: Sequence[str]) -> str:
         "## Does the printed order hold?",
         "Kendall's tau of each figure with the truth, over pairs of quantizers under one law and size whose true "
         "leakages have intervals apart. 1 is the true order, 0 a guess, and a pair about which a figure says nothing "
-        "counts as a tie. 95% intervals from resampling laws. The last rows but one look at no data: levels of a "
-        "weight in bits, and the same after an ideal entropy coder that knows the nominal share of zeros "
-        "(`ternary-0.9`: 0.57 bits).",
+        "counts as a tie. 95% intervals from resampling laws; numbers beside laws are correlations. Two rows look at "
+        "no data: levels of a weight in bits, and the same after an ideal entropy coder that knows the nominal share "
+        "of zeros, `-S log2 S - (1 - S) log2((1 - S) / 2)` (0.57 bits for `ternary-0.9`).",
         _orders(findings, "rounded"),
+        "How far each tau lies beyond that of an order that looks at no data, on the same resamples of laws; intervals "
+        "corrected for the number of generators:",
+        _beyond(findings),
         "## Is the printed figure right?",
         "Quantizers that were rounded after training. `resolved`: share in which the answer claims to be (status "
         "`ok`); the other columns are about these. Predicted over true leakage: median with its interval, and the "
@@ -61,10 +64,12 @@ def page(findings: Row, *, pictures: Sequence[str]) -> str:
         _orders(findings, "codes"),
         _both(findings),
         "## The published claims, on mixtures in R^128",
-        "Each claim by the truth, by the indicator `r` of joint flips, by the leakage that the law of undecided "
-        "coordinates predicts, and by a trained attacker. In brackets the closest comparison: how many times the "
-        "other quantizer leaks (truth, prediction) or its `r` is smaller, and how much more the attacker gains on it; "
-        "means over the laws, Student intervals, corrected for the number of comparisons.",
+        "Each claim by the truth, by the indicator `n r` of joint flips, by the leakage that the law of undecided "
+        "coordinates predicts, and by a trained attacker. In brackets the closest comparison: how many times as much "
+        "the other quantizer leaks (truth, prediction), how many nats its `n r` is smaller, how much more the attacker "
+        f"gains on it; means over {settings['laws']} laws of prototypes and {settings['logistic_laws']} of logistic "
+        "regressions, Student intervals, corrected for the number of comparisons. They speak of the grids of "
+        "`harness.compression.grids`, calibrated once on each law, and not of every way to choose levels.",
         _claims(findings),
         "## The laws",
         _laws(settings),
@@ -72,12 +77,12 @@ def page(findings: Row, *, pictures: Sequence[str]) -> str:
     )
 
 
-def _cell(findings: Row, laws: str, figure: str, key: str, digits: int = 2) -> str:
+def _cell(findings: Row, laws: str, figure: str, key: str, *, sign: bool = False) -> str:
     found = [row for row in findings["generators"] if (row["laws"], row["figure"]) == (laws, figure)]
     if not found or found[0].get(key) is None:
         return NONE
     estimate = Estimate.from_json(found[0][key])
-    return "too few pairs" if estimate is None or not estimate.resolvable else interval(estimate, digits=digits)
+    return "too few pairs" if estimate is None or not estimate.resolvable else interval(estimate, digits=2, sign=sign)
 
 
 def _groups(findings: Row, learner: str) -> list[str]:
@@ -101,6 +106,17 @@ def _orders(findings: Row, learner: str) -> str:
     pairs = {row["laws"]: row["tau"]["n"] for row in findings["generators"]}
     rows.append(("pairs", *(pairs[laws] for laws in groups)))
     return table(("tau with the truth", *map(_title, groups)), rows)
+
+
+def _beyond(findings: Row) -> str:
+    kinds = ("regression", "mixture", "logistic")
+    header = ["beyond bits per weight", *kinds, "all", "all, beyond entropy-coded bits"]
+    rows = []
+    for figure in (*GENERATORS, *R, ENTROPY):
+        cells = [_cell(findings, f"rounded, {kind}", figure, f"beyond {BITS}", sign=True) for kind in kinds]
+        cells += [_cell(findings, ALL, figure, f"beyond {bits}", sign=True) for bits in (BITS, ENTROPY)]
+        rows.append((figure, *cells))
+    return table(header, rows)
 
 
 def _sizes(findings: Row) -> str:

@@ -20,7 +20,7 @@ __all__ = ["CANDIDATES", "GENERATORS", "Budget", "by_candidates", "by_coordinate
 Row = dict[str, Any]
 # In the order of the page: float weights that are rounded, codes near the deployed one, and no candidates at all.
 CANDIDATES = ("trajectory", "bootstrap", "perturbation", "flips", "side by side", "joint flips")
-GENERATORS = (*CANDIDATES, "coordinates", "coordinates, cells")
+GENERATORS = (*CANDIDATES, "coordinates", "coordinates by cells")
 # Splits behind the indicator, which is read without an interval here.
 SPLITS = 5
 
@@ -100,7 +100,7 @@ def by_coordinates(
         delta = [leak.delta.value, leak.delta.low, leak.delta.high] if leak.is_probed else None
         printed[name] = {
             "coordinates": {"delta": delta, "status": leak.status, "r": None, "k": 0},
-            "coordinates, cells": {"delta": [known.value, known.low, known.high], "status": "ok", "r": None, "k": 0},
+            "coordinates by cells": {"delta": [known.value, known.low, known.high], "status": "ok", "r": None, "k": 0},
         }
     return printed
 

@@ -65,8 +65,8 @@ def test_the_page_shows_the_figures_the_verdicts_and_the_picture(finished: Finis
     taus = [row["tau"] for row in finished.findings["generators"] if row["laws"] == "all rounded"]
     assert all(f"{tau['value']:.2f} [{tau['low']:.2f}, {tau['high']:.2f}]" in text for tau in taus if tau["resolvable"])
     for generator in map(str.capitalize, GENERATORS):
-        verdict = "(beats|does not beat|is not told apart from) that of bits"
-        assert re.search(rf"\*\*{generator}\*\*: tau .* {verdict}", text), generator
+        verdict = "(beats|does not beat|is not told apart from) bits per weight"
+        assert re.search(rf"\*\*{generator}\*\*: the printed order {verdict}", text), generator
     assert text.count('"90% sparse ternary is the most private": by truth') == 1
     pictures = re.findall(r"\]\((\S+\.svg)\)", text)
     assert len(pictures) == 1
