@@ -19,11 +19,13 @@ COORDINATES = "coordinates"
 STATUSES: Mapping[str, str] = {
     "single_candidate": "not probed",
     "too_few_records": "too few records",
+    "not_stored": "not stored",
 }
 # Why nothing is predicted, as the rest of a sentence that begins with the quantizers.
 UNPROBED: Mapping[str, str] = {
     "single_candidate": "nothing was probed, since no candidate differs from the others",
     "too_few_records": "there are too few records to predict anything",
+    "not_stored": "no prediction is stored, since an earlier version made these results; `edgeleak mis` makes it anew",
 }
 FLAGS: Mapping[str, str] = {
     "not_erm": "the deployed file has a larger loss than the best of its candidates, so more may leak than predicted",

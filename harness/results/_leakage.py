@@ -24,7 +24,7 @@ class Leakage:
             much of each float weight the deployed code retains).
         status: ``ok``; ``unresolved`` (the interval spans more than a factor of three); ``single_candidate`` (no rival
             was generated: nothing is known); ``too_few_records``; ``contradicted`` (an attack shows more than the
-            whole interval says).
+            whole interval says); ``not_stored`` (read from a file that has none, of an earlier version).
         needed_records: evaluation records that would tell a gap of n r = 2 from a tie, where there are fewer.
         plug_in: log of what the seen gaps would give if they were exact; NaN where not computed.
         replaced: the prediction in whose place ``delta`` says what an attack shows at least: the attack refuted it, or
@@ -90,7 +90,7 @@ class Leakage:
         law, status = fields.text(node, "law"), fields.text(node, "status")
         needed = fields.integer(node, "needed_records")
         if delta is None:
-            return cls.unknown(n=0, law=law, status=status or "single_candidate", needed_records=needed)
+            return cls.unknown(n=0, law=law, status=status or "not_stored", needed_records=needed)
         logs = fields.numbers(node, "logs")
         value, low, high = logs if len(logs) == 3 else (None, None, None)
         ends = (

@@ -120,6 +120,17 @@ def test_what_is_sorted_is_what_is_printed() -> None:
     assert table.columns[:5] == ("Rank", "Quantizer", "Predicted Δ", "r, nats per record", "n · r")
 
 
+def test_results_of_an_earlier_version_claim_nothing() -> None:
+    old = {"quantizer": "int8", "r": 0.02, "log_delta": {"saddle_sum": -13.6}, "mis_predicted": 0.999, "status": "ok"}
+    found = MisFindings.from_json({"quantizers": [old], "n": 400, "n_eval": 600})
+    (read,) = found.quantizers
+    assert (mis_delta(read), mis_status(read), mis_rank(found, read)) == ("not probed", "not stored", "–")
+    assert read.to_json()["mis_predicted"] is None
+    assert "int8: no prediction is stored, since an earlier version made these results" in " ".join(
+        mis_sentences(found)
+    )
+
+
 def test_a_leakage_that_no_number_holds_is_its_power_of_ten_and_never_zero() -> None:
     tiny = Leakage(figure(0.0, 0.0, 1e-50), (-5000.0, -6000.0, math.log(1e-50)), "candidates", "ok")
     assert mis_delta(row("int4", tiny)) == "1e-2172 [1e-2606, 1e-50]"
