@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import InputError
-from harness.mis._bootstrap import FEW, Bootstrap, Judged, bootstrap_of, checked_all, checked_resamples, streams
+from harness.mis._bootstrap import Bootstrap, Judged, bootstrap_of, checked_all, checked_resamples, streams
+from harness.mis._compared import leakages
 from harness.mis._crossfit import measured
-from harness.mis._indicator import DEFAULT_SPLITS, TIE_CHI2, Indicator, Probe, check_splits, finite_or_inf, probe_of
-from harness.mis._leakage import LAW, leakage
+from harness.mis._indicator import DEFAULT_SPLITS, Indicator, Probe, check_splits, finite_or_inf, probe_of
 from harness.mis._rivals import rivals_of
 from harness.mis._statistic import fold_value
 from harness.mis._units import Resamples, Units, split_masks
-from harness.results import Leakage, QuantizerMis, regime_of
+from harness.results import Comparison, Leakage, QuantizerMis, regime_of
 from harness.types import Array, Estimate, FloatArray
 
 __all__ = ["estimate"]
@@ -93,14 +93,11 @@ def estimate(
     sampled = bootstrap_of(
         {name: draft.judged for name, draft in drafts.items()}, method=method, level=level, units=units
     )
-    leakages = {
-        name: _unprobed(drafts[name].judged, units, n, level) or leakage(matrix, n=n, level=level, seed=leakage_seed)
-        for name, matrix in matrices.items()
-    }
+    predicted = leakages(matrices, n=n, level=level, seed=leakage_seed, units=units)
     unequal = len({len(m) for m in matrices.values()}) > 1
     n_eval = next(iter(matrices.values())).shape[1]
     return tuple(
-        _result(name, draft, sampled, leakages[name], n=n, n_eval=n_eval, method=method, unequal=unequal)
+        _result(name, draft, sampled, predicted[name], n=n, n_eval=n_eval, method=method, unequal=unequal)
         for name, draft in drafts.items()
     )
 
@@ -164,7 +161,7 @@ def _result(
     name: str,
     draft: _Draft,
     sampled: Bootstrap,
-    leakage: Leakage,
+    predicted: tuple[Leakage, Mapping[str, Comparison]],
     *,
     n: int,
     n_eval: int,
@@ -172,6 +169,7 @@ def _result(
     unequal: bool,
 ) -> QuantizerMis:
     point, r = draft.judged.indicator, sampled.intervals[name]
+    leakage, comparisons = predicted
     regime = regime_of(n * r.value)
     flags = list(draft.flags)
     if r.resolvable and {regime_of(n * r.low), regime_of(n * r.high)} != {regime}:
@@ -197,17 +195,8 @@ def _result(
         flags=tuple(flags),
         rank_probabilities=sampled.ranks[name],
         differences={b: d for (a, b), d in sampled.differences.items() if a == name},
+        comparisons=comparisons,
     )
-
-
-def _unprobed(judged: Judged, units: Units, n: int, level: float) -> Leakage | None:
-    """The leakage where there is nothing to predict it from; None where there is."""
-    if judged.rivals is None:
-        return Leakage.unknown(n=units.count, law=LAW, status="single_candidate", level=level)
-    if units.count < FEW:
-        needed = max(FEW, math.ceil(TIE_CHI2 * n / 2.0))
-        return Leakage.unknown(n=units.count, law=LAW, status="too_few_records", level=level, needed_records=needed)
-    return None
 
 
 def _status(point: Indicator, r: Estimate) -> str:
