@@ -23,6 +23,11 @@ Row = dict[str, Any]
 # Halvings of the cross-fit. The interval has no use for them.
 SPLITS = 1
 DRAWS = 300
+NOISE: dict[str, Callable[[np.random.Generator, tuple[int, int]], FloatArray]] = {
+    "normal": lambda rng, shape: rng.standard_normal(shape),
+    "student": lambda rng, shape: np.asarray(rng.standard_t(3, shape) / np.sqrt(3.0)),
+    "exponential": lambda rng, shape: rng.exponential(size=shape) - 1.0,
+}
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,17 @@ class RateCase:
         name: what it is, for the page.
         gaps: signal-to-noise ratio of each rival; the smallest makes the true r.
         points: evaluation records N.
-        freedom: degrees of freedom of Student's law of the loss differences, scaled to variance one; None is normal.
+        noise: law of the loss differences about their mean: ``normal``, ``student`` (three degrees of freedom) or
+            ``exponential``, each of variance one.
+        correlation: of the rivals' differences.
         method: ``gauss`` or ``chernoff``.
     """
 
     name: str
     gaps: tuple[float, ...]
     points: int
-    freedom: int | None = None
+    noise: str = "normal"
+    correlation: float = 0.0
     method: str = "gauss"
 
     @property
@@ -49,9 +57,11 @@ class RateCase:
         return 0.5 * min(self.gaps) ** 2
 
     def losses(self, rng: np.random.Generator) -> FloatArray:
-        """Losses of the best candidate (zero) and its independent rivals on fresh records, ``[K, N]``."""
-        shape = (len(self.gaps), self.points)
-        noise = rng.standard_normal(shape) if self.freedom is None else _student(rng, self.freedom, shape)
+        """Losses of the best candidate (zero) and its rivals on fresh records, ``[K, N]``."""
+        draw = NOISE[self.noise]
+        noise = np.sqrt(1.0 - self.correlation) * draw(rng, (len(self.gaps), self.points))
+        if self.correlation > 0.0:
+            noise += np.sqrt(self.correlation) * draw(rng, (1, self.points))
         return np.concatenate([np.zeros((1, self.points)), noise + np.asarray(self.gaps)[:, None]])
 
 
@@ -63,8 +73,11 @@ CASES = (
     RateCase("tie of two, 31 farther", (0.0, *(0.1,) * 31), 1000),
     RateCase("tie of 32", (0.0,) * 31, 1000),
     *(RateCase(f"one close, {k} far", (0.1, *(0.15,) * k), points) for points in (1000, 4000) for k in (63, 255)),
-    *(RateCase("heavy tails, 3 equal", (0.15,) * 3, points, freedom=3) for points in (1000, 4000)),
-    *(RateCase("heavy tails, one close, 2 far", (0.1, 0.15, 0.15), points, freedom=3) for points in (1000, 4000)),
+    *(RateCase("heavy tails, 3 equal", (0.15,) * 3, points, noise="student") for points in (1000, 4000)),
+    *(RateCase("heavy tails, one close, 2 far", (0.1, 0.15, 0.15), points, noise="student") for points in (1000, 4000)),
+    RateCase("31 equal, correlated .9", (0.15,) * 31, 1000, correlation=0.9),
+    RateCase("one close, 63 far, correlated .9", (0.1, *(0.15,) * 63), 1000, correlation=0.9),
+    RateCase("skewed losses, 3 equal", (0.15,) * 3, 1000, noise="exponential"),
     RateCase("exact exponent, 3 equal", (0.15,) * 3, 1000, method="chernoff"),
 )
 
@@ -226,10 +239,6 @@ def difference_table(found: Sequence[Row]) -> str:
 def _audit(case: RateCase, rng: np.random.Generator, *, seed: int) -> Estimate:
     found = bootstrap_ci({"q": case.losses(rng)}, draws=DRAWS, splits=SPLITS, seed=seed, method=case.method)
     return found.intervals["q"]
-
-
-def _student(rng: np.random.Generator, freedom: int, shape: tuple[int, int]) -> FloatArray:
-    return np.asarray(rng.standard_t(freedom, shape) / np.sqrt(freedom / (freedom - 2.0)))
 
 
 def _share(hits: int, trials: int) -> Estimate:
