@@ -10,6 +10,7 @@ from scipy.special import ndtri
 
 from harness.stats import Estimate
 from studies.mis_molecules.agreement import over_tasks
+from studies.mis_molecules.attacker import ATTACKERS
 from studies.mis_molecules.heads import FLOAT
 from studies.mis_molecules.pairs import CLAIMS, CRITERIA
 
@@ -67,9 +68,14 @@ def _judged(cases: Sequence[Row], claim: str, criterion: str, level: float) -> R
 
 
 def _gaps(cases: Sequence[Row], claim: str, other: str, criterion: str) -> Iterator[float]:
+    """Gaps of the cases; an attacker's in shares of what it reaches on the float, which differs by task."""
     for case in cases:
         gap = next(row for row in case["answers"] if (row["claim"], row["other"]) == (claim, other))["by"][criterion]
-        yield math.nan if gap["gap"] is None else gap["gap"]
+        value = math.nan if gap["gap"] is None else gap["gap"]
+        if criterion in ATTACKERS:
+            whole = next(row for row in case["rows"] if row["quantizer"] == FLOAT)["attack"][criterion]["value"]
+            value = value / whole if whole > 0 else math.nan
+        yield value
 
 
 def _of_task(case: Row, claim: str, criterion: str) -> str:

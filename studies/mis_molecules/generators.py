@@ -19,6 +19,8 @@ BATCH, MOMENTUM = 64, 0.9
 STEP = 0.1
 # As in the harness: sizes of the noise, used in turn, and how often its factor is halved at most.
 EPSILONS, MAX_HALVINGS = (0.5, 1.0, 2.0), 40
+# Directions with less than this share of the largest one's variance are rounding.
+ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +63,21 @@ class Head:
         each = np.full(len(self.targets), 2.0) if self.classes is None else chance * (1.0 - chance)
         return np.asarray((self.features * each[:, None]).T @ self.features / len(self.targets))
 
-    def influence(self, weights: FloatArray, shares: FloatArray) -> FloatArray:
-        """How far each record shifts what is retained of the weights, squared, mean 1, ``[n]``.
+    def axes(self, weights: FloatArray) -> FloatArray:
+        """Orthogonal directions in which the records' gradients are uncorrelated, ``[d, <= d]``, without still ones."""
+        slopes = self.slopes(weights)
+        squares, vectors = np.linalg.eigh(slopes.T @ slopes / len(slopes))
+        return np.asarray(vectors[:, squares > ROUNDING * squares.max()])
+
+    def influence(self, weights: FloatArray, axes: FloatArray, shares: FloatArray) -> FloatArray:
+        """How far each record shifts what is retained of the coordinates on some axes, squared, mean 1, ``[n]``.
 
         Args:
             weights: the head, ``[d]``.
-            shares: retained information of each weight, ``[d]``.
+            axes: directions of the coordinates, ``[d, a]``.
+            shares: retained information of each coordinate, ``[a]``.
         """
-        squares = self.slopes(weights) ** 2
+        squares = (self.slopes(weights) @ axes) ** 2
         mean = squares.mean(axis=0)
         shifts = squares @ np.divide(shares, mean, out=np.zeros_like(mean), where=mean > 0)
         total = float(shifts.mean())

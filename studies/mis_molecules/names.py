@@ -10,6 +10,7 @@ ORDER_WORDS = {
     "joint codes": "joint codes by curvature",
     "cells": "undecided coordinates, cells known",
     "alike": "undecided coordinates, records alike",
+    "axes": "undecided coordinates, gradients' axes",
     "coordinates": "undecided coordinates",
     "r": "indicator r (bootstrap refits)",
     "bits": "bits per weight",

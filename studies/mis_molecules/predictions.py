@@ -18,9 +18,9 @@ from studies.mis_molecules.heads import HeadQuantizer
 
 __all__ = ["GENERATORS", "OF_FLOATS", "Prediction", "Predictions", "predictions"]
 
-GENERATORS = ("trajectory", "refits", "perturbation", "flips", "joint codes", "cells", "alike", "coordinates")
+GENERATORS = ("trajectory", "refits", "perturbation", "flips", "joint codes", "cells", "alike", "axes", "coordinates")
 # Those that speak of values that are kept, too.
-OF_FLOATS = ("refits", "cells", "alike", "coordinates")
+OF_FLOATS = ("refits", "cells", "alike", "axes", "coordinates")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ def predictions(
     ``trajectory``, ``refits`` and ``perturbation`` make float heads, which every quantizer rounds, ``joint codes`` the
     codes near the deployed one: the leakage is that of the candidates' losses on the held-out records. ``flips`` takes
     single flips side by side (a plug-in without an interval). ``coordinates`` is the law of undecided coordinates as an
-    audit prints it by default, from pairs of refitted weights and what is deployed of them; ``alike`` the same without
-    the records' own influence; ``cells`` the same law from the quantizer's own cells. They look at no held-out record.
+    audit prints it by default, from pairs of refitted weights and what is deployed of them; ``axes`` the same on
+    the axes of the records' gradients, where these are uncorrelated; ``alike`` without the records' own influence;
+    ``cells`` the same law from the quantizer's own cells. They look at no held-out record.
 
     Args:
         head: the deployed head's training records.
@@ -118,9 +119,21 @@ def predictions(
     )
     by["refits"] = {row.quantizer: _printed(row.leakage) for row in estimated}
     deployed = {name: quantizer.quantize(refitted[1:]) for name, quantizer in through.items()}
+    weights, axes = refitted[0], head.axes(refitted[0])
+    own = np.eye(len(weights))
     laws = {
-        generator: mis.coordinates(refitted[1:], deployed, n=n, level=level, influence=influence)
-        for generator, influence in (("alike", None), ("coordinates", partial(head.influence, refitted[0])))
+        generator: mis.coordinates(
+            refitted[1:] @ turn,
+            {name: values @ turn for name, values in deployed.items()},
+            n=n,
+            level=level,
+            influence=influence,
+        )
+        for generator, turn, influence in (
+            ("alike", own, None),
+            ("axes", axes, partial(head.influence, weights, axes)),
+            ("coordinates", own, partial(head.influence, weights, own)),
+        )
     }
     for generator, rows in laws.items():
         by[generator] = {name: _printed(one.leakage) for name, one in rows.items()}

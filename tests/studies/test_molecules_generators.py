@@ -63,6 +63,22 @@ def test_generators_begin_or_end_at_the_trained_head_and_spread_around_it(classe
     assert 0.5 < np.median(refitted.std(axis=0) / spread) < 2.0
 
 
+@pytest.mark.parametrize("classes", [2, None])
+def test_a_records_influence_on_the_gradients_axes_is_its_distance(classes: int | None) -> None:
+    head = head_of(classes)
+    weights = head.fit()[0]
+    slopes, axes = head.slopes(weights), head.axes(weights)
+    turned = slopes @ axes
+    assert turned.T @ turned / 120 == pytest.approx(np.diag((turned**2).mean(axis=0)), abs=1e-9)
+    covariance = slopes.T @ slopes / 120
+    distance = np.einsum("ij,jk,ik->i", slopes, np.linalg.inv(covariance), slopes) / 5
+    assert head.influence(weights, axes, np.ones(5)) == pytest.approx(distance)
+    assert head.influence(weights, np.eye(5), np.array([0.2, 0, 0, 0.7, 0])).mean() == pytest.approx(1.0)
+    # A direction without a record is no axis.
+    flat = Head(np.hstack([head.features, np.zeros((120, 1))]), head.targets, classes, 0.1)
+    assert flat.axes(flat.fit()[0]).shape == (6, 5)
+
+
 def test_noise_is_halved_until_the_training_loss_hardly_rises() -> None:
     """With more weights than records the first noise would destroy the head."""
     rng = np.random.default_rng(0)
