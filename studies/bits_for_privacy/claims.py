@@ -51,6 +51,7 @@ class Claim:
         auc: the variant's AUC less the float file's.
         verdict: by rule.
         kept: share of the float file's accuracy above guessing that the variant keeps.
+        side: how the figure misses its range, where the claim does not hold; else empty.
         note: what has to be known beside the figure; empty where there is nothing to say.
     """
 
@@ -62,6 +63,7 @@ class Claim:
     verdict: Verdict
     kept: float
     note: str = ""
+    side: str = ""
 
     @property
     def is_useless(self) -> bool:
@@ -79,6 +81,7 @@ class Claim:
             "verdict": self.verdict,
             "accuracy_kept": self.kept,
             "note": self.note,
+            "side": self.side,
         }
 
 
@@ -102,7 +105,7 @@ def claims(evidence: Evidence) -> Iterator[Claim]:
             ratio = evidence.ratio(name, level=strictest(len(names)))
             # "As much" may be unresolved where "less" is not.
             less = LESS_FOR_SURE if bounds == AS_MUCH and ratio.resolvable and ratio.high < 1 else ""
-            yield _of_ratio(evidence, words, name, ratio, judged(ratio, *bounds), less)
+            yield _of_ratio(evidence, words, name, ratio, judged(ratio, *bounds), less, bounds=bounds)
     yield _least(evidence, "1.58 bits leak up to 99% less than float", HUNDREDFOLD)
     yield _least(evidence, "1.58 bits leak up to an order of magnitude less than float", TENFOLD)
     yield from _wide_heads(evidence)
@@ -127,7 +130,7 @@ def _least(evidence: Evidence, words: str, bounds: tuple[float, float]) -> Claim
     if verdict == "does not hold" and set(verdicts.values()) != {verdict}:
         verdict = "not resolved"
     note = f"least of {', '.join(names)}; a file that leaks nothing has {nothing:.2g}"
-    return _of_ratio(evidence, words, least, ratios[least], verdict, note)
+    return _of_ratio(evidence, words, least, ratios[least], verdict, note, bounds=bounds)
 
 
 def _wide_heads(evidence: Evidence) -> Iterator[Claim]:
@@ -147,9 +150,21 @@ def _wide_heads(evidence: Evidence) -> Iterator[Claim]:
         )
         ratio = evidence.ratio(name)
         words = "With an 8-bit last layer, 1.58 bits still leak less than float"
-        yield _of_ratio(evidence, words, name, ratio, judged(ratio, *LESS))
+        yield _of_ratio(evidence, words, name, ratio, judged(ratio, *LESS), bounds=LESS)
 
 
-def _of_ratio(evidence: Evidence, words: str, name: str, ratio: Estimate, verdict: Verdict, note: str = "") -> Claim:
+def _of_ratio(
+    evidence: Evidence,
+    words: str,
+    name: str,
+    ratio: Estimate,
+    verdict: Verdict,
+    note: str = "",
+    *,
+    bounds: tuple[float, float] = (0.0, math.inf),
+) -> Claim:
+    side = ""
+    if verdict == "does not hold":
+        side = "leaks less than that" if ratio.high < bounds[0] else "leaks more than that"
     auc = evidence.auc_above(name, level=ratio.level)
-    return Claim(words, name, RATIO, ratio, auc, verdict, evidence.kept(name), note)
+    return Claim(words, name, RATIO, ratio, auc, verdict, evidence.kept(name), note, side)

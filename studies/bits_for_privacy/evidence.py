@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,11 @@ class Evidence:
     def files(self) -> tuple[Variant, ...]:
         """The variants without the float networks that were stopped early."""
         return tuple(one for one in self.variants if not early(one.name))
+
+    @property
+    def with_float_shadows(self) -> Evidence:
+        """The same with what the second adversary finds in the place of what the first does."""
+        return replace(self, leaks={**self.leaks, **self.blind})
 
     def ratio(self, ours: str, theirs: str = FLOAT, *, level: float = LEVEL) -> Estimate:
         """TPR at 0.1% FPR as a multiple of another variant's."""

@@ -28,6 +28,19 @@ class Findings:
         return tuple(claims(self.evidence))
 
     @cached_property
+    def differing(self) -> tuple[Claim, ...]:
+        """The claims whose verdict is another one where the adversary has float shadows."""
+        verdicts = {
+            claim.words: {c.variant: c.verdict for c in self.claims if c.words == claim.words} for claim in self.claims
+        }
+        return tuple(
+            claim
+            for claim in claims(self.evidence.with_float_shadows)
+            if set(verdicts[claim.words].values()) != {claim.verdict}
+            and verdicts[claim.words].get(claim.variant) != claim.verdict
+        )
+
+    @cached_property
     def matches(self) -> tuple[Match, ...]:
         """Variants beside float networks of about the same accuracy."""
         return tuple(self.evidence.matches())
@@ -69,6 +82,7 @@ class Findings:
                 for one in evidence.variants
             ],
             "claims": [claim.to_json() for claim in self.claims],
+            "claims_that_differ_with_float_shadows": [claim.to_json() for claim in self.differing],
             "same_accuracy": [
                 {
                     "variant": match.variant,

@@ -61,7 +61,7 @@ def _claims(findings: Sequence[Findings]) -> str:
             one.setting.name,
             claim.variant,
             claim.measured,
-            claim.verdict,
+            f"{claim.verdict}: {claim.side}" if claim.side else claim.verdict,
             figure(claim.estimate, sign=claim.measured != RATIO),
             interval(claim.auc, sign=True),
             f"{claim.estimate.level:.2%}".replace(".00%", "%"),

@@ -26,7 +26,7 @@ def _draw(figure: Figure, findings: Findings, title: str) -> None:
     ax.set_ylim(RATES[0] / 2, 1.0)
     # What this n cannot resolve has no place.
     places = {
-        one.name: (evidence.accuracy(one.name).value, max(rate.value, RATES[0] / 10))
+        one.name: (evidence.accuracy(one.name).value, max(rate.value, RATES[0] / 2))
         for one in evidence.variants
         if (rate := evidence.leaks[one.name].tpr[RATES[0]]).resolvable
     }

@@ -44,17 +44,18 @@ def _networks(findings: Findings) -> str:
 def _claim(claims: Sequence[Claim]) -> str:
     is_ratio = claims[0].measured == RATIO
     parts = []
-    for verdict in dict.fromkeys(claim.verdict for claim in claims):
-        some = [f"{c.variant} {figure(c.estimate, sign=not is_ratio)}" for c in claims if c.verdict == verdict]
-        parts.append(f"{verdict} ({', '.join(some)})")
+    for verdict, side in dict.fromkeys((claim.verdict, claim.side) for claim in claims):
+        some = [c for c in claims if (c.verdict, c.side) == (verdict, side)]
+        figures = ", ".join(f"{c.variant} {figure(c.estimate, sign=not is_ratio)}" for c in some)
+        parts.append(f"{verdict} ({figures}{', which ' + side if side else ''})")
     unit = "times the float file's TPR at 0.1% FPR" if is_ratio else claims[0].measured
     text = f"{claims[0].words}: {', '.join(parts)}, {unit}."
     less = [claim.variant for claim in claims if claim.note == LESS_FOR_SURE]
     if less:
-        text += f" {' and '.join(less)} {'leaks' if len(less) == 1 else 'leak'} less than float for sure."
-    for claim in claims:
-        if claim.is_useless:
-            text += f" {claim.variant} keeps {max(claim.kept, 0.0):.0%} of the float file's accuracy above guessing."
+        text += f" Less than float for sure: {', '.join(less)}."
+    useless = [f"{claim.variant} {max(claim.kept, 0.0):.0%}" for claim in claims if claim.is_useless]
+    if useless:
+        text += f" Of the float file's accuracy above guessing there remain: {', '.join(useless)}."
     return text
 
 
@@ -62,26 +63,22 @@ def _same_accuracy(findings: Findings) -> str:
     if not findings.matches:
         return "No file loses enough accuracy to be set beside a float network that was stopped early."
     ratios = {match.variant: match.ratio for match in findings.matches if match.ratio is not None}
-    counted = {
-        "more": [name for name, ratio in ratios.items() if ratio.resolvable and ratio.low > 1],
-        "less": [name for name, ratio in ratios.items() if ratio.resolvable and ratio.high < 1],
-    }
-    alone = len(findings.matches) - len(ratios)
-    parts = [
-        f"{len(names)} leak {words}" + (f" ({', '.join(f'{n} {_times(ratios[n])}' for n in names)})" if names else "")
-        for words, names in counted.items()
-    ]
-    parts.append(f"{len(ratios) - sum(map(len, counted.values()))} cannot be resolved with this n")
-    if alone:
-        parts.append(f"{alone} have no such network within 5 points of accuracy")
+    more = [f"{name} {_times(ratio)}" for name, ratio in ratios.items() if ratio.low > 1]
+    less = [f"{name} {_times(ratio)}" for name, ratio in ratios.items() if ratio.high < 1]
+    counts = (
+        f"leaks more: {len(more)}" + (f" ({', '.join(more)})" if more else ""),
+        f"leaks less: {len(less)}" + (f" ({', '.join(less)})" if less else ""),
+        f"not resolved with this n: {len(ratios) - len(more) - len(less)}",
+        f"no such network within 5 points of accuracy: {len(findings.matches) - len(ratios)}",
+    )
     return (
-        f"Of {len(findings.matches)} files that lose accuracy, beside the float network stopped early at about the "
-        f"same accuracy: {'; '.join(parts)} (TPR at 0.1% FPR, as a multiple of the stopped network's)."
+        f"{len(findings.matches)} files lose accuracy. Beside the float network that was stopped early at about the "
+        f"same accuracy, by TPR at 0.1% FPR as a multiple of its: {'; '.join(counts)}."
     )
 
 
-def _times(ratio: Estimate | None) -> str:
-    return "" if ratio is None else f"{ratio.value:.1f} [{ratio.low:.1f}, {ratio.high:.1f}]"
+def _times(ratio: Estimate) -> str:
+    return f"{ratio.value:.1f} [{ratio.low:.1f}, {ratio.high:.1f}]"
 
 
 def _order(findings: Findings) -> str:
@@ -97,7 +94,11 @@ def _shadows(findings: Findings) -> str:
     more = [name for name, gain in gains.items() if gain.low > 0]
     less = [name for name, gain in gains.items() if gain.high < 0]
     far = max(gains, key=lambda name: abs(gains[name].value))
+    other = [
+        f"{claim.words}: {claim.verdict} ({claim.variant} {figure(claim.estimate)})" for claim in findings.differing
+    ]
+    differing = f" With float shadows, claims come out otherwise: {'; '.join(other)}." if other else ""
     return (
         f"Shadows of the same file instead of float shadows raise LiRA's AUC on {len(more)} of {len(gains)} files and "
-        f"lower it on {len(less)} (farthest {far}, {figure(gains[far], sign=True)})."
+        f"lower it on {len(less)} (farthest {far}, {figure(gains[far], sign=True)}).{differing}"
     )

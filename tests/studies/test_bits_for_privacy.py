@@ -19,6 +19,7 @@ from studies.bits_for_privacy.claims import AS_MUCH, claims, judged
 from studies.bits_for_privacy.command import app
 from studies.bits_for_privacy.evidence import Evidence
 from studies.bits_for_privacy.figures import Leak, leak_of, mean, tpr_ratio
+from studies.bits_for_privacy.findings import Findings
 from studies.bits_for_privacy.records import membership
 from studies.bits_for_privacy.settings import LOCATION30, Setting, quick
 from studies.bits_for_privacy.variants import FLOAT, VARIANTS, stopped
@@ -175,6 +176,15 @@ def test_claims_hold_or_fail_with_their_figures() -> None:
     assert (
         found["With an 8-bit last layer, 1.58 bits still leak less than float", "ternary-0.5+head8"].verdict == "holds"
     )
+
+
+def test_what_float_shadows_find_otherwise_is_named() -> None:
+    evidence = synthetic(LEAKY, size=(64, 1000))
+    assert Findings(LOCATION30, evidence).differing == ()
+    weaker = replace(evidence, blind={**evidence.leaks, "int4": evidence.leaks["cluster-16"]})
+    (claim,) = Findings(LOCATION30, weaker).differing
+    assert (claim.words, claim.variant) == ("4 bits leak as much as float", "int4")
+    assert (claim.verdict, claim.side) == ("does not hold", "leaks less than that")
 
 
 def test_few_pairs_resolve_no_claim() -> None:
