@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 
 from harness.mis._inversion import Tested
-from harness.mis._leakage import Predicted, predicted
+from harness.mis._leakage import Predicted, predicted, unseen_log_delta
 from harness.mis._units import Units
 from harness.results import Comparison, Leakage
 from harness.types import Estimate, FloatArray
@@ -77,8 +77,9 @@ def leakages(
     if pairs:
         error = (1.0 - level) / len(pairs)
         sides = {name: [_side(found[name], test, error) for test in found[name].tests] for name in probed}
+        unseen = unseen_log_delta(n, units.count, error)
         for a, b in pairs:
-            ratio = _ratio((found[a], sides[a]), (found[b], sides[b]), error, level)
+            ratio = _ratio((found[a], sides[a]), (found[b], sides[b]), unseen, error, level)
             comparisons[a][b] = Comparison(ratio)
             comparisons[b][a] = Comparison(_turned(ratio))
     return {name: (one.leakage, comparisons[name]) for name, one in found.items()}
@@ -101,19 +102,28 @@ def _side(one: Predicted, test: Tested, error: float) -> _Side:
     return _Side(seen, mean, drawn - mean[:, None], logs)
 
 
-def _ratio(a: tuple[Predicted, list[_Side]], b: tuple[Predicted, list[_Side]], error: float, level: float) -> Estimate:
+def _ratio(
+    a: tuple[Predicted, list[_Side]], b: tuple[Predicted, list[_Side]], unseen: float, error: float, level: float
+) -> Estimate:
     """``log(Delta_a / Delta_b)`` with an interval that fails with a chance of ``error``."""
     critical = NormalDist().inv_cdf(1.0 - 0.5 * (1.0 - SET_ASIDE) * error)
     (one, ours), (other, theirs) = a, b
     ends = [end for left, right in itertools.product(ours, theirs) for end in _kept(left, right, critical)]
-    first, second = one.leakage, other.leakage
-    value = first.logs[0] - second.logs[0]
     if not ends or not (one.is_beaten and other.is_beaten):
-        # Records that nobody drew may decide, or nothing fits both: then each interval stands for itself.
-        ends += [first.logs[1] - second.logs[2], first.logs[2] - second.logs[1]]
+        # Records that nobody drew may decide, or no gaps fit both: then each leakage stands for itself.
+        (least, most), (others_least, others_most) = _range(one, ours, unseen), _range(other, theirs, unseen)
+        ends += [least - others_most, most - others_least]
     spread = critical * math.hypot(one.error, other.error)
     low, high = min(ends) - spread, max(ends) + spread
-    return Estimate(min(max(value, low), high), low, high, first.delta.n, "paired draws, gaps inverted", level)
+    first, second = one.leakage, other.leakage
+    value = min(max(first.logs[0] - second.logs[0], low), high)
+    return Estimate(value, low, high, first.delta.n, "paired draws, gaps inverted", level)
+
+
+def _range(one: Predicted, sides: list[_Side], unseen: float) -> tuple[float, float]:
+    """The smallest and the largest ``log Delta_n`` of one quantizer that fit what was seen of it."""
+    logs = np.concatenate([*(side.logs[np.isfinite(side.logs)] for side in sides), one.leakage.logs[1:]])
+    return float(logs.min()), max(float(logs.max()), -math.inf if one.is_beaten else unseen)
 
 
 def _kept(a: _Side, b: _Side, critical: float) -> list[float]:
@@ -152,4 +162,4 @@ def _between(surprise: FloatArray, ratios: FloatArray, critical: float) -> Float
 
 
 def _turned(ratio: Estimate) -> Estimate:
-    return Estimate(-ratio.value, -ratio.high, -ratio.low, ratio.n, ratio.method, ratio.level)
+    return Estimate(0.0 - ratio.value, -ratio.high, -ratio.low, ratio.n, ratio.method, ratio.level)

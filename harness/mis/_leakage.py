@@ -24,7 +24,7 @@ from harness.mis._units import Units
 from harness.results import Leakage
 from harness.types import Array, Estimate, FloatArray
 
-__all__ = ["LAW", "Predicted", "leakage", "predicted"]
+__all__ = ["LAW", "Predicted", "leakage", "predicted", "unseen_log_delta"]
 
 # Points of the normal law that a leakage is integrated with; a power of two, see scipy.stats.qmc.Sobol.
 POINTS = 8192
@@ -128,7 +128,7 @@ def predicted(matrix: FloatArray, *, n: int, level: float, seed: int, units: Uni
         spread *= LEFT_OUT
     value, low, high = _ends(tests, log_delta, spread, level)
     if not is_beaten:
-        high = max(high, _unseen(n, units.count, level))
+        high = max(high, unseen_log_delta(n, units.count, 1.0 - level))
     is_wide = high - low > math.log(RESOLVED_FACTOR)
     found = Leakage(
         Estimate(math.exp(value), math.exp(low), math.exp(high), units.count, METHOD, level),
@@ -162,14 +162,14 @@ def _design(law: JointLaw, errors: Redrawn) -> float:
     )
 
 
-def _unseen(n: int, points: int, level: float) -> float:
+def unseen_log_delta(n: int, points: int, error: float) -> float:
     """The log of what leaks if records decide that nobody drew, because they are too rare. Derived.
 
-    A share p of the records, on which the rival wins, that ``points`` draws miss with a chance of the tail. A record's
-    influence on a decision is at most ``E|X| / (s sqrt(2 pi n))``; at a tie ``E|X| = 2 E max(0, -X) <= 2 sqrt(p) s``.
-    Rarer than trainings are large, such a record gives away no more than that it was there.
+    The rival wins on a share p of the records, which ``points`` draws miss with a chance of ``error / 2``. What one
+    record adds to a decision is at most ``E|X| / (s sqrt(2 pi n))``; at a tie ``E|X| = 2 E max(0, -X) <= 2 sqrt(p) s``.
+    If no training holds more than one such record, it gives away no more than that it was there.
     """
-    p = min(1.0, -math.log(0.5 * (1.0 - level)) / points)
+    p = min(1.0, -math.log(0.5 * error) / points)
     return math.log(min(2.0 * p, math.sqrt(2.0 * p / (math.pi * n)), 1.0))
 
 

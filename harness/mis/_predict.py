@@ -14,6 +14,7 @@ from harness.mis._matrix import checked, dedupe
 from harness.mis._monte_carlo import mc_delta
 from harness.mis._pairs import PairStats, pair_stats
 from harness.mis._product import product_log_delta
+from harness.mis._reach import reachable
 from harness.mis._saddle import gauss_log_delta, saddle_log_delta
 from harness.types import Array, FloatArray
 
@@ -24,9 +25,6 @@ HOW = ("saddle_max", "saddle_sum", "local", "product", "bootstrap")
 MAX_SADDLE = 32
 # A rival this many nats behind the closest one adds less than 1e-5 of that one's leakage.
 NEGLIGIBLE_NATS = 12.0
-# Rivals in the joint limit: beyond 8 standard deviations of the summed loss they win once in 1e15 trainings.
-MAX_LOCAL = 128
-LOCAL_T = 8.0
 # Trainings simulated for either half of the two-sided estimate, and target records that are tried in each.
 SIMULATED = 2000
 TARGETS = 512
@@ -69,7 +67,7 @@ def predict_log_delta(
     if how == "product":
         value = product_log_delta(matrix, n=n, base=stats.ref, seed=seed)
         return value, {"rivals": float(rivals), "computed": float(rivals)}
-    rows = _near_rows(matrix, stats, n)
+    rows = reachable(matrix, n)
     diagnostics = {"rivals": float(rivals), "computed": float(len(rows) - 1)}
     if how == "local":
         return local_log_delta(rows, n=n, seed=seed), diagnostics
@@ -92,13 +90,6 @@ def _pair_log_deltas(matrix: FloatArray, stats: PairStats, *, n: int) -> tuple[F
 
 def _added(logs: FloatArray) -> float:
     return float(logsumexp(logs)) if float(logs.max()) > -math.inf else -math.inf
-
-
-def _near_rows(matrix: FloatArray, stats: PairStats, n: int) -> FloatArray:
-    order = np.argsort(stats.snr, kind="stable")
-    near = order[math.sqrt(n) * stats.snr[order] <= LOCAL_T][: MAX_LOCAL - 1]
-    rows = np.concatenate([[stats.ref], stats.idx[near if len(near) else order[:1]]])
-    return np.asarray(matrix[np.sort(rows)])  # in the original order, because ties go to the lowest row
 
 
 def _simulated(rows: FloatArray, *, n: int, seed: int) -> tuple[float, float]:
