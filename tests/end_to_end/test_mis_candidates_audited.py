@@ -73,7 +73,7 @@ def _asked(folder: Path) -> set[str]:
     return {f"{p.parents[2].name}/{p.parents[1].name}" for p in places}
 
 
-def test_flips_are_three_files_with_one_code_apart(edgeleak: Cli, tmp_path: Path) -> None:
+def test_flips_are_three_files_a_few_codes_apart(edgeleak: Cli, tmp_path: Path) -> None:
     rows, files = _done(
         edgeleak, tmp_path, 'candidates = 3\ngenerator = "flips"\nquantizers = ["sign", "ternary-0.9", "int8"]'
     )
@@ -81,11 +81,12 @@ def test_flips_are_three_files_with_one_code_apart(edgeleak: Cli, tmp_path: Path
         assert len({artifact.sha256 for artifact in mine}) == 3
         assert rows[quantizer]["k_eff"] == 3
         assert rows[quantizer]["status"] != "single_candidate"
-        assert rows[quantizer]["regime"] == "local"  # one code of hundreds decides next to nothing
+        assert rows[quantizer]["regime"] == "local"  # a few codes of hundreds decide next to nothing
         assert 0 < rows[quantizer]["leakage"]["delta"]["high"] < 1
         deployed, *others = (export.read_weights(artifact.path, "litert") for artifact in mine)
         for other in others:
-            assert sum(int((other[name] != codes).sum()) for name, codes in deployed.items()) == 1
+            moved = sum(int((other[name] != codes).sum()) for name, codes in deployed.items())
+            assert 1 <= moved <= 4  # several codes may move at once
         levels = {"sign": 2, "ternary-0.9": 3}.get(quantizer)
         if levels is not None:
             assert all(len(np.unique(codes)) == levels for codes in deployed.values())

@@ -65,9 +65,9 @@ def flips(
     ``|g d + H d^2 / 2| / (|d| sqrt(F))``: d is the step, g the mean gradient at the quantized model, F the variance of
     the gradient (diagonal Fisher information), which also stands for the curvature H. The 256 weights of the least
     certain flips may move, at most four at once. Between them the curvature and the covariance of the records'
-    gradients are taken whole (see :func:`block_moments`), and :func:`nearby_codes` finds the codes that training on
-    another sample would most likely prefer: on correlated features flips that compensate each other are nearer ties
-    than either alone. Where single flips are the nearest, they are what is made.
+    gradients are taken whole (see :func:`block_moments`), and :func:`near_ties` finds the codes whose loss is nearest
+    to that of the deployed ones. Single flips come first where the records cannot tell them from a tie; on correlated
+    features, where they can, flips that compensate each other are nearer.
 
     For a grid the weights are those of the grid. For a number format they are the float weights with some of them set
     to their new levels: quantizing them at export gives the deployed codes except for those. Static activation scales
@@ -75,19 +75,19 @@ def flips(
 
     Args:
         model: the trained original; unchanged.
-        quantizer: a grid, ``int8``, ``int8-dynamic`` or ``int4``.
+        quantizer: a grid, or a number format whose levels are known: see :func:`can_flip`.
         inputs: the training records, ``[n, ...]``, at least 16.
         labels: int64 ``[n]``.
         runtime: the runtime of the number format, ``litert`` or ``executorch``.
         sample_shape: shape of one record.
         count: candidates to make.
-        seed: of the batches that the gradients are estimated from.
+        seed: of the batches and the labels that gradients are estimated from.
 
     Yields:
         One state dict of the folded architecture per candidate.
 
     Raises:
-        ConfigError: the quantizer has no neighbouring levels, or the model has fewer codes to move.
+        ConfigError: the quantizer has no neighbouring levels, or fewer other codes are near the deployed ones.
         InputError: there are too few records.
     """
     import torch
@@ -99,7 +99,7 @@ def flips(
         formats = (numerics for known, numerics in SIDES if known == runtime)
         raise ConfigError(
             f"{quantizer!r} has no codes on {runtime} that could be moved to a neighbour",
-            hint=f"one of: {', '.join((*formats, *grids.FORMS))}",
+            hint=f"one of: {', '.join((*formats, *grids.FORMS))}; or another mis.generator, such as bootstrap-last",
         )
     folded, _ = fuse(model, sample_shape=sample_shape)
     codes = codes_of(folded, parsed, runtime=runtime)
@@ -169,11 +169,7 @@ def _block(
     gradient = np.concatenate([moments.mean[name].numpy().reshape(-1)[at] for name, at in places.items()])
     levels = np.concatenate([_levels(codes[name], at) for name, at in places.items()])
     loss = QuadraticLoss(gradient, curvature, covariance)
-    steps = levels - levels[:, [OWN]]
-    rise = steps * gradient[:, None] + 0.5 * np.diag(curvature)[:, None] * steps**2
-    # A flip that lowers the loss by more than noise, and was not made, is not what the loss decides.
-    noise = np.abs(steps) * np.sqrt(np.diag(covariance) / len(labels))[:, None]
-    return _Block(places, np.where(rise < -noise, np.nan, levels), loss, len(labels))
+    return _Block(places, levels, loss, len(labels))
 
 
 def _screened(name: str, codes: Codes, moments: Gradients) -> list[_Place]:
