@@ -109,7 +109,7 @@ def _ratio(
     critical = NormalDist().inv_cdf(1.0 - 0.5 * (1.0 - SET_ASIDE) * error)
     (one, ours), (other, theirs) = a, b
     ends = [end for left, right in itertools.product(ours, theirs) for end in _kept(left, right, critical)]
-    if not ends or not (one.is_beaten and other.is_beaten):
+    if not ends or not (one.is_shown and other.is_shown):
         # Records that nobody drew may decide, or no gaps fit both: then each leakage stands for itself.
         (least, most), (others_least, others_most) = _range(one, ours, unseen), _range(other, theirs, unseen)
         ends += [least - others_most, most - others_least]
@@ -123,7 +123,7 @@ def _ratio(
 def _range(one: Predicted, sides: list[_Side], unseen: float) -> tuple[float, float]:
     """The smallest and the largest ``log Delta_n`` of one quantizer that fit what was seen of it."""
     logs = np.concatenate([*(side.logs[np.isfinite(side.logs)] for side in sides), one.leakage.logs[1:]])
-    return float(logs.min()), max(float(logs.max()), -math.inf if one.is_beaten else unseen)
+    return float(logs.min()), max(float(logs.max()), -math.inf if one.is_shown else unseen)
 
 
 def _kept(a: _Side, b: _Side, critical: float) -> list[float]:

@@ -34,6 +34,8 @@ METHOD = "joint limit, gaps inverted"
 LAW = "candidates"
 # An interval that spans more than this factor says that the records cannot tell.
 RESOLVED_FACTOR = 3.0
+# Beyond this many times as many records as were seen, those that nobody drew may decide everything.
+MOST_AHEAD = 100
 # With several rivals, who wins changes with the spreads, which the first-order standard error leaves out. Simulated:
 # the whole is 1.3 to 2.1 times as large.
 LEFT_OUT = 2.0
@@ -48,14 +50,14 @@ class Predicted:
         tests: what was tested along each path; empty where nothing was probed.
         log_delta: ``log Delta_n`` of gaps.
         error: standard error of ``log_delta`` at known gaps.
-        is_beaten: whether any record prefers a rival to the best candidate.
+        is_shown: whether the records can show what decides: one at least prefers a rival, and n is not beyond them.
     """
 
     leakage: Leakage
     tests: tuple[Tested, ...] = ()
     log_delta: Callable[[FloatArray], float] = lambda _: math.nan
     error: float = 0.0
-    is_beaten: bool = False
+    is_shown: bool = False
 
 
 def leakage(
@@ -76,7 +78,7 @@ def leakage(
     here is no surprise. It reaches at least as far down as the closest rivals' own standard errors do.
 
     A rival that no record prefers may still win on records that nobody drew: at most ``3.7 / N`` of all, at 97.5%. Then
-    the upper end is at least the leakage of a tie that so rare records decide.
+    the upper end is at least the leakage of a tie that so rare records decide, and so it is where n > 100 N.
 
     Args:
         losses: ``[K, N]`` on held-out records.
@@ -115,7 +117,7 @@ def predicted(matrix: FloatArray, *, n: int, level: float, seed: int, units: Uni
     if law.nearest == law.best:  # all rivals are worse by a constant: no record says what a training might choose
         return Predicted(Leakage.unknown(n=units.count, law=LAW, status="single_candidate", level=level))
     rows -= rows[law.best].copy()
-    is_beaten = bool((rows.min(axis=1) < 0.0).any())
+    is_shown = bool((rows.min(axis=1) < 0.0).any()) and n <= MOST_AHEAD * units.count
     errors = redrawn(rows, law.closest, units=units, seed=seed)
     tests = tuple(tested(law, path, errors, n) for path in paths(law, errors, n))
     normals = _normals(law.root.shape[1], seed)
@@ -127,18 +129,18 @@ def predicted(matrix: FloatArray, *, n: int, level: float, seed: int, units: Uni
     if (law.spreads > 0.0).sum() > 1:
         spread *= LEFT_OUT
     value, low, high = _ends(tests, log_delta, spread, level)
-    if not is_beaten:
+    if not is_shown:
         high = max(high, unseen_log_delta(n, units.count, 1.0 - level))
     is_wide = high - low > math.log(RESOLVED_FACTOR)
     found = Leakage(
         Estimate(math.exp(value), math.exp(low), math.exp(high), units.count, METHOD, level),
         (value, low, high),
         LAW,
-        "ok" if is_beaten and not is_wide else "unresolved",
+        "ok" if is_shown and not is_wide else "unresolved",
         needed if needed > units.count else None,
         log_delta(law.means),
     )
-    return Predicted(found, tests, log_delta, spread, is_beaten)
+    return Predicted(found, tests, log_delta, spread, is_shown)
 
 
 def _ends(

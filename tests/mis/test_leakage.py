@@ -57,17 +57,95 @@ def test_ties_of_two_leak_as_their_closed_form_says() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ratio", [0.25, 20.0])
-@pytest.mark.parametrize(("count", "correlation"), [(1, 0.0), (32, 0.98)])
-def test_the_interval_of_tied_candidates_covers_however_far_n_outgrows_the_records(
-    count: int, correlation: float, ratio: float
+@pytest.mark.parametrize(("count", "correlation", "gap"), [(1, 0.0, 0.0), (32, 0.98, 0.0), (32, 0.98, 0.05)])
+def test_the_interval_covers_however_far_n_outgrows_the_records(
+    count: int, correlation: float, gap: float, ratio: float
 ) -> None:
-    n, rng, reps = int(ratio * POINTS), np.random.default_rng(7), 30
-    truth = of_law(correlated(rng, count, correlation, 0.0, 20000), np.zeros(count + 1), n)
-    results = [leakage(correlated(rng, count, correlation, 0.0, POINTS), n=n, seed=i) for i in range(reps)]
-    # The records' own spreads move a tie's leakage by a percent or two.
-    held = sum(one.logs[1] - 0.03 <= truth <= one.logs[2] + 0.03 for one in results)
-    print(f"{count} rivals, n/N {ratio}: {held} of {reps} intervals hold {math.exp(truth):.3g}")
-    assert held >= 25  # fewer have a chance below 1% at 95%
+    n, rng, reps = int(ratio * POINTS), np.random.default_rng(7), 25
+    losses = correlated(rng, count, correlation, gap, 20000)
+    gaps = np.where(np.arange(count + 1) > 0, gap * math.sqrt(2.0 * (1.0 - correlation)), 0.0)
+    truth = of_law(losses + (gaps - losses.mean(axis=1))[:, None], gaps, n)
+    results = [leakage(correlated(rng, count, correlation, gap, POINTS), n=n, seed=i) for i in range(reps)]
+    held = sum(one.logs[1] <= truth <= one.logs[2] for one in results)
+    print(f"{count} rivals, gap {gap}, n/N {ratio}: {held} of {reps} intervals hold {math.exp(truth):.3g}")
+    assert held >= 20  # fewer have a chance below 1% at 95%
+
+
+@pytest.mark.parametrize(
+    ("count", "correlation", "gaps"),
+    [(1, 0.0, 0.1), (32, 0.98, 0.1), (32, 0.98, np.linspace(0.05, 0.3, 32)[:, None])],
+    ids=["two", "correlated", "spread"],
+)
+def test_between_neighbouring_sizes_nothing_jumps_by_more_than_the_interval_is_wide(
+    count: int, correlation: float, gaps: float | FloatArray
+) -> None:
+    losses = correlated(np.random.default_rng(8), count, correlation, 0.0, 4000)
+    losses -= losses.mean(axis=1)[:, None]
+    losses[1:] += gaps * math.sqrt(2.0 * (1.0 - correlation))
+    r = 0.5 * float(np.min(gaps)) ** 2
+    exponents = np.geomspace(0.5, 20.0, 10)
+    found = [leakage(losses, n=round(float(n_r) / r)) for n_r in exponents]
+    for n_r, before, after in zip(exponents, found, found[1:], strict=False):
+        # Leakage falls like exp(-n r): what is left after that is a jump.
+        jump = abs(after.logs[0] - before.logs[0] + (exponents[1] / exponents[0] - 1.0) * n_r)
+        assert jump < min(before.logs[2] - before.logs[1], after.logs[2] - after.logs[1]), n_r
+    values = [one.logs[0] for one in found]
+    assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("n", [10**9, 10**30])
+@pytest.mark.parametrize("gap", [0.0, 0.2])
+def test_no_size_makes_a_few_records_claim_safety(n: int, gap: float) -> None:
+    result = leakage(correlated(np.random.default_rng(9), 6, 0.5, gap, 200), n=n)
+    assert result.status == "unresolved"
+    assert result.mis is None
+    assert all(math.isfinite(one) for one in result.logs)
+    assert result.logs[2] > math.log(0.1 / math.sqrt(n))  # nearly as much as a tie leaks
+    assert result.needed_records is not None
+    assert result.needed_records >= 0.96 * n
+
+
+def test_the_planner_says_how_many_records_tell_a_gap_from_a_tie() -> None:
+    losses = correlated(np.random.default_rng(10), 1, 0.0, 0.0, POINTS)
+    assert leakage(losses, n=50_000).needed_records == 48_000
+    assert leakage(losses, n=POINTS).needed_records is None
+
+
+def test_a_rival_that_no_record_prefers_leaves_room_for_records_that_nobody_drew() -> None:
+    x = np.abs(np.random.default_rng(11).standard_normal(400)) + 0.01
+    result = leakage(np.stack([np.zeros(400), x]), n=1000)
+    assert result.status == "unresolved"
+    # A share of 3.7 / 400 of the records may prefer it; the tie that they decide leaks so much.
+    assert result.delta.high == pytest.approx(math.sqrt(2.0 * 3.689 / 400 / (math.pi * 1000)), rel=1e-3)
+
+
+@pytest.mark.parametrize("points", [4, 12, 29])
+def test_with_fewer_than_thirty_records_there_is_no_number(points: int) -> None:
+    result = leakage(correlated(np.random.default_rng(12), 3, 0.0, 0.1, points), n=100)
+    assert (result.status, result.needed_records) == ("too_few_records", 96)
+    assert math.isnan(result.delta.value)
+    assert leakage(correlated(np.random.default_rng(12), 3, 0.0, 0.1, points), n=10).needed_records == 30
+
+
+def test_records_of_one_source_count_once() -> None:
+    losses = correlated(np.random.default_rng(13), 4, 0.5, 0.1, 200)
+    twice = np.repeat(losses, 2, axis=1)
+    once, clustered, naive = (
+        leakage(losses, n=200),
+        leakage(twice, n=200, clusters=np.repeat(np.arange(200), 2)),
+        leakage(twice, n=200),
+    )
+    widths = [one.logs[2] - one.logs[1] for one in (once, clustered, naive)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.25)
+    assert widths[2] < 0.85 * widths[1]
+    assert clustered.delta.n == 200
+
+
+def test_a_joint_law_of_128_candidates_has_an_answer() -> None:
+    losses = np.random.default_rng(14).standard_normal((128, 400))
+    result = leakage(losses.astype(np.float32), n=400)
+    assert result.delta.low < result.delta.value <= result.delta.high
+    assert result.logs == pytest.approx(leakage(losses, n=400).logs, abs=1e-3)
 
 
 def test_a_wide_interval_is_no_answer_and_says_so() -> None:
