@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from harness import cli
 
-STUDIES = ("bits_for_privacy", "compleak", "export_matrix", "mis_molecules", "mis_synthetic")
+STUDIES = ("bits_for_privacy", "compleak", "export_matrix", "mis_coverage", "mis_molecules", "mis_synthetic")
 # A command line that is interrupted while it is loaded.
 INTERRUPTED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
 
