@@ -41,6 +41,7 @@ def mis_sentences(found: MisFindings) -> tuple[str, ...]:
     """What a reader must know beside the table, the answer first."""
     sentences = (
         mis_order(found),
+        _untried(found),
         *_contradictions(found),
         _floats(found),
         *_unprobed(found),
@@ -69,6 +70,17 @@ def mis_order(found: MisFindings) -> str:
     safest = [row.quantizer for row in ranked if all(_verdict(row, other) != "leaks more" for other in ranked)]
     lead = f"Of {len(ranked)} quantizers none leaks certainly less than {_names(safest, 'or')}"
     return "; ".join((lead, *clauses)) + "."
+
+
+def _untried(found: MisFindings) -> str:
+    """What the study with known leakages says of an order that is printed; empty where none is, or where it holds."""
+    ranked = [row for row in found.ranked() if row.is_ranked]
+    if not ranked or ranked[0].leakage.law == COORDINATES or not _resolved(ranked):
+        return ""
+    return (
+        "Where the truth is known, an order that is predicted from losses of candidates was no better than the order "
+        "by bits per weight."
+    )
 
 
 def _read(found: MisFindings, ranked: Sequence[QuantizerMis]) -> str:
@@ -202,6 +214,8 @@ def mis_disclaimer(found: MisFindings) -> tuple[str, ...]:
         f"{_origin(found)}{where}.",
         f"r, in nats per record, says how fast Δ falls with n, like exp(-n · r), by the losses on {records} held-out "
         "records. It does not set the order: below n · r = 2 other things decide.",
+        "On laws whose leakage is known, the order that refits of the last layer give beats the order by bits per "
+        "weight, and an order from losses of candidates does not (docs/mis.md).",
         "“Rank” is the range that the comparisons of pairs leave: 2–4 means that one quantizer is certainly safer and "
         "that the rest is not decided. Quantizers of this table alone are comparable.",
         "An attack of the same audit on the same variant is a witness: Δ cannot be smaller than what it gains. The "

@@ -63,6 +63,14 @@ def test_what_is_resolved_is_said_and_what_is_not_too() -> None:
     assert mis_order(found) == "int4 is safer than int8 and fp32; int8 and fp32 cannot be told apart."
 
 
+def test_an_order_from_candidates_says_that_it_was_no_better_than_bits_per_weight() -> None:
+    said = "an order that is predicted from losses of candidates was no better than the order by bits per weight"
+    assert said in mis_sentences(findings(["int4", "int8"], [("int4", "int8")]))[1]
+    assert said not in " ".join(mis_sentences(findings(["int4", "int8"], [])))
+    by_refits = {name: row(name, replace(leakage(LEAKS[name]), law="coordinates")) for name in ("int4", "int8")}
+    assert said not in " ".join(mis_sentences(findings(["int4", "int8"], [("int4", "int8")], **by_refits)))
+
+
 def test_quantizers_with_the_same_worse_ones_share_a_clause() -> None:
     found = findings(["int4", "int8", "fp16"], [("int4", "fp16"), ("int8", "fp16")])
     assert mis_order(found) == "int4 and int8 are safer than fp16; int4 and int8 cannot be told apart."
