@@ -108,7 +108,7 @@ def simulated_delta(weights: FloatArray, n: int, *, batches: int = 10_000) -> tu
 
 @pytest.mark.slow
 def test_quantised_regression_puts_sparse_ternary_first_and_is_not_monotone_in_bits() -> None:
-    n, points, fresh = 100, 4000, 12
+    n, points, fresh = 100, 4000, 8
     truth = {name: simulated_delta(w, n) for name, w in REGRESSION.items()}
     tables = [{name: regression_losses(w, points, seed) for name, w in REGRESSION.items()} for seed in range(fresh)]
     first = estimate(tables[0], n=n)
