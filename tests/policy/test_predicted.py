@@ -141,12 +141,11 @@ def test_a_floor_within_the_interval_holds_however_many_quantizers_there_are() -
 def test_beside_a_refuted_prediction_one_that_nobody_attacked_is_no_pass() -> None:
     """The same generator made both; what it missed of the one it may have missed of the other."""
     refuted, quiet = quantizer("fp32").beside(witness(0.21)), quantizer("int4")
-    named = {"quantizers": ("int4",)}
-    assert judged(quantizer("fp32"), quiet, **named).outcome == "pass"
-    verdict = judged(refuted, quiet, **named)
+    assert judged(quantizer("fp32"), quiet, quantizers=("int4",)).outcome == "pass"
+    verdict = judged(refuted, quiet, quantizers=("int4",))
     assert verdict.outcome == "inconclusive"
     assert "the prediction of fp32, made in the same way, is refuted" in verdict.rules[0].reason
-    assert judged(refuted, quiet.beside(witness(-0.05)), **named).outcome == "pass"
+    assert judged(refuted, quiet.beside(witness(-0.05)), quantizers=("int4",)).outcome == "pass"
 
 
 def test_an_attack_that_shows_nothing_changes_nothing() -> None:
