@@ -81,8 +81,8 @@ def _sizes(orders: Mapping[str, Row]) -> str:
         probed = codes["count"] - codes["unprobed"]
         parts.append(f"{ORDER_WORDS[order]} {ratio}, contradicted in {codes['contradicted']} of {probed}")
     return (
-        "Predicted over attacker's advantage (1 or above is possible, below 1 is refuted where the intervals agree), "
-        f"and cases in which the attacker's interval lies above the prediction's: {'; '.join(parts)}."
+        "An attacker shows that at least so much leaks. Predicted over shown, and cases in which its interval "
+        f"lies above the whole prediction: {'; '.join(parts)}."
     )
 
 

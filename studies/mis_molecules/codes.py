@@ -36,7 +36,7 @@ def joint_codes(head: Head, grid: Grid, weights: FloatArray, count: int) -> Floa
 
 
 def single_flips(head: Head, grid: Grid, weights: FloatArray, count: int) -> FloatArray:
-    """The deployed code and its least certain single flips, ``[<= count, d]``; as the harness's generator ``flips``.
+    """The deployed code and its least certain single flips, ``[<= count, d]``.
 
     Screened by ``|g + v s / 2| / sqrt(v)``, with s the step, g the mean and v the variance of the records' gradient,
     which also stands for the curvature.

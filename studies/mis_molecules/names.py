@@ -11,7 +11,7 @@ ORDER_WORDS = {
     "cells": "undecided coordinates, cells known",
     "alike": "undecided coordinates, records alike",
     "axes": "undecided coordinates, gradients' axes",
-    "coordinates": "undecided coordinates",
+    "coordinates": "undecided coordinates (an audit's default)",
     "r": "indicator r (bootstrap refits)",
     "bits": "bits per weight",
     "coded bits": "bits per weight, zeros coded",

@@ -39,7 +39,7 @@ def page(findings: Row, *, pictures: Sequence[str]) -> str:
         _floats(findings["generators"]),
         "## The paper's claims",
         _claims_text(findings),
-        _claims(findings["claims"]),
+        *_claims(findings["claims"]),
         *pictures,
         "## What was done",
         _done(findings["settings"]),
@@ -143,33 +143,22 @@ def _claims_text(findings: Row) -> str:
     )
 
 
-def _claims(rows: Sequence[Row]) -> str:
-    header = (
-        "claim",
-        "by",
-        "representation",
-        "verdict",
-        "closest rival",
-        "gap",
-        "n",
-        "tasks: holds / not / unresolved",
-    )
-    return table(
-        header,
-        [
-            (
-                CLAIM_WORDS[row["claim"]],
-                CRITERION_WORDS[row["criterion"]],
-                REPRESENTATION_WORDS[row["representation"]],
-                row["verdict"],
-                row["closest"],
-                _interval(row["gap"], 3, sign=True),
-                row["gap"]["n"],
-                " / ".join(map(str, row["tasks"].values())),
-            )
-            for row in rows
-        ],
-        text=5,
+def _claims(rows: Sequence[Row]) -> Iterator[str]:
+    header = ("by", "representation", "verdict", "closest rival", "gap", "n", "tasks: holds / not / unresolved")
+    for claim, words in CLAIM_WORDS.items():
+        yield f'"{words}":'
+        yield table(header, [_claimed(row) for row in rows if row["claim"] == claim], text=4)
+
+
+def _claimed(row: Row) -> tuple[object, ...]:
+    return (
+        CRITERION_WORDS[row["criterion"]],
+        REPRESENTATION_WORDS[row["representation"]],
+        row["verdict"],
+        row["closest"],
+        _interval(row["gap"], 3, sign=True),
+        row["gap"]["n"],
+        " / ".join(map(str, row["tasks"].values())),
     )
 
 
@@ -186,7 +175,7 @@ def _done(settings: Row) -> str:
         f"n. Every generator makes {settings['candidates']} candidates from the deployed head's records: the last "
         "epochs of mini-batch training (`trajectory`), heads refitted to bootstrap samples (which is `bootstrap` and "
         "`bootstrap-last` at once), noise by the harness's rule (`perturbation`), the least certain single flips of "
-        "codes taken side by side (`flips`), and the closest codes of all under the quadratic loss (`joint codes`). "
+        "codes taken side by side, and the closest codes of all under the quadratic loss (the search of `flips`). "
         f"Their losses on the evaluation part ({share[3]}, N) give the predicted leakage. The law of undecided "
         "coordinates, which an audit prints by default, measures how much of the information in each refitted weight "
         "is kept by what is deployed of it, u being the sum over weights, and predicts about `sqrt(u / (2 pi n))`, "
