@@ -347,7 +347,7 @@ def test_sentences_follow_the_figures(done: Done) -> None:
             row["against"]["bits"] |= {"verdict": verdict}
             row["against"]["bits"]["difference"] |= {"value": 0.25, "low": 0.125, "high": 0.5, "resolvable": True}
     beaten = next(sentence for sentence in said() if "beat bits per weight?" in sentence)
-    assert "it beats it with undecided coordinates (+0.25 [+0.12, +0.50])" in beaten
+    assert "it beats it with undecided coordinates (an audit's default) (+0.25 [+0.12, +0.50])" in beaten
     assert "it cannot be told apart from it with trajectory" in beaten
 
 
@@ -367,7 +367,8 @@ def test_two_real_tasks(tmp_path: Path) -> None:
         assert rows_of["uniform-8"]["use"]["lost"]["value"] < 0.1
     bbbp, freesolv = findings["cases"]
     assert bbbp["dropped"]["unparseable"] == 11
-    assert next(row for row in bbbp["rows"] if row["quantizer"] == FLOAT)["use"]["auc"]["low"] > 0.8
+    # It learned: half of the pool, about 300 molecules, gives an AUC well above chance.
+    assert next(row for row in bbbp["rows"] if row["quantizer"] == FLOAT)["use"]["auc"]["low"] > 0.75
     assert freesolv["dimensions"] == freesolv["parts"]["representation"] // 2
 
 
