@@ -68,8 +68,8 @@ def _generators_text(findings: Row) -> str:
         f"(Student's, {level:.0%}, n = {tasks}; representations of a task are averaged first), those of the "
         f"differences are corrected for {orders} orders. Ratio: predicted over attacker's advantage, the median over "
         "quantizers, geometric mean over tasks. Contradicted: the attacker's interval lies above the whole interval of "
-        "the prediction; flips have a value without an interval. Which order is the best is read from these same cases; "
-        "its interval does not allow for that choice."
+        "the prediction; flips have a value without an interval. Which order is the best is read from these cases; its "
+        "interval does not allow for that choice."
     )
 
 
