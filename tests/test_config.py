@@ -63,7 +63,10 @@ def test_example_is_valid_and_states_the_defaults() -> None:
             {"name": "x", "mis": {"generator": "trajectory", "candidates": 26}},
             "mis.candidates: 26 checkpoints, one an epoch, do not fit in",
         ),
-        ({"name": "x", "model": {"name": "mine:net"}, "mis": {"candidates": 26}}, "mis.candidates: 26 checkpoints, one an epoch, do not fit in"),
+        (
+            {"name": "x", "model": {"name": "mine:net"}, "mis": {"candidates": 26}},
+            "mis.candidates: 26 checkpoints, one an epoch, do not fit in",
+        ),
         (
             {"name": "x", "mis": {"generator": "calibration"}, "data": {"calibration": 1}},
             'mis.generator: "calibration" needs data.calibration of 2 or more',
