@@ -23,7 +23,7 @@ PROBED = replace(AUDIT, quantizers=("fp32", "int8"))
 def leakage(log: float, half: float, status: str = "ok") -> Leakage:
     logs = (log, log - half, min(0.0, log + half))
     value, low, high = map(math.exp, logs)
-    return Leakage(Estimate(value, low, high, 600, "joint limit"), logs, "candidates", status)
+    return Leakage(Estimate(value, low, high, 600, "joint limit"), logs, "coordinates", status)
 
 
 def quantizer(name: str = "int8", n_r: float = 12.0, half: float = 4.0, **more: Any) -> QuantizerMis:
@@ -181,3 +181,13 @@ def test_a_rule_is_refused_where_no_quantizer_is_probed() -> None:
     named = GateConfig(rules=(GateRule(id="r", metric="mis_delta", max=0.1, quantizers=("int9",)),))
     with pytest.raises(ConfigError, match="quantizers: 'int9' is not probed in this audit; did you mean 'int8'"):
         check(named, PROBED)
+
+
+def test_a_prediction_of_few_candidates_passes_no_limit_and_can_fail_one() -> None:
+    def of(log: float) -> QuantizerMis:
+        return quantizer(leakage=replace(leakage(log, 0.1), law="candidates"))
+
+    verdict = judged(of(-12.0), limit=0.01)
+    assert verdict.outcome == "inconclusive"
+    assert "candidates" in verdict.rules[0].reason
+    assert judged(of(-1.0), limit=0.01).outcome == "fail"

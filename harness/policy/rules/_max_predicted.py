@@ -126,6 +126,8 @@ def _doubt(row: QuantizerMis, findings: MisFindings) -> str:
         needed = row.leakage.needed_records
         more = f"; about {needed:,} evaluation records are needed, there are {row.n_eval:,}" if needed else ""
         return f"the status of the prediction is {row.leakage.status or 'not known'}{more}"
+    if row.leakage.law == "candidates":
+        return "it covers the candidates alone, which are few of the codes; take generator bootstrap-last"
     refuted = next((one.quantizer for one in findings.quantizers if CONTRADICTED in one.flags), "")
     if refuted and row.witness is None:
         return f"no attack was held against it, and the prediction of {refuted}, made in the same way, is refuted"
