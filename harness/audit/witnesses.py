@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from statistics import NormalDist
 
 from harness import compression
 from harness.audit.findings import attack_findings
-from harness.results import MisFindings, Result, Witness
+from harness.results import MisFindings, Result, Witness, bonferroni_growth
 from harness.store import Run
 from harness.types import Estimate
 
@@ -92,8 +91,7 @@ def _advantage(result: Result, figures: int) -> Estimate:
 
 def _corrected(accuracy: Estimate, figures: int) -> Estimate:
     """Bonferroni's interval, for a run whose simultaneous intervals were not kept: the arms grow as a normal's do."""
-    normal, miss = NormalDist(), 1.0 - accuracy.level
-    grows = normal.inv_cdf(1.0 - miss / (2.0 * figures)) / normal.inv_cdf(1.0 - miss / 2.0)
+    grows = bonferroni_growth(accuracy.level, figures)
     low = accuracy.value - grows * (accuracy.value - accuracy.low)
     high = accuracy.value + grows * (accuracy.high - accuracy.value)
     return replace(accuracy, low=max(0.0, low), high=min(1.0, high))

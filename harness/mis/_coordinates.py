@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.special import erf
 
 from harness.errors import InputError
-from harness.results import Comparison, Leakage
+from harness.results import COORDINATES, Comparison, Leakage
 from harness.types import Array, Estimate, FloatArray
 
 __all__ = ["MIN_REFITS", "Coordinates", "coordinates", "shift_leakage"]
@@ -33,8 +33,6 @@ QUANTILES = 512
 # Two quantizers whose leakages differ by less than this share are not told apart, however little they vary: the law
 # neglects more than that.
 EQUAL = 0.01
-RESOLVED_FACTOR = 3.0
-LAW = "coordinates"
 METHOD = "retained information, jackknife over refits"
 
 # Shares of information, one a coordinate [d] -> how far each record shifts what is retained, squared, [m], mean 1.
@@ -136,10 +134,12 @@ def coordinates(
     for name, one in measured.items():
         if one is None:
             status = "too_few_records" if len(before) < MIN_REFITS else "single_candidate"
-            unknown = Leakage.unknown(n=len(before), law=LAW, status=status, level=level)
+            unknown = Leakage.unknown(n=len(before), law=COORDINATES, status=status, level=level)
             said[name] = Coordinates(unknown, {}, replace(unknown.delta, high=float(before.shape[1])))
         else:
-            said[name] = Coordinates(_leakage(one, n, level), compared[name], _undecided(one, level))
+            logs = _logs(one, n, level)
+            leakage = Leakage.of_logs(logs, n=one.refits, method=METHOD, law=COORDINATES, level=level)
+            said[name] = Coordinates(leakage, compared[name], _undecided(one, level))
     return said
 
 
@@ -235,13 +235,6 @@ def _ends(one: _Measured, level: float) -> tuple[float, float]:
     """Interval of ``u``, not below 0."""
     arm = float(stats.t.ppf(0.5 + level / 2.0, len(one.without) - 1)) * one.error
     return max(one.total - arm, 0.0), max(one.total + arm, np.finfo(np.float64).tiny)
-
-
-def _leakage(one: _Measured, n: int, level: float) -> Leakage:
-    value, low, high = _logs(one, n, level)
-    delta = Estimate(math.exp(value), math.exp(low), math.exp(high), one.refits, METHOD, level)
-    status = "unresolved" if high - low > math.log(RESOLVED_FACTOR) else "ok"
-    return Leakage(delta, (value, low, high), LAW, status)
 
 
 def _logs(one: _Measured, n: int, level: float) -> tuple[float, float, float]:

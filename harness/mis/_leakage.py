@@ -17,23 +17,20 @@ from harness.mis._gaps import paths
 from harness.mis._indicator import TIE_CHI2
 from harness.mis._inversion import Tested, tested
 from harness.mis._joint import JointLaw, joint_law
-from harness.mis._matrix import dedupe
+from harness.mis._matrix import groups_of
 from harness.mis._multipliers import Redrawn, redrawn
 from harness.mis._reach import reachable
 from harness.mis._units import Units
-from harness.results import Leakage
-from harness.types import Array, Estimate, FloatArray
+from harness.results import CANDIDATES, Leakage
+from harness.types import Array, FloatArray
 
-__all__ = ["LAW", "Predicted", "leakage", "predicted", "unseen_log_delta"]
+__all__ = ["Predicted", "leakage", "predicted", "unseen_log_delta"]
 
 # Points of the normal law that a leakage is integrated with; a power of two, see scipy.stats.qmc.Sobol.
 POINTS = 8192
 # The farthest point: a normal variable lies beyond once in 1e12.
 CLIP = 1e-12
 METHOD = "joint limit, gaps inverted"
-LAW = "candidates"
-# An interval that spans more than this factor says that the records cannot tell.
-RESOLVED_FACTOR = 3.0
 # Beyond this many times as many records as were seen, those that nobody drew may decide everything.
 MOST_AHEAD = 100
 # With several rivals, who wins changes with the spreads, which the first-order standard error leaves out. Simulated:
@@ -104,18 +101,17 @@ def predicted(matrix: FloatArray, *, n: int, level: float, seed: int, units: Uni
         raise InputError(f"n={n}: the training set needs at least 2 records")
     if not 0 < level < 1:
         raise InputError(f"level={level} is outside (0, 1)")
-    distinct, _ = dedupe(matrix)
-    if len(distinct) == 1:
-        return Predicted(Leakage.unknown(n=units.count, law=LAW, status="single_candidate", level=level))
+    firsts = [group[0] for group in groups_of(matrix)]
+    if len(firsts) == 1:
+        return Predicted(Leakage.unknown(n=units.count, law=CANDIDATES, status="single_candidate", level=level))
     needed = math.ceil(TIE_CHI2 * n / 2.0)
     if units.count < FEW:
         few, needed = "too_few_records", max(FEW, needed)
-        return Predicted(Leakage.unknown(n=units.count, law=LAW, status=few, level=level, needed_records=needed))
-    rows = reachable(distinct, n)
-    del distinct
+        return Predicted(Leakage.unknown(n=units.count, law=CANDIDATES, status=few, level=level, needed_records=needed))
+    rows = reachable(matrix if len(firsts) == len(matrix) else matrix[firsts], n)
     law = joint_law(rows)
     if law.nearest == law.best:  # all rivals are worse by a constant: no record says what a training might choose
-        return Predicted(Leakage.unknown(n=units.count, law=LAW, status="single_candidate", level=level))
+        return Predicted(Leakage.unknown(n=units.count, law=CANDIDATES, status="single_candidate", level=level))
     rows -= rows[law.best].copy()
     is_shown = bool((rows.min(axis=1) < 0.0).any()) and n <= MOST_AHEAD * units.count
     errors = redrawn(rows, law.closest, units=units, seed=seed)
@@ -131,14 +127,15 @@ def predicted(matrix: FloatArray, *, n: int, level: float, seed: int, units: Uni
     value, low, high = _ends(tests, log_delta, spread, level)
     if not is_shown:
         high = max(high, unseen_log_delta(n, units.count, 1.0 - level))
-    is_wide = high - low > math.log(RESOLVED_FACTOR)
-    found = Leakage(
-        Estimate(math.exp(value), math.exp(low), math.exp(high), units.count, METHOD, level),
+    found = Leakage.of_logs(
         (value, low, high),
-        LAW,
-        "ok" if is_shown and not is_wide else "unresolved",
-        needed if needed > units.count else None,
-        log_delta(law.means),
+        n=units.count,
+        method=METHOD,
+        law=CANDIDATES,
+        level=level,
+        is_shown=is_shown,
+        needed_records=needed if needed > units.count else None,
+        plug_in=log_delta(law.means),
     )
     return Predicted(found, tests, log_delta, spread, is_shown)
 

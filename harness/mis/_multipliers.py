@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,7 @@ DATA_SETS = 400
 CHUNK = 1 << 21
 
 
+@dataclass(frozen=True, eq=False)
 class Redrawn:
     """The errors that the means of one quantizer's losses would have on other records.
 
@@ -26,9 +28,8 @@ class Redrawn:
             is seen in standard deviations is this many times as large.
     """
 
-    def __init__(self, errors: FloatArray, stretch: FloatArray) -> None:
-        self.errors = errors
-        self.stretch = stretch
+    errors: FloatArray
+    stretch: FloatArray
 
 
 def redrawn(matrix: FloatArray, closest: FloatArray, *, units: Units, seed: int) -> Redrawn:

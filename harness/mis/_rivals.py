@@ -65,7 +65,7 @@ class Rivals:
         contenders = len(self.noise)
         ends = (
             self.roots[:contenders]
-            + critical(self.noise, self.errors[:contenders], level, self.units) * (self.errors[:contenders])
+            + critical(self.noise, self.errors[:contenders], level, self.units) * self.errors[:contenders]
         )
         luck = max(0.0, -float(np.median(self.noise.min(axis=0))))
         return Smallest(

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from harness.report import _format
 from harness.report._clean import NOT_AVAILABLE, clean
-from harness.results import MisFindings, QuantizerMis
+from harness.results import COORDINATES, MisFindings, QuantizerMis
 
 __all__ = ["mis_disclaimer", "mis_flags", "mis_order", "mis_sentences", "mis_status"]
 
@@ -15,7 +15,6 @@ __all__ = ["mis_disclaimer", "mis_flags", "mis_order", "mis_sentences", "mis_sta
 FEW = 5
 # Clauses of one sentence; the table's ranks and the JSON have the rest.
 CLAUSES = 4
-COORDINATES = "coordinates"
 STATUSES: Mapping[str, str] = {
     "single_candidate": "not probed",
     "too_few_records": "too few records",

@@ -9,15 +9,17 @@ from harness.results._attack import AttackFindings, Measures, Result, Skipped
 from harness.results._devices import AnswerDifference, AttackDifference, DeviceResult, DevicesFindings
 from harness.results._increase import Increase
 from harness.results._latency import Latency
-from harness.results._leakage import Comparison, Leakage, Witness
+from harness.results._leakage import CANDIDATES, COORDINATES, Comparison, Leakage, Witness
 from harness.results._mis import MisFindings, QuantizerMis, regime_of
 from harness.results._null import NullSummary, PooledNull
 from harness.results._privacy import CanaryBound, CanaryFindings, PrivacyBound, PrivacyFindings
 from harness.results._records import RecordFindings, RecordReading, RecordResult
-from harness.results._simultaneous import Simultaneous
+from harness.results._simultaneous import Simultaneous, bonferroni_growth
 from harness.results._slices import Slice, SlicedView, SliceFindings, SliceResult
 
 __all__ = [
+    "CANDIDATES",
+    "COORDINATES",
     "AnswerDifference",
     "ArtifactResult",
     "AttackDifference",
@@ -49,5 +51,6 @@ __all__ = [
     "SliceResult",
     "SlicedView",
     "Witness",
+    "bonferroni_growth",
     "regime_of",
 ]

@@ -9,7 +9,12 @@ from typing import Any, Self
 from harness import fields
 from harness.types import Estimate
 
-__all__ = ["Comparison", "Leakage", "Witness"]
+__all__ = ["CANDIDATES", "COORDINATES", "Comparison", "Leakage", "Witness"]
+
+# What a leakage is computed with.
+CANDIDATES, COORDINATES = "candidates", "coordinates"
+# An interval that spans more than this factor cannot tell.
+RESOLVED_FACTOR = 3.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,36 @@ class Leakage:
     def mis(self) -> float | None:
         """``MIS_n = 1 - Delta_n``; None unless the status is ``ok``."""
         return 1.0 - self.delta.value if self.is_probed and self.status == "ok" else None
+
+    @classmethod
+    def of_logs(
+        cls,
+        logs: tuple[float, float, float],
+        *,
+        n: int,
+        method: str,
+        law: str,
+        level: float,
+        is_shown: bool = True,
+        needed_records: int | None = None,
+        plug_in: float = math.nan,
+    ) -> Self:
+        """A prediction from the logarithms of value, low and high: ``ok``, or ``unresolved`` where it says too little.
+
+        Args:
+            logs: see the class.
+            n: what the interval rests on, records or refits.
+            method: how it was estimated.
+            law: see the class.
+            level: coverage of the interval.
+            is_shown: whether what it rests on can show what decides; else it is unresolved, however narrow.
+            needed_records: see the class.
+            plug_in: see the class.
+        """
+        value, low, high = logs
+        delta = Estimate(math.exp(value), math.exp(low), math.exp(high), n, method, level)
+        is_wide = high - low > math.log(RESOLVED_FACTOR)
+        return cls(delta, logs, law, "ok" if is_shown and not is_wide else "unresolved", needed_records, plug_in)
 
     @classmethod
     def unknown(cls, *, n: int, law: str, status: str, level: float = 0.95, needed_records: int | None = None) -> Self:

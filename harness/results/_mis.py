@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from harness import fields
-from harness.results._leakage import Comparison, Leakage, Witness
+from harness.results._leakage import CANDIDATES, Comparison, Leakage, Witness
 from harness.types import Estimate
 
 __all__ = ["MisFindings", "QuantizerMis", "regime_of"]
@@ -16,7 +16,6 @@ __all__ = ["MisFindings", "QuantizerMis", "regime_of"]
 # Above 10 leakage falls like exp(-n r) and r orders quantizers. Below 2 prefactors dominate and r does not order them.
 TAIL = 10.0
 LOCAL = 2.0
-CANDIDATES = "candidates"
 CONTRADICTED = "contradicted_by_attack"
 FLOAT_FORMAT = "float_format"
 

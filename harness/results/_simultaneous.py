@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Self
 
 from harness import fields
 
-__all__ = ["Simultaneous"]
+__all__ = ["Simultaneous", "bonferroni_growth"]
+
+
+def bonferroni_growth(level: float, figures: int) -> float:
+    """How many times as long the arms of a normal interval are where so many hold at once, by Bonferroni."""
+    normal, miss = NormalDist(), 1.0 - level
+    return normal.inv_cdf(1.0 - miss / (2.0 * max(1, figures))) / normal.inv_cdf(1.0 - miss / 2.0)
 
 
 @dataclass(frozen=True)

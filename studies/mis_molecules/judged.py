@@ -50,23 +50,25 @@ def taus_by_representation(cases: Sequence[Row], *, level: float) -> dict[str, d
 
 
 def _judged(cases: Sequence[Row], order: str, level: float, wide: float) -> Row:
-    own = _tau_of(order)
     row: Row = {
         "order": order,
         "cases": len(cases),
-        "tau": over_tasks(_by_task(cases, own), level=level, within=TAU).to_json(),
+        "tau": over_tasks(_by_task(cases, _tau_of(order)), level=level, within=TAU).to_json(),
         "against": {},
     }
     if order not in BASELINES:
         for baseline in BASELINES:
-            theirs = _tau_of(baseline)
-            gaps = _by_task(cases, lambda case: own(case) - theirs(case))  # noqa: B023 - called within the loop
-            gap = over_tasks(gaps, level=wide, within=(-2.0, 2.0))
+            gap = over_tasks(_by_task(cases, _gap_of(order, baseline)), level=wide, within=(-2.0, 2.0))
             row["against"][baseline] = {"difference": gap.to_json(), "verdict": _verdict(gap)}
     if order in GENERATORS:
         row["codes"] = _sizes(cases, order, level, are_finite=True)
         row["floats"] = _sizes(cases, order, level, are_finite=False)
     return row
+
+
+def _gap_of(order: str, baseline: str) -> Callable[[Row], float]:
+    own, theirs = _tau_of(order), _tau_of(baseline)
+    return lambda case: own(case) - theirs(case)
 
 
 def _verdict(gap: Estimate) -> str:

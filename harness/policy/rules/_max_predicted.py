@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from statistics import NormalDist
 
 from harness.config import GateRule
 from harness.policy._answerable import Answerable
@@ -14,11 +13,13 @@ from harness.policy._outcome import ArtifactName
 from harness.policy.rules._judged import Judged
 from harness.policy.rules._limit import LimitRule
 from harness.policy.rules._scope import is_about, is_on, near, unknown_devices
-from harness.results import Measures, MisFindings, QuantizerMis
+from harness.results import CANDIDATES, Measures, MisFindings, QuantizerMis, bonferroni_growth
 from harness.types import Estimate
 
 __all__ = ["MaxPredicted"]
 
+# Of the intervals that are widened.
+LEVEL = 0.95
 # What says that the prediction may be too low, in words; a figure with one of them shows no limit to be kept.
 CONTRADICTED = "contradicted_by_attack"
 DOUBTS = {
@@ -53,7 +54,7 @@ class MaxPredicted(LimitRule):
             for device, findings in found.mis.items()
             for row in findings.quantizers
         ]
-        widened = _widened(len(rows))
+        widened = bonferroni_growth(LEVEL, len(rows))
         # Both ends are those that hold for all quantizers at once: a pass is a claim about every one of them.
         predicted = ((name, row, doubt, _predicted(row, widened)) for name, row, doubt in rows)
         return [
@@ -93,12 +94,6 @@ class MaxPredicted(LimitRule):
                 yield f"quantizers: {quantizer!r} is not probed in this audit; {near(quantizer, audit.quantizers)}"
 
 
-def _widened(figures: int) -> float:
-    """By how much the arms of an interval grow where so many hold at once, by Bonferroni."""
-    level, normal = 0.95, NormalDist()
-    return normal.inv_cdf(1.0 - (1.0 - level) / (2.0 * max(1, figures))) / normal.inv_cdf((1.0 + level) / 2.0)
-
-
 def _predicted(row: QuantizerMis, widened: float) -> Estimate | None:
     """The predicted leakage, the arms of its interval widened on the scale of logarithms; None where there is none.
 
@@ -126,7 +121,7 @@ def _doubt(row: QuantizerMis, findings: MisFindings) -> str:
         needed = row.leakage.needed_records
         more = f"; about {needed:,} evaluation records are needed, there are {row.n_eval:,}" if needed else ""
         return f"the status of the prediction is {row.leakage.status or 'not known'}{more}"
-    if row.leakage.law == "candidates":
+    if row.leakage.law == CANDIDATES:
         return "it covers the candidates alone, which are few of the codes; take generator bootstrap-last"
     refuted = next((one.quantizer for one in findings.quantizers if CONTRADICTED in one.flags), "")
     if refuted and row.witness is None:
