@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from harness.types import Estimate, FloatArray, IntArray
 from studies._shared import linear
+from studies._shared.weight_bits import coded_bits, stored_bits
 from studies.mis_molecules.agreement import tau, tau_estimate
 from studies.mis_molecules.attacker import ATTACKERS, Attacked, attack, halves
 from studies.mis_molecules.generators import Head
-from studies.mis_molecules.heads import FINITE, FLOAT, HeadQuantizer, bits, coded_bits, quantizers
+from studies.mis_molecules.heads import FINITE, FLOAT, HeadQuantizer, quantizers
 from studies.mis_molecules.pairs import answers_of
 from studies.mis_molecules.predictions import GENERATORS, Predictions, predictions
 from studies.mis_molecules.representation import KINDS, Raw, Represented, represent
@@ -183,7 +184,7 @@ def _row(name: str, found: Predictions, use: Utility, attacked: Mapping[str, Att
     return {
         "quantizer": name,
         "is_finite": name in FINITE,
-        "bits": bits(name),
+        "bits": stored_bits(name),
         "coded_bits": coded_bits(name),
         "mis": {key: node[key] for key in kept},
         "use": measures | {"difference": use.difference.to_json(), "lost": use.lost.to_json()},
@@ -197,7 +198,7 @@ def _taus(found: Predictions, attacked: Attacked, level: float) -> Row:
     # A larger r is safer; a quantizer without an r is in no order.
     keys = {order: [found.by[order][q].delta.value for q in FINITE] for order in GENERATORS}
     keys["r"] = [-r.value if (r := found.estimated[q].r).resolvable else np.nan for q in FINITE]
-    keys["bits"], keys["coded bits"] = [bits(q) for q in FINITE], [coded_bits(q) for q in FINITE]
+    keys["bits"], keys["coded bits"] = [stored_bits(q) for q in FINITE], [coded_bits(q) for q in FINITE]
     advantage = np.array([attacked.advantage[q] for q in FINITE])
     drawn = np.stack([attacked.drawn[q] for q in FINITE], axis=1)
     return {order: _tau(np.array(keys[order]), advantage, drawn, level).to_json() for order in ORDERS}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from harness.compression.candidates import EPSILONS, bearable_factor
 from harness.types import FloatArray, IntArray
 from studies._shared import linear
 
@@ -17,8 +18,6 @@ __all__ = ["Head", "perturbed", "refits", "trajectory"]
 BATCH, MOMENTUM = 64, 0.9
 # The step is this share of the largest that does not diverge on the whole set.
 STEP = 0.1
-# As in the harness: sizes of the noise, used in turn, and how often its factor is halved at most.
-EPSILONS, MAX_HALVINGS = (0.5, 1.0, 2.0), 40
 # Directions with less than this share of the largest one's variance are rounding.
 ROUNDING = 1e-10
 
@@ -131,12 +130,6 @@ def perturbed(head: Head, count: int, rng: np.random.Generator) -> FloatArray:
     diagonal = head.slopes(weights[0]).var(axis=0)
     scale = ((diagonal + diagonal.mean()) * len(head.targets)) ** -0.5
     noise = rng.standard_normal((count - 1, len(scale))) * scale
-    before = head.losses(weights)
-    allowed = float(before.std(ddof=1)) / math.sqrt(before.shape[1])
-    factor = 1.0
-    for _ in range(MAX_HALVINGS):
-        if float((head.losses(weights + factor * noise[:1]) - before).mean()) <= allowed:
-            break
-        factor /= 2
+    factor = bearable_factor(head.losses(weights)[0], lambda factor: head.losses(weights + factor * noise[:1])[0])
     epsilon = np.resize(EPSILONS, count - 1)[:, None]
     return np.concatenate([weights, weights + factor * epsilon * noise])

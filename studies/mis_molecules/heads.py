@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,15 +13,13 @@ from harness.errors import ConfigError
 from harness.mis import Cells
 from harness.types import FloatArray
 from studies._shared import GRIDS
+from studies._shared.weight_bits import FLOAT
 
-__all__ = ["FINITE", "FLOAT", "QUANTIZERS", "HeadQuantizer", "bits", "coded_bits", "quantizers"]
+__all__ = ["FINITE", "FLOAT", "QUANTIZERS", "HeadQuantizer", "quantizers"]
 
-FLOAT = "float"
 # Finitely many codes. `uniform-B-channel` is left out: a head of one output has one channel.
 FINITE = (*GRIDS, "cluster-4", "cluster-16")
 QUANTIZERS = (*FINITE, "prune-0.5", "prune-0.9", FLOAT)
-# Of a weight that is not quantized.
-FLOAT_BITS = 32.0
 
 
 @dataclass(frozen=True)
@@ -38,33 +35,6 @@ class HeadQuantizer:
     quantize: Callable[[FloatArray], FloatArray]
     cells: Callable[[FloatArray], Cells]
     grid: Grid | None = None
-
-
-def bits(name: str) -> float:
-    """Bits per weight by name alone: ``log2`` of the levels, however rarely one is used; 32 a weight that is kept.
-
-    Both ternaries have 1.58, a cluster the logarithm of its number, and pruning 32 times the share that it keeps.
-    """
-    family, _, amount = name.partition("-")
-    if family == "prune":
-        return FLOAT_BITS * (1.0 - float(amount))
-    by_family = {FLOAT: FLOAT_BITS, "sign": 1.0, "ternary": math.log2(3.0)}
-    if family in by_family:
-        return by_family[family]
-    return float(amount) if family == "uniform" else math.log2(int(amount))
-
-
-def coded_bits(name: str) -> float:
-    """Bits per weight after ideal coding of the zeros, by name alone: a second order that looks at no data.
-
-    A ternary's and a pruned weight's zeros have the share that the name says; all other levels count as equally often.
-    """
-    family, _, amount = name.partition("-")
-    if family not in ("ternary", "prune"):
-        return bits(name)
-    zeros = float(amount)
-    coded = -zeros * math.log2(zeros) - (1.0 - zeros) * math.log2(1.0 - zeros)
-    return coded + (1.0 - zeros) * (1.0 if family == "ternary" else FLOAT_BITS)
 
 
 def quantizers(pilot: FloatArray, names: Sequence[str] = QUANTIZERS) -> Mapping[str, HeadQuantizer]:

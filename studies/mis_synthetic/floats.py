@@ -7,11 +7,10 @@ of which the truth is known.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
-from harness.compression.candidates import bootstrap_rows
+from harness.compression.candidates import EPSILONS, bearable_factor, bootstrap_rows
 from harness.types import FloatArray
 from studies.mis_synthetic.learners import Learner, Records
 
@@ -20,8 +19,6 @@ __all__ = ["bootstrap", "perturbation", "trajectory"]
 # As many epochs as there are checkpoints to keep, times this; SGD as in audits: momentum, half a cosine to zero.
 EPOCHS_PER_CHECKPOINT = 3
 BATCH, MOMENTUM, FIRST_STEP = 32, 0.9, 0.1
-EPSILONS = (0.5, 1.0, 2.0)
-MAX_HALVINGS = 40
 
 
 def trajectory(learner: Learner, records: Records, count: int, rng: np.random.Generator) -> FloatArray:
@@ -64,17 +61,10 @@ def perturbation(learner: Learner, records: Records, count: int, rng: np.random.
     fisher = learner.gradients(fitted, records).var(axis=0, ddof=1)
     scale = ((fisher + fisher.mean()) * len(records)) ** -0.5
     noise = scale * rng.standard_normal((count - 1, len(fitted)))
-    factor = _factor(lambda c: learner.losses((fitted + c * noise[0])[None], records)[0], factor=1.0)
+
+    def losses(factor: float) -> FloatArray:
+        return np.asarray(learner.losses((fitted + factor * noise[0])[None], records)[0])
+
+    factor = bearable_factor(losses(0.0), losses)
     sizes = np.array([EPSILONS[k % len(EPSILONS)] for k in range(count - 1)])
     return np.concatenate([fitted[None], fitted + factor * sizes[:, None] * noise])
-
-
-def _factor(losses: Callable[[float], FloatArray], *, factor: float) -> float:
-    """The first halving of the noise that keeps the loss within a standard error."""
-    before = losses(0.0)
-    allowed = float(before.std(ddof=1)) / math.sqrt(len(before))
-    for _ in range(MAX_HALVINGS):
-        if float((losses(factor) - before).mean()) <= allowed:
-            break
-        factor /= 2.0
-    return factor

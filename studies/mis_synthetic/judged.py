@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import betaincinv
 
 from harness.types import Estimate
+from studies._shared.weight_bits import coded_bits, stored_bits
 from studies.mis_synthetic.agreement import LEVEL, Ranked, gap, kendall
-from studies.mis_synthetic.baselines import entropy_bits, stored_bits
 from studies.mis_synthetic.predictions import GENERATORS
 
 __all__ = ["ALL", "ATTACKER", "BITS", "ENTROPY", "R", "judged", "safety_of"]
@@ -57,7 +57,7 @@ def judged(rows: Sequence[Row]) -> list[Row]:
 def safety_of(row: Row, figure: str) -> float:
     """A quantizer's safety by a figure, larger is safer; NaN where it says nothing."""
     if figure in (BITS, ENTROPY):
-        return -(stored_bits if figure == BITS else entropy_bits)(row["quantizer"])
+        return -(stored_bits if figure == BITS else coded_bits)(row["quantizer"])
     if figure == ATTACKER:
         return -float(row["attacker"]["value"])
     if figure in R:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from harness import mis
 from harness.compression.grids import fit
+from studies._shared.weight_bits import coded_bits, stored_bits
 from studies.mis_molecules.codes import joint_codes, single_flips
 from studies.mis_molecules.generators import Head, perturbed, refits, trajectory
-from studies.mis_molecules.heads import FINITE, QUANTIZERS, bits, coded_bits, quantizers
+from studies.mis_molecules.heads import FINITE, QUANTIZERS, quantizers
 from studies.mis_molecules.predictions import GENERATORS, OF_FLOATS, predictions
 
 Floats = NDArray[np.float64]
@@ -145,11 +146,11 @@ def test_every_generator_predicts_every_quantizer_that_it_can() -> None:
 
 
 def test_bits_per_weight_look_at_names_alone() -> None:
-    assert [bits(name) for name in ("sign", "uniform-3", "cluster-4", "float", "prune-0.5")] == [1, 3, 2, 32, 16]
-    assert bits("ternary-0.33") == bits("ternary-0.9") == math.log2(3)
-    assert bits("cluster-16") == 4
+    assert [stored_bits(name) for name in ("sign", "uniform-3", "cluster-4", "float", "prune-0.5")] == [1, 3, 2, 32, 16]
+    assert stored_bits("ternary-0.33") == stored_bits("ternary-0.9") == math.log2(3)
+    assert stored_bits("cluster-16") == 4
     # Ten bits in a hundred carry a sign, and the others' places are worth 0.469 bits each.
     assert coded_bits("ternary-0.9") == pytest.approx(0.469 + 0.1, abs=1e-3)
     assert coded_bits("ternary-0.33") == pytest.approx(0.915 + 0.67, abs=1e-3)
     assert coded_bits("prune-0.9") == pytest.approx(0.469 + 3.2, abs=1e-3)
-    assert coded_bits("sign") == bits("sign")
+    assert coded_bits("sign") == stored_bits("sign")

@@ -11,7 +11,7 @@ import pytest
 from harness import mis
 from harness.compression.grids import Grid
 from harness.types import FloatArray
-from studies.mis_synthetic.baselines import entropy_bits, stored_bits
+from studies._shared.weight_bits import coded_bits, stored_bits
 from studies.mis_synthetic.learners import Mean, Records, Regression
 from studies.mis_synthetic.mixture_law import QUANTIZERS, MixtureLaw, draw_mixture
 from studies.mis_synthetic.mixture_truth import leakage_of_rounding
@@ -120,4 +120,4 @@ def test_the_trained_attacker_reaches_a_part_of_the_true_leakage_and_never_more(
 
 def test_bits_look_at_names_alone_and_a_sparse_ternary_has_fewer_than_a_sign() -> None:
     assert [round(stored_bits(q), 2) for q in QUANTIZERS] == [1.0, 1.58, 1.58, 2.0, 3.0]
-    assert [round(entropy_bits(q), 2) for q in QUANTIZERS] == [1.0, 1.58, 0.57, 2.0, 3.0]
+    assert [round(coded_bits(q), 2) for q in QUANTIZERS] == [1.0, 1.58, 0.57, 2.0, 3.0]

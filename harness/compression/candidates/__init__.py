@@ -7,13 +7,15 @@ deployed model itself, so no generator makes it. Candidates with equal exported 
 from harness.compression.candidates._flips import can_flip, flips
 from harness.compression.candidates._last_layer import LastLayer, last_layer
 from harness.compression.candidates._nearby_codes import NearbyCodes, QuadraticLoss, near_ties, nearby_codes
-from harness.compression.candidates._perturbation import perturb
+from harness.compression.candidates._perturbation import EPSILONS, bearable_factor, perturb
 from harness.compression.candidates._resampling import bootstrap_rows, random_half
 
 __all__ = [
+    "EPSILONS",
     "LastLayer",
     "NearbyCodes",
     "QuadraticLoss",
+    "bearable_factor",
     "bootstrap_rows",
     "can_flip",
     "flips",

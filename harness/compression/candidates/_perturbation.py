@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from harness.types import FloatArray, IntArray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["EPSILONS", "perturb"]
+__all__ = ["EPSILONS", "bearable_factor", "perturb"]
 
 # Sizes of the noise, used in turn.
 EPSILONS = (0.5, 1.0, 2.0)
@@ -60,18 +60,32 @@ def perturb(
         return _perturbed(model, scale, np.random.default_rng([seed, number]), epsilon)
 
     probe = copy.deepcopy(model).eval()
-    before = _losses(probe, inputs, labels)
+
+    def losses(factor: float) -> FloatArray:
+        probe.load_state_dict(perturbed(1, factor))
+        return _losses(probe, inputs, labels)
+
+    factor = bearable_factor(_losses(probe, inputs, labels), losses)
+    for number in range(1, count + 1):
+        yield perturbed(number, factor * EPSILONS[(number - 1) % len(EPSILONS)])
+
+
+def bearable_factor(before: FloatArray, losses: Callable[[float], FloatArray]) -> float:
+    """The first of 1, 1/2, 1/4, ... at which the mean loss rises by no more than one standard error of it.
+
+    Args:
+        before: loss of each record without noise, ``[n]``.
+        losses: the same with noise times a factor.
+    """
     allowed = float(before.std(ddof=1)) / len(before) ** 0.5
     factor = 1.0
     for _ in range(MAX_HALVINGS):
-        probe.load_state_dict(perturbed(1, factor))
         with np.errstate(invalid="ignore"):
-            rise = float((_losses(probe, inputs, labels) - before).mean())
+            rise = float((losses(factor) - before).mean())
         if rise <= allowed:  # false where a loss overflowed
             break
         factor /= 2
-    for number in range(1, count + 1):
-        yield perturbed(number, factor * EPSILONS[(number - 1) % len(EPSILONS)])
+    return factor
 
 
 def _perturbed(
